@@ -1,1 +1,29 @@
-//! Stub.
+//! The contract between a node and everything that talks to it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`v1`] | the generated protobuf types, services and clients |
+//! | [`refs`] | how ids are written for people: `s7`, `h7-12`, … |
+//! | [`codes`] | every public error code, what it means, whether to try again |
+//! | [`client`] | lazily connected channels to one node |
+//! | [`pipe`] | many commands in flight on one stream, answers matched by tag |
+//! | [`telemetry`] | logs and traces, set up the same way in every process |
+//!
+//! Owns: the wire form and the client side of it. Must never: know how a node answers.
+
+pub mod client;
+pub mod codes;
+pub mod pipe;
+pub mod refs;
+pub mod telemetry;
+
+/// Generated from `proto/holdfast/v1/*.proto`; the proto files are the documentation.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code; documented in the proto files"
+)]
+pub mod v1 {
+    tonic::include_proto!("holdfast.v1");
+}
