@@ -139,11 +139,26 @@ pub const CODES: &[Code] = &[
     ),
     rejection("order_unknown", 404, "the show has no such order"),
     rejection("order_not_yours", 403, "the order belongs to someone else"),
-    rejection("order_not_open", 409, "the order is not open"),
     rejection("order_paying", 409, "the order is being paid"),
     rejection("order_paid", 409, "the order has been paid"),
     rejection("order_cancelled", 409, "the order was cancelled"),
     rejection("order_expired", 409, "the order has expired"),
+    rejection("text_invalid", 422, "a text is empty or too long"),
+    rejection(
+        "payment_unsettled",
+        409,
+        "the last payment of the order is still being undone",
+    ),
+    rejection(
+        "payment_attempts_exhausted",
+        409,
+        "the order has used up its payment attempts",
+    ),
+    rejection(
+        "outbox_wants_fact",
+        409,
+        "a record of money is settled by a payment fact only",
+    ),
     rejection(
         "payment_attempt_stale",
         409,
@@ -276,6 +291,15 @@ pub const CODES: &[Code] = &[
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Code> {
     CODES.iter().find(|row| row.code == code)
+}
+
+/// Metadata key under which a node adds the public code to a gRPC error status.
+pub const STATUS_CODE_KEY: &str = "holdfast-code";
+
+/// The row named by a gRPC error status, when a node made it.
+#[must_use]
+pub fn of_status(status: &tonic::Status) -> Option<&'static Code> {
+    find(status.metadata().get(STATUS_CODE_KEY)?.to_str().ok()?)
 }
 
 /// The public code of a failure as it travels on the wire.
