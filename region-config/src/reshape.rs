@@ -1,0 +1,160 @@
+//! Topologies derived from others: fewer regions, more nodes, other addresses.
+//!
+//! Owns: keeping the result valid. Must never: change a topology in place.
+
+use crate::ids::{NodeId, RegionId};
+use crate::topology::{Gateway, Node, Topology, TopologyFile};
+use crate::validate::Violation;
+
+/// Why a topology cannot be changed as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReshapeError {
+    /// More regions asked for than there are, or none.
+    #[error("this topology has {available} regions, cannot make it {asked}")]
+    Regions {
+        /// How many were asked for.
+        asked: usize,
+        /// How many there are.
+        available: usize,
+    },
+    /// The result breaks a rule.
+    #[error("the changed topology is not valid: {}", violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid {
+        /// What is wrong with it.
+        violations: Vec<Violation>,
+    },
+}
+
+impl Topology {
+    /// Only the first `count` regions, with their nodes, gateways and round trips.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Regions`] when there are fewer or `count` is zero.
+    pub fn with_first_regions(&self, count: usize) -> Result<Self, ReshapeError> {
+        if count == 0 || count > self.regions.len() {
+            return Err(ReshapeError::Regions {
+                asked: count,
+                available: self.regions.len(),
+            });
+        }
+        let mut file = self.to_file();
+        file.regions.truncate(count);
+        let kept = |id: &RegionId| self.regions[..count].iter().any(|region| region.id == *id);
+        file.nodes.retain(|node| kept(&node.region));
+        file.gateways.retain(|gateway| kept(&gateway.region));
+        file.rtt.ms.retain(|from, row| {
+            row.retain(|to, _| kept(to));
+            kept(from) && !row.is_empty()
+        });
+        checked(file)
+    }
+
+    /// `count` nodes in every region, numbered from 1 region by region, and one gateway in each; the addresses are
+    /// placeholders until [`Topology::with_addrs`] sets them.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Invalid`] when `count` is zero or makes more nodes than a cluster may have.
+    pub fn with_nodes_per_region(&self, count: u16) -> Result<Self, ReshapeError> {
+        let mut file = self.to_file();
+        let slots = self
+            .regions
+            .iter()
+            .flat_map(|region| (0..count).map(|_| region.id.clone()));
+        file.nodes = (1..)
+            .zip(slots)
+            .map(|(number, region)| Node {
+                id: NodeId::new(number),
+                region,
+                addr: format!("node-{number}.invalid:1"),
+            })
+            .collect();
+        let regions = self.regions.iter().map(|region| region.id.clone());
+        file.gateways = regions
+            .map(|region| Gateway {
+                addr: format!("gateway-{region}.invalid:1"),
+                region,
+            })
+            .collect();
+        checked(file)
+    }
+
+    /// The same topology with the addresses that one process uses to dial the others.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Invalid`] when an address is not `host:port` or is given twice.
+    pub fn with_addrs(
+        &self,
+        node_addr: impl Fn(&Node) -> String,
+        gateway_addr: impl Fn(&Gateway) -> String,
+    ) -> Result<Self, ReshapeError> {
+        let mut file = self.to_file();
+        for node in &mut file.nodes {
+            node.addr = node_addr(node);
+        }
+        for gateway in &mut file.gateways {
+            gateway.addr = gateway_addr(gateway);
+        }
+        checked(file)
+    }
+}
+
+fn checked(file: TopologyFile) -> Result<Topology, ReshapeError> {
+    Topology::from_file(file).map_err(|violations| ReshapeError::Invalid { violations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_of_five_regions_keep_their_round_trips() {
+        let five = Topology::preset("five-regions").unwrap();
+        let three = five.with_first_regions(3).unwrap();
+        let trio = Topology::preset("three-regions").unwrap();
+        assert_eq!(
+            three.rtt.pairs().collect::<Vec<_>>(),
+            trio.rtt.pairs().collect::<Vec<_>>()
+        );
+        assert_eq!(
+            five.with_first_regions(6),
+            Err(ReshapeError::Regions {
+                asked: 6,
+                available: 5
+            })
+        );
+        assert!(
+            five.with_first_regions(1)
+                .unwrap()
+                .rtt
+                .pairs()
+                .next()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn nodes_are_numbered_region_by_region() {
+        let topology = Topology::preset("three-regions")
+            .unwrap()
+            .with_nodes_per_region(2)
+            .unwrap();
+        let numbers: Vec<_> = topology
+            .nodes_in(&topology.regions[1].id)
+            .map(|node| node.id.get())
+            .collect();
+        assert_eq!(numbers, [3, 4]);
+        assert!(topology.with_nodes_per_region(0).is_err());
+    }
+
+    #[test]
+    fn one_address_for_two_nodes_is_refused() {
+        let topology = Topology::preset("three-regions").unwrap();
+        let error = topology
+            .with_addrs(
+                |_| "127.0.0.1:7000".to_owned(),
+                |gateway| gateway.addr.clone(),
+            )
+            .unwrap_err();
+        assert!(error.to_string().contains("node[1].addr"), "{error}");
+    }
+}
