@@ -1,8 +1,30 @@
-//! Consensus for Holdfast: openraft groups, their log and snapshot stores, and the transport between nodes.
-#![allow(dead_code, reason = "parts are being put together")]
+//! Consensus for Holdfast: thousands of Raft groups on one node, their log and snapshot stores, and the links between nodes.
+//!
+//! Read in this order: [`group`] (what a replica offers), [`host`] (all groups of a node), [`state_machine`] (decode, apply,
+//! answer), [`transport`] (one connection per ordered pair of nodes), [`log_store`] (what cannot be rebuilt),
+//! [`snapshot_store`] (what can), [`directory`] (group 0).
+//!
+//! No openraft, raft-engine or sled type appears in a public signature.
 
 mod applied;
+pub mod clock;
+mod contact;
+pub mod directory;
+mod error;
+mod fabric;
+mod group;
+mod handles;
+mod host;
 mod local_registry;
 mod log_store;
 mod snapshot_store;
+mod state_machine;
+mod transport;
 mod types;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{ProposeError, ReadError, StartError, TransferError};
+pub use fabric::PeerStatus;
+pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
+pub use handles::{DirectoryGroup, ShowGroup};
+pub use host::{CONNECTION_WINDOW_BYTES, Host, HostOptions, LogCounters, STREAM_WINDOW_BYTES};

@@ -1,0 +1,8 @@
+//! Generates the peer protocol; protox stands in for protoc so that nothing has to be installed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(["proto/holdfast/peer/v1/peer.proto"], ["proto"])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! When a follower last knew itself to be current.
+//!
+//! Owns: the age of a stale read. Must never: make a state look younger than it is.
+//!
+//! An append or heartbeat that arrives at `t` and says "committed up to `c`" proves, once this replica has applied `c`,
+//! that its state was the newest the leader knew when it sent the message: at most one one-way delay before `t`. So the age
+//! is `now - t` for the newest such message whose `c` is applied, plus that delay.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Messages remembered until their commit index is applied. Heartbeats come a few times a second and apply is quick; when
+/// more pile up the oldest unproven are dropped, which can only make the age larger.
+const UNPROVEN_MAX: usize = 256;
+
+#[derive(Debug, Default)]
+struct State {
+    /// (commit index, received), oldest first.
+    unproven: VecDeque<(u64, Instant)>,
+    current_at: Option<Instant>,
+}
+
+/// The contact of one replica with its leader. The lock is held for a few queue operations, never across an await.
+#[derive(Debug, Default)]
+pub(crate) struct Contact {
+    state: Mutex<State>,
+}
+
+impl Contact {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The leader said at `received` that everything up to `commit` is committed.
+    pub(crate) fn heard(&self, commit: Option<u64>, received: Instant) {
+        let Some(commit) = commit else { return };
+        let mut state = self.state();
+        if state.unproven.len() == UNPROVEN_MAX {
+            state.unproven.pop_front();
+        }
+        state.unproven.push_back((commit, received));
+    }
+
+    /// How old a state applied up to `applied` may be at `now`; `None` when this replica was never current.
+    pub(crate) fn age(&self, applied: u64, now: Instant, one_way: Duration) -> Option<Duration> {
+        let mut state = self.state();
+        while let Some((commit, received)) = state.unproven.front().copied() {
+            if commit > applied {
+                break;
+            }
+            state.unproven.pop_front();
+            state.current_at = Some(state.current_at.map_or(received, |at| at.max(received)));
+        }
+        state.current_at.map(|at| now.saturating_duration_since(at) + one_way)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_counts_only_once_its_commit_index_is_applied() {
+        let contact = Contact::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(contact.age(0, start, Duration::ZERO), None);
+        contact.heard(Some(5), at(0));
+        contact.heard(Some(9), at(100));
+        assert_eq!(contact.age(5, at(150), Duration::ZERO), Some(Duration::from_millis(150)));
+        assert_eq!(contact.age(9, at(150), Duration::from_millis(45)), Some(Duration::from_millis(95)));
+    }
+
+    #[test]
+    fn silence_makes_the_state_older() {
+        let contact = Contact::default();
+        let start = Instant::now();
+        contact.heard(Some(1), start);
+        let age = contact.age(1, start + Duration::from_secs(30), Duration::ZERO);
+        assert_eq!(age, Some(Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong with a proposal, a read, a move, a start.
+//!
+//! Owns: the closed sets of errors, each with "may I retry?" and "may it have happened?". Must never: carry a business "no";
+//! that is an outcome.
+
+use holdfast_region_config::{GroupId, NodeId};
+
+/// Why a proposal has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// This replica does not lead the group; nothing was appended.
+    #[error("not the leader of {group}")]
+    NotLeader {
+        /// The group.
+        group: GroupId,
+        /// Who leads, as far as this replica knows.
+        leader: Option<NodeId>,
+    },
+    /// This replica leads but has not heard from a quorum lately; nothing was appended.
+    #[error("{group} has no quorum now")]
+    NoQuorum {
+        /// The group.
+        group: GroupId,
+    },
+    /// The entry is larger than an entry may be; nothing was appended.
+    #[error("entry of {bytes} bytes is larger than {bytes_max}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The group has stopped on this node: disk failure or shutdown. The entry may or may not have been appended.
+    #[error("{group} has stopped on this node")]
+    Stopped {
+        /// The group.
+        group: GroupId,
+    },
+    /// Leadership changed with the entry in flight; the next leader may still commit it.
+    #[error("leadership of {group} changed while the entry was in flight")]
+    Unknown {
+        /// The group.
+        group: GroupId,
+        /// Who leads now, as far as this replica knows.
+        leader: Option<NodeId>,
+    },
+}
+
+impl ProposeError {
+    /// Whether the same proposal, with the same request ids, is worth another try.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        !matches!(self, Self::TooLarge { .. })
+    }
+
+    /// Whether it may have happened or may yet.
+    #[must_use]
+    pub const fn maybe_happened(&self) -> bool {
+        matches!(self, Self::Stopped { .. } | Self::Unknown { .. })
+    }
+
+    /// Who to ask instead.
+    #[must_use]
+    pub const fn leader(&self) -> Option<NodeId> {
+        match self {
+            Self::NotLeader { leader, .. } | Self::Unknown { leader, .. } => *leader,
+            Self::NoQuorum { .. } | Self::TooLarge { .. } | Self::Stopped { .. } => None,
+        }
+    }
+}
+
+/// Why a linearizable or session read cannot be answered here now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Only the leader can confirm a read.
+    #[error("not the leader of {group}")]
+    NotLeader {
+        /// The group.
+        group: GroupId,
+        /// Who leads, as far as this replica knows.
+        leader: Option<NodeId>,
+    },
+    /// No quorum answered.
+    #[error("{group} has no quorum now")]
+    NoQuorum {
+        /// The group.
+        group: GroupId,
+    },
+    /// The asked index was not applied here in time.
+    #[error("{group} has applied {applied} entries here, index {wanted} was asked for")]
+    Behind {
+        /// The group.
+        group: GroupId,
+        /// Entries applied.
+        applied: u64,
+        /// The index asked for.
+        wanted: u64,
+    },
+    /// The group has stopped on this node.
+    #[error("{group} has stopped on this node")]
+    Stopped {
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// Why leadership was not handed over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// This replica does not lead.
+    #[error("not the leader of {group}")]
+    NotLeader {
+        /// The group.
+        group: GroupId,
+    },
+    /// The target is not a voter, is not heard, or lacks entries: handing over would stop the group for a while.
+    #[error("{target} cannot take {group} now: {reason}")]
+    NotReady {
+        /// The group.
+        group: GroupId,
+        /// The target.
+        target: NodeId,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// The group has stopped on this node.
+    #[error("{group} has stopped on this node")]
+    Stopped {
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// Why a node's groups cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The topology does not name this node.
+    #[error("node: {node} is not in the topology")]
+    UnknownNode {
+        /// The node.
+        node: NodeId,
+    },
+    /// An address of the topology cannot be dialled.
+    #[error("topology: {reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The data directory cannot be used.
+    #[error("data_dir: {reason}")]
+    DataDir {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A group of the data directory cannot be opened.
+    #[error("{group} cannot be opened: {reason}")]
+    Group {
+        /// The group.
+        group: GroupId,
+        /// What is wrong.
+        reason: String,
+    },
+}

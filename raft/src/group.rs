@@ -1,0 +1,304 @@
+//! One replica of one group, as the rest of the node sees it.
+//!
+//! Owns: proposing, reading with an age, leadership as a watch, handing leadership over. Must never: show an openraft type, or
+//! say that this replica leads before it has applied an entry of its own term (its state could miss what is committed).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use holdfast_region_config::{GroupId, GroupTiming, NodeId};
+use openraft::ServerState;
+use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+use openraft::errors::{
+    ClientWriteError, ForwardReason, ForwardToLeader, LinearizableReadError, RaftError,
+};
+use openraft::raft::ReadPolicy;
+use tokio::sync::watch;
+
+use crate::applied::Applied;
+use crate::contact::Contact;
+use crate::error::{ProposeError, ReadError, TransferError};
+use crate::fabric::Fabric;
+use crate::state_machine::{Position, Shared, StateMachine};
+use crate::types::{AppData, TypeConfig};
+
+/// Largest entry. The set-up of a show of 20,000 seats is about 2 MiB; a batch of holds is bounded far below by the proposer.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A transfer target may miss this many entries: it gets them within one round trip, before it stands for election.
+const TRANSFER_LAG_MAX: u64 = 64;
+
+type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// How current an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// Last applied log index; 0 also when nothing is applied.
+    pub index: u64,
+    /// How long ago this replica last knew itself to be current, ms; `u64::MAX` = never.
+    pub age_ms: u64,
+}
+
+/// Whether this replica leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leadership {
+    /// Raft term.
+    pub term: u64,
+    /// This replica leads and its state holds everything committed before its term.
+    pub leads: bool,
+    /// Who leads, as far as this replica knows.
+    pub leader: Option<NodeId>,
+}
+
+/// What a replica is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Leads.
+    Leader,
+    /// Votes and follows.
+    Follower,
+    /// Follows without a vote.
+    Learner,
+    /// Stands for election.
+    Candidate,
+    /// Stopped.
+    Shutdown,
+}
+
+impl Role {
+    /// Name for people and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Learner => "learner",
+            Self::Candidate => "candidate",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// One replica's view of its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The group.
+    pub group: GroupId,
+    /// What this replica is doing.
+    pub role: Role,
+    /// Raft term.
+    pub term: u64,
+    /// Who leads, as far as this replica knows.
+    pub leader: Option<NodeId>,
+    /// Last index in the log here.
+    pub last_log_index: u64,
+    /// Last index applied here.
+    pub applied_index: u64,
+    /// Last index covered by a snapshot here.
+    pub snapshot_index: u64,
+    /// Last index purged here.
+    pub purged_index: u64,
+    /// Who votes.
+    pub voters: Vec<NodeId>,
+    /// Who only follows.
+    pub learners: Vec<NodeId>,
+    /// See [`AsOf::age_ms`].
+    pub age_ms: u64,
+}
+
+/// A committed and applied entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed<T> {
+    /// Its log index.
+    pub index: u64,
+    /// One outcome per command, in order.
+    pub outcomes: Vec<T>,
+}
+
+pub(crate) struct GroupCore {
+    pub(crate) group: GroupId,
+    pub(crate) node: NodeId,
+    pub(crate) raft: Raft,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) contact: Arc<Contact>,
+    pub(crate) fabric: Arc<Fabric>,
+    pub(crate) timing: GroupTiming,
+    pub(crate) leadership: watch::Receiver<Leadership>,
+}
+
+impl GroupCore {
+    /// Appends, replicates, applies. The first poll submits; dropping the future afterwards does not take it back.
+    pub(crate) async fn propose(&self, bytes: Bytes) -> Result<(u64, Applied), ProposeError> {
+        let group = self.group;
+        if bytes.len() > ENTRY_BYTES_MAX {
+            return Err(ProposeError::TooLarge { bytes: bytes.len(), bytes_max: ENTRY_BYTES_MAX });
+        }
+        match self.raft.client_write(AppData { bytes }).await {
+            Ok(written) => Ok((written.log_id.index(), written.data)),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(self.not_writable(&forward))
+            }
+            Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(forward))) => {
+                Err(ProposeError::Unknown { group, leader: forward.leader_id.map(NodeId::new) })
+            }
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown { group, leader: None }),
+            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped { group }),
+        }
+    }
+
+    fn not_writable(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
+        match forward.reason {
+            ForwardReason::LeaseExpired => ProposeError::NoQuorum { group: self.group },
+            ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => ProposeError::NotLeader {
+                group: self.group,
+                leader: forward.leader_id.map(NodeId::new),
+            },
+        }
+    }
+
+    /// Runs `f` on the state as applied here.
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&Position) -> R) -> (R, AsOf) {
+        let position = self.shared.read();
+        let index = position.applied.map_or(0, |id| id.index());
+        let answer = f(&position);
+        drop(position);
+        (answer, AsOf { index, age_ms: self.age_ms(index) })
+    }
+
+    /// Confirms with a quorum that this replica leads and has applied everything committed when it was asked.
+    pub(crate) async fn confirm(&self) -> Result<(), ReadError> {
+        let group = self.group;
+        let limit = Duration::from_millis(self.timing.election_timeout_max_ms * 2);
+        let confirming = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        match tokio::time::timeout(limit, confirming).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(f)))) if f.leader_id.is_some() => {
+                Err(ReadError::NotLeader { group, leader: f.leader_id.map(NodeId::new) })
+            }
+            Ok(Err(RaftError::Fatal(_))) => Err(ReadError::Stopped { group }),
+            Ok(Err(RaftError::APIError(_))) | Err(_) => Err(ReadError::NoQuorum { group }),
+        }
+    }
+
+    /// Waits until index `wanted` is applied here.
+    pub(crate) async fn wait_applied(&self, wanted: u64, limit: Duration) -> Result<(), ReadError> {
+        let group = self.group;
+        let mut applied = self.shared.watch_applied();
+        let reached = tokio::time::timeout(limit, applied.wait_for(|count| *count > wanted)).await;
+        match reached {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(ReadError::Stopped { group }),
+            Err(_) => Err(ReadError::Behind { group, applied: *self.shared.watch_applied().borrow(), wanted }),
+        }
+    }
+
+    /// The leader's age is the time since a quorum last answered it; a follower's is [`Contact::age`].
+    fn age_ms(&self, applied: u64) -> u64 {
+        let age = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            match metrics.state {
+                ServerState::Leader => metrics.last_quorum_acked.map(|acked| acked.elapsed()),
+                _ => {
+                    let one_way = metrics
+                        .current_leader
+                        .map_or(Duration::ZERO, |leader| self.fabric.rtt_to(NodeId::new(leader)) / 2);
+                    self.contact.age(applied, Instant::now(), one_way)
+                }
+            }
+        };
+        age.map_or(u64::MAX, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn has_lease(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        // Nine tenths: the check and the use of its answer are not the same moment.
+        let lease = Duration::from_millis(self.timing.election_timeout_max_ms) * 9 / 10;
+        metrics.state == ServerState::Leader
+            && metrics.last_quorum_acked.is_some_and(|acked| acked.elapsed() < lease)
+    }
+
+    pub(crate) fn status(&self) -> GroupStatus {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched().clone();
+        let index = |id: &Option<crate::types::LogId>| id.map_or(0, |id| id.index());
+        let membership = metrics.membership_config.membership();
+        let applied_index = index(&metrics.last_applied);
+        GroupStatus {
+            group: self.group,
+            role: match metrics.state {
+                ServerState::Leader => Role::Leader,
+                ServerState::Follower => Role::Follower,
+                ServerState::Learner => Role::Learner,
+                ServerState::Candidate => Role::Candidate,
+                ServerState::Shutdown => Role::Shutdown,
+            },
+            term: metrics.current_term,
+            leader: metrics.current_leader.map(NodeId::new),
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            applied_index,
+            snapshot_index: index(&metrics.snapshot),
+            purged_index: index(&metrics.purged),
+            voters: membership.voter_ids().map(NodeId::new).collect(),
+            learners: membership.learner_ids().map(NodeId::new).collect(),
+            age_ms: self.age_ms(applied_index),
+        }
+    }
+
+    /// Whether `target` is a voter that is heard and lacks next to nothing.
+    pub(crate) fn ready_to_lead(&self, target: NodeId) -> Result<(), TransferError> {
+        let group = self.group;
+        let not_ready = |reason| TransferError::NotReady { group, target, reason };
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.state != ServerState::Leader {
+            return Err(TransferError::NotLeader { group });
+        }
+        let mut voters = metrics.membership_config.membership().voter_ids();
+        if !voters.any(|voter| voter == target.get()) {
+            return Err(not_ready("it is not a voter"));
+        }
+        if !self.fabric.is_reachable(target) {
+            return Err(not_ready("it is not heard"));
+        }
+        let matched = metrics.replication.as_ref().and_then(|all| all.get(&target.get()).copied().flatten());
+        let last = metrics.last_log_index.unwrap_or_default();
+        if matched.map_or(0, |id| id.index()) + TRANSFER_LAG_MAX < last {
+            return Err(not_ready("it lacks entries"));
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
+        self.ready_to_lead(target)?;
+        let stopped = TransferError::Stopped { group: self.group };
+        self.raft.trigger().transfer_leader(target.get()).await.map_err(|_| stopped)
+    }
+}
+
+/// Publishes leadership from openraft's metrics until the group stops.
+pub(crate) async fn publish_leadership(raft: Raft, publish: watch::Sender<Leadership>) {
+    let mut metrics = raft.metrics();
+    loop {
+        let now = {
+            let m = metrics.borrow_watched();
+            let own_term_applied = m.last_applied.is_some_and(|id| **id.committed_leader_id() == m.current_term);
+            Leadership {
+                term: m.current_term,
+                leads: m.state == ServerState::Leader && own_term_applied,
+                leader: m.current_leader.map(NodeId::new),
+            }
+        };
+        publish.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+        if metrics.changed().await.is_err() {
+            publish.send_replace(Leadership { leads: false, leader: None, ..now });
+            return;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The two handles that the node works with: a show's group and the directory.
+//!
+//! Owns: typed entries in, typed outcomes out. Must never: batch, retry or forward; that is the proposer's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_inventory::command::Entry;
+use holdfast_inventory::ids::ShowId;
+use holdfast_inventory::outcome::Outcome;
+use holdfast_inventory::state::InventoryState;
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::sync::watch;
+
+use crate::applied::Applied;
+use crate::directory::{self, DirectoryCommand, DirectoryOutcome, DirectoryState};
+use crate::error::{ProposeError, ReadError, TransferError};
+use crate::group::{AsOf, Committed, GroupCore, GroupStatus, Leadership};
+use crate::state_machine::Machine;
+
+macro_rules! common {
+    ($handle:ident) => {
+        impl $handle {
+            /// The group.
+            #[must_use]
+            pub fn group_id(&self) -> GroupId {
+                self.core.group
+            }
+
+            /// Confirms with a quorum that this replica leads and is current; read afterwards.
+            ///
+            /// # Errors
+            /// [`ReadError`]; all of them are worth another try elsewhere or later.
+            pub async fn read_linearizable(&self) -> Result<(), ReadError> {
+                self.core.confirm().await
+            }
+
+            /// Waits until log index `wanted` is applied here, for at most `limit`.
+            ///
+            /// # Errors
+            /// [`ReadError::Behind`] when the time is up.
+            pub async fn wait_applied(&self, wanted: u64, limit: Duration) -> Result<(), ReadError> {
+                self.core.wait_applied(wanted, limit).await
+            }
+
+            /// What this replica is doing.
+            #[must_use]
+            pub fn status(&self) -> GroupStatus {
+                self.core.status()
+            }
+
+            /// Follows leadership. Workers exist exactly while it says `leads`.
+            #[must_use]
+            pub fn leadership(&self) -> watch::Receiver<Leadership> {
+                self.core.leadership.clone()
+            }
+
+            /// Follows the number of applied entries (last applied index plus one).
+            #[must_use]
+            pub fn applied(&self) -> watch::Receiver<u64> {
+                self.core.shared.watch_applied()
+            }
+
+            /// Whether this replica leads and a quorum has confirmed it within the lease: no other can lead now.
+            #[must_use]
+            pub fn has_lease(&self) -> bool {
+                self.core.has_lease()
+            }
+
+            /// Hands leadership to `target` if it is live and caught up.
+            ///
+            /// # Errors
+            /// [`TransferError`]; nothing has changed then.
+            pub async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
+                self.core.transfer_leader(target).await
+            }
+
+            /// Whether [`Self::transfer_leader`] would be tried now.
+            #[must_use]
+            pub fn caught_up(&self, target: NodeId) -> bool {
+                self.core.ready_to_lead(target).is_ok()
+            }
+        }
+    };
+}
+
+/// This node's replica of one show's inventory.
+#[derive(Clone)]
+pub struct ShowGroup {
+    pub(crate) core: Arc<GroupCore>,
+}
+
+common!(ShowGroup);
+
+impl ShowGroup {
+    /// The show; its number is its group's.
+    #[must_use]
+    pub fn show_id(&self) -> ShowId {
+        ShowId(self.core.group.get())
+    }
+
+    /// Commits one batch and applies it. The first poll submits; dropping the future afterwards does not take it back.
+    ///
+    /// # Errors
+    /// [`ProposeError`], which says whether the batch may have happened all the same.
+    pub async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
+        let too_large = |bytes| ProposeError::TooLarge { bytes, bytes_max: crate::group::ENTRY_BYTES_MAX };
+        let bytes = holdfast_inventory::codec::encode_entry(entry).map_err(|_| too_large(usize::MAX))?;
+        let (index, applied) = self.core.propose(bytes.into()).await?;
+        let Applied::Show(outcomes) = applied else {
+            return Err(ProposeError::Stopped { group: self.core.group });
+        };
+        Ok(Committed { index, outcomes })
+    }
+
+    /// Reads the state as applied here. `f` runs under the lock that apply needs: keep it short.
+    pub fn read<R>(&self, f: impl FnOnce(&InventoryState) -> R) -> (R, AsOf) {
+        self.core.read(|position| match &position.machine {
+            Machine::Show(state) => f(state),
+            Machine::Directory(_) => f(&InventoryState::default()),
+        })
+    }
+}
+
+/// This node's replica of the directory.
+#[derive(Clone)]
+pub struct DirectoryGroup {
+    pub(crate) core: Arc<GroupCore>,
+}
+
+common!(DirectoryGroup);
+
+impl DirectoryGroup {
+    /// Commits one command and applies it.
+    ///
+    /// # Errors
+    /// [`ProposeError`], which says whether it may have happened all the same; creates are idempotent by slug.
+    pub async fn propose(&self, command: DirectoryCommand) -> Result<(u64, DirectoryOutcome), ProposeError> {
+        let too_large = |_| ProposeError::TooLarge { bytes: usize::MAX, bytes_max: crate::group::ENTRY_BYTES_MAX };
+        let bytes = directory::encode_commands(&[command]).map_err(too_large)?;
+        let (index, applied) = self.core.propose(bytes).await?;
+        let stopped = ProposeError::Stopped { group: self.core.group };
+        let Applied::Directory(outcomes) = applied else { return Err(stopped) };
+        outcomes.into_iter().next().map(|outcome| (index, outcome)).ok_or(stopped)
+    }
+
+    /// Reads the directory as applied here.
+    pub fn read<R>(&self, f: impl FnOnce(&DirectoryState) -> R) -> (R, AsOf) {
+        self.core.read(|position| match &position.machine {
+            Machine::Directory(state) => f(state),
+            Machine::Show(_) => f(&DirectoryState::default()),
+        })
+    }
+}

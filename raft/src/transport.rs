@@ -1,0 +1,72 @@
+//! The fabric between nodes: one connection per ordered pair carries the frames of all groups.
+//!
+//! ```text
+//!  node 1                                             node 2
+//!  group 0 ─┐                                       ┌─ group 0
+//!  group 4 ─┼─ Link(2) ══ HTTP/2, one bidi stream ══┼─ group 4      replies come back on the same stream
+//!  group 9 ─┘           └─ InstallSnapshot, own call ┘─ group 9
+//! ```
+//!
+//! Owns: dialling, framing, deadlines, what a peer may queue here. May drop anything; must never reorder the appends of
+//! one session, and must never let one group's backlog hold up another's vote.
+
+pub(crate) mod client;
+pub(crate) mod link;
+pub(crate) mod network;
+pub(crate) mod server;
+pub(crate) mod wire;
+
+use std::time::Duration;
+
+/// Version of the peer protocol; a different one is refused at the first frame.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// Frames waiting to be sent to one peer. Beyond it a sender is told the peer is unreachable: openraft backs off and
+/// sends the same entries later, so nothing is lost by refusing early.
+pub(crate) const OUTBOUND_FRAMES_MAX: usize = 4096;
+
+/// Appends in flight on one pipelined session. At 229 ms of round trip and 1 MiB an append this is 140 MB/s, beyond
+/// what one disk here takes; it also bounds what a follower has to hold in memory for one group.
+pub(crate) const STREAM_APPENDS_IN_FLIGHT_MAX: usize = 32;
+
+/// What the server will queue for one session. Larger than what an honest client has in flight, so it is never met by one.
+pub(crate) const SESSION_QUEUE_MAX: usize = 64;
+
+const _: () = assert!(
+    STREAM_APPENDS_IN_FLIGHT_MAX < SESSION_QUEUE_MAX,
+    "an honest client must never be refused for its window"
+);
+
+/// Calls waiting for an answer from one peer.
+pub(crate) const CALLS_IN_FLIGHT_MAX: usize = 16_384;
+
+/// Sessions one connection may open at a peer: appends of every group the peer follows, and calls.
+pub(crate) const SESSIONS_MAX: usize = 65_536;
+
+/// Largest frame. An entry that sets up a hall of 100,000 seats takes about 8 MiB.
+pub(crate) const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Flow-control windows. With the default 64 KiB one round trip of 229 ms would allow 280 KB/s.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// Shared by all streams of a connection.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
+
+/// A snapshot travels in pieces of this size.
+pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 256 * 1024;
+
+/// Largest snapshot accepted from a peer, held in memory while it arrives.
+pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Idle links say that they live this often; it is also how fast a silent break is noticed.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A link that has heard nothing for this long plus three round trips is torn down and dialled anew: a cut
+/// network does not close connections, it only stops answering.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(2_000);
+
+/// Between attempts to reach a peer that does not answer.
+pub(crate) const REDIAL_DELAY_MIN: Duration = Duration::from_millis(50);
+/// The delay doubles up to this.
+pub(crate) const REDIAL_DELAY_MAX: Duration = Duration::from_millis(1_000);
+
+const _: () = assert!(PING_INTERVAL.as_millis() * 3 < SILENCE_MAX.as_millis(), "one lost ping is not a dead peer");

@@ -1,0 +1,155 @@
+//! Dials one peer and keeps the link up.
+//!
+//! Owns: connecting, the Hello, pings, noticing silence. Must never: give up; a peer that is away for a year is dialled
+//! every second.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+use super::link::Link;
+use super::wire::pb;
+use super::wire::pb::peer_client::PeerClient;
+use super::{
+    CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, PING_INTERVAL, PROTOCOL, REDIAL_DELAY_MAX,
+    REDIAL_DELAY_MIN, SILENCE_MAX, STREAM_WINDOW_BYTES,
+};
+
+/// Who dials whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialler {
+    pub(crate) cluster: String,
+    pub(crate) from: NodeId,
+    /// `host:port` as this process reaches the peer.
+    pub(crate) addr: String,
+    pub(crate) link: Arc<Link>,
+}
+
+/// An address that cannot be dialled.
+#[derive(Debug, thiserror::Error)]
+#[error("address {addr} of {node} cannot be used: {reason}")]
+pub(crate) struct BadAddress {
+    node: NodeId,
+    addr: String,
+    reason: String,
+}
+
+impl Dialler {
+    /// The channel to the peer; connects when first used.
+    pub(crate) fn channel(&self) -> Result<Channel, BadAddress> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|e| BadAddress {
+            node: self.link.target(),
+            addr: self.addr.clone(),
+            reason: e.to_string(),
+        })?;
+        Ok(endpoint
+            .connect_timeout(SILENCE_MAX + self.link.rtt() * 3)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .connect_lazy())
+    }
+
+    /// Keeps the link up until `stop`.
+    pub(crate) async fn run(self, channel: Channel, stop: CancellationToken) {
+        let mut delay = REDIAL_DELAY_MIN;
+        let mut announced_down = false;
+        while !stop.is_cancelled() {
+            let up = tokio::select! {
+                () = stop.cancelled() => break,
+                up = self.hold_connection(channel.clone(), &mut announced_down) => up,
+            };
+            self.link.disconnected();
+            if up {
+                delay = REDIAL_DELAY_MIN;
+            }
+            if !announced_down {
+                announced_down = true;
+                tracing::warn!(peer = %self.link.target(), addr = %self.addr, "link to peer is down, dialling");
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(delay) => {}
+            }
+            delay = (delay * 2).min(REDIAL_DELAY_MAX);
+        }
+        self.link.disconnected();
+    }
+
+    /// One connection from dial to break; true when it was ever up.
+    async fn hold_connection(&self, channel: Channel, announced_down: &mut bool) -> bool {
+        let mut client = PeerClient::new(channel)
+            .max_decoding_message_size(FRAME_BYTES_MAX)
+            .max_encoding_message_size(FRAME_BYTES_MAX);
+        let (to_wire, from_here) = mpsc::channel::<pb::Frame>(1);
+        let hello = pb::Hello {
+            cluster: self.cluster.clone(),
+            from_node: self.from.get(),
+            to_node: self.link.target().get(),
+            protocol: PROTOCOL,
+        };
+        let first = pb::Frame { group: 0, session: 0, body: Some(pb::frame::Body::Hello(hello)) };
+        if to_wire.try_send(first).is_err() {
+            return false;
+        }
+        let silence_max = SILENCE_MAX + self.link.rtt() * 3;
+        let opening = client.link(ReceiverStream::new(from_here));
+        let Ok(Ok(reply)) = tokio::time::timeout(silence_max, opening).await else {
+            return false;
+        };
+        let mut inbound = reply.into_inner();
+        let mut outbound = self.link.connected();
+        if std::mem::take(announced_down) {
+            tracing::info!(peer = %self.link.target(), "link to peer is up again");
+        }
+        let mut ping = tokio::time::interval(PING_INTERVAL);
+        ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        let mut nonce = 0u64;
+        loop {
+            tokio::select! {
+                frame = inbound.next() => match frame {
+                    Some(Ok(frame)) => {
+                        heard = Instant::now();
+                        self.link.received(frame);
+                    }
+                    Some(Err(status)) => {
+                        tracing::debug!(peer = %self.link.target(), error = %status.message(), "link broke");
+                        return true;
+                    }
+                    None => return true,
+                },
+                frame = outbound.recv() => {
+                    let Some(frame) = frame else { return true };
+                    // The wire's queue is one frame deep: a peer that reads slowly fills `outbound`, which refuses.
+                    let sent = tokio::time::timeout(silence_max, to_wire.send(frame)).await;
+                    if !matches!(sent, Ok(Ok(()))) {
+                        return true;
+                    }
+                }
+                _ = ping.tick() => {
+                    if heard.elapsed() > silence_max {
+                        tracing::debug!(peer = %self.link.target(), "peer is silent");
+                        return true;
+                    }
+                    nonce = nonce.wrapping_add(1);
+                    let body = pb::frame::Body::Ping(pb::Ping { nonce });
+                    // A full queue is itself a sign of life to come or of silence, which the check above sees.
+                    let _ = self.link.tell(GroupId::DIRECTORY, 0, body);
+                }
+            }
+        }
+    }
+}
+
+/// How old the last sign of life may be for a peer to count as reachable.
+pub(crate) fn reachable(link: &Link) -> bool {
+    let silence_max: Duration = SILENCE_MAX + link.rtt() * 3;
+    link.is_connected() && link.last_heard().is_some_and(|heard| heard.elapsed() <= silence_max)
+}

@@ -1,0 +1,263 @@
+//! One outgoing link: who waits for which answer, and whether the peer is heard.
+//!
+//! Owns: the sessions in flight to one peer. Must never: block a caller on a peer that does not answer, or keep a
+//! session after its owner is gone.
+//!
+//! The table of sessions is behind a std `Mutex`: it is held for a map operation and never across an await.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::wire::pb;
+use super::{CALLS_IN_FLIGHT_MAX, OUTBOUND_FRAMES_MAX, STREAM_APPENDS_IN_FLIGHT_MAX};
+
+/// Why a frame did not get an answer. Every one of them is worth another try later; none says whether the peer acted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// No connection now; nothing was sent.
+    #[error("no connection to {0}")]
+    Down(NodeId),
+    /// Too much waits to be sent or answered; nothing was sent.
+    #[error("too much is waiting for {0}")]
+    Full(NodeId),
+    /// The connection broke before the answer.
+    #[error("connection to {0} broke")]
+    Broken(NodeId),
+    /// The peer does not serve this.
+    #[error("{0} refused: {1}")]
+    Refused(NodeId, String),
+    /// The peer answered with something else than was asked.
+    #[error("{0} answered with an unexpected frame")]
+    Unexpected(NodeId),
+}
+
+/// Who waits for a session's frames.
+#[derive(Debug)]
+enum Waiter {
+    Call(oneshot::Sender<pb::frame::Body>),
+    Stream(mpsc::Sender<pb::frame::Body>),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Present while connected.
+    outbound: Option<mpsc::Sender<pb::Frame>>,
+    waiters: HashMap<u64, Waiter>,
+    last_heard: Option<Instant>,
+}
+
+/// The link to one peer; cheap to share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    target: NodeId,
+    rtt: Duration,
+    next_session: AtomicU64,
+    state: Mutex<State>,
+}
+
+impl Link {
+    /// `rtt` is the topology's round trip to the peer.
+    pub(crate) fn new(target: NodeId, rtt: Duration) -> Arc<Self> {
+        Arc::new(Self { target, rtt, next_session: AtomicU64::new(1), state: Mutex::default() })
+    }
+
+    pub(crate) fn target(&self) -> NodeId {
+        self.target
+    }
+
+    pub(crate) fn rtt(&self) -> Duration {
+        self.rtt
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while holding it can only leave a waiter too many, which its timeout ends.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When anything last came from the peer; `None` = never.
+    pub(crate) fn last_heard(&self) -> Option<Instant> {
+        self.state().last_heard
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state().outbound.is_some()
+    }
+
+    /// The dialler has a connection: frames go to `outbound` from now on.
+    pub(crate) fn connected(&self) -> mpsc::Receiver<pb::Frame> {
+        let (sender, receiver) = mpsc::channel(OUTBOUND_FRAMES_MAX);
+        self.state().outbound = Some(sender);
+        receiver
+    }
+
+    /// The connection is gone: everyone who waits is told (by the drop of the waiter).
+    pub(crate) fn disconnected(&self) {
+        let mut state = self.state();
+        state.outbound = None;
+        state.waiters.clear();
+    }
+
+    /// A frame came in: hand it to its waiter.
+    pub(crate) fn received(&self, frame: pb::Frame) {
+        let mut state = self.state();
+        state.last_heard = Some(Instant::now());
+        let Some(body) = frame.body else { return };
+        if matches!(body, pb::frame::Body::Pong(_)) {
+            return;
+        }
+        let ends_session = matches!(body, pb::frame::Body::Refusal(_));
+        match state.waiters.get(&frame.session) {
+            Some(Waiter::Call(_)) => {
+                if let Some(Waiter::Call(waiter)) = state.waiters.remove(&frame.session) {
+                    // The caller may have timed out: nobody to tell then.
+                    let _ = waiter.send(body);
+                }
+            }
+            Some(Waiter::Stream(waiter)) => {
+                // The window is smaller than the queue, so a full queue means the peer invents replies: end it.
+                if waiter.try_send(body).is_err() || ends_session {
+                    state.waiters.remove(&frame.session);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn send(&self, state: &State, frame: pb::Frame) -> Result<(), LinkError> {
+        let outbound = state.outbound.as_ref().ok_or(LinkError::Down(self.target))?;
+        outbound.try_send(frame).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => LinkError::Full(self.target),
+            mpsc::error::TrySendError::Closed(_) => LinkError::Down(self.target),
+        })
+    }
+
+    /// A frame that needs no answer, such as a ping.
+    pub(crate) fn tell(&self, group: GroupId, session: u64, body: pb::frame::Body) -> Result<(), LinkError> {
+        let state = self.state();
+        self.send(&state, pb::Frame { group: group.get(), session, body: Some(body) })
+    }
+
+    /// Asks and waits for the one answer. Dropping the future forgets the question.
+    pub(crate) async fn call(&self, group: GroupId, body: pb::frame::Body) -> Result<pb::frame::Body, LinkError> {
+        let session = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let (waiter, answer) = oneshot::channel();
+        {
+            let mut state = self.state();
+            if state.waiters.len() >= CALLS_IN_FLIGHT_MAX {
+                return Err(LinkError::Full(self.target));
+            }
+            self.send(&state, pb::Frame { group: group.get(), session, body: Some(body) })?;
+            state.waiters.insert(session, Waiter::Call(waiter));
+        }
+        let _forget = Forget { link: self, session };
+        match answer.await {
+            Ok(pb::frame::Body::Refusal(refusal)) => Err(LinkError::Refused(self.target, refusal.reason)),
+            Ok(body) => Ok(body),
+            Err(_) => Err(LinkError::Broken(self.target)),
+        }
+    }
+
+    /// Opens a pipelined session: frames go out with [`Link::tell`], replies come in order from the receiver, which
+    /// ends when the connection breaks.
+    pub(crate) fn open_stream(self: &Arc<Self>) -> Result<StreamSession, LinkError> {
+        let session = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let (waiter, replies) = mpsc::channel(STREAM_APPENDS_IN_FLIGHT_MAX * 2);
+        let mut state = self.state();
+        if state.outbound.is_none() {
+            return Err(LinkError::Down(self.target));
+        }
+        if state.waiters.len() >= CALLS_IN_FLIGHT_MAX {
+            return Err(LinkError::Full(self.target));
+        }
+        state.waiters.insert(session, Waiter::Stream(waiter));
+        Ok(StreamSession { id: session, replies })
+    }
+
+    /// Ends a pipelined session here and tells the peer.
+    pub(crate) fn close_stream(&self, group: GroupId, session: u64) {
+        let mut state = self.state();
+        if state.waiters.remove(&session).is_some() {
+            let close = pb::frame::Body::Close(pb::CloseSession {});
+            // A peer that cannot be told loses the session with the connection.
+            let _ = self.send(&state, pb::Frame { group: group.get(), session, body: Some(close) });
+        }
+    }
+}
+
+/// A pipelined session's number and its replies.
+#[derive(Debug)]
+pub(crate) struct StreamSession {
+    pub(crate) id: u64,
+    pub(crate) replies: mpsc::Receiver<pb::frame::Body>,
+}
+
+/// Removes a call's waiter when the caller gives up.
+struct Forget<'a> {
+    link: &'a Link,
+    session: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.link.state().waiters.remove(&self.session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote_body() -> pb::frame::Body {
+        pb::frame::Body::Vote(pb::VoteRequest::default())
+    }
+
+    #[tokio::test]
+    async fn call_on_a_link_that_is_down_fails_at_once() {
+        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let error = link.call(GroupId::new(1), vote_body()).await.expect_err("down");
+        assert_eq!(error, LinkError::Down(NodeId::new(2)));
+    }
+
+    #[tokio::test]
+    async fn broken_connection_wakes_everyone_who_waits() {
+        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let mut outbound = link.connected();
+        let call = link.call(GroupId::new(1), vote_body());
+        let breaker = async {
+            outbound.recv().await.expect("the frame was sent");
+            link.disconnected();
+        };
+        let (answer, ()) = tokio::join!(call, breaker);
+        assert_eq!(answer.expect_err("broken"), LinkError::Broken(NodeId::new(2)));
+    }
+
+    #[tokio::test]
+    async fn answer_goes_to_the_session_that_asked() {
+        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let mut outbound = link.connected();
+        let call = link.call(GroupId::new(1), vote_body());
+        let peer = async {
+            let asked = outbound.recv().await.expect("the frame was sent");
+            let reply = pb::frame::Body::VoteReply(pb::VoteReply { granted: true, ..Default::default() });
+            link.received(pb::Frame { group: 1, session: asked.session + 7, body: Some(reply.clone()) });
+            link.received(pb::Frame { group: 1, session: asked.session, body: Some(reply) });
+        };
+        let (answer, ()) = tokio::join!(call, peer);
+        assert!(matches!(answer, Ok(pb::frame::Body::VoteReply(reply)) if reply.granted));
+        assert!(link.state().waiters.is_empty());
+    }
+
+    #[tokio::test]
+    async fn caller_that_gives_up_leaves_no_waiter() {
+        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let _outbound = link.connected();
+        let call = link.call(GroupId::new(1), vote_body());
+        assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err());
+        assert!(link.state().waiters.is_empty());
+    }
+}

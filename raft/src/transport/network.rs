@@ -1,0 +1,351 @@
+//! openraft's network for one group and one target, over the shared link.
+//!
+//! Owns: deadlines and the append pipeline. Must never: claim an answer that did not come; a failed send is
+//! `Unreachable`, so openraft backs off, and a vote that was not answered is not granted.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use holdfast_region_config::GroupId;
+use openraft::base::{BoxFuture, BoxStream};
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::v2::RaftNetworkV2;
+use openraft::network::{RPCOption, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
+    StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::OptionalSend;
+use tokio::sync::Semaphore;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::link::{Link, LinkError};
+use super::wire::{self, Malformed, pb};
+use super::{FRAME_BYTES_MAX, SNAPSHOT_PIECE_BYTES, STREAM_APPENDS_IN_FLIGHT_MAX};
+use crate::types::{Snapshot, SnapshotData, TypeConfig, Vote};
+
+/// openraft hands appends the heartbeat interval as their limit, which bounds a heartbeat (it also enforces it there)
+/// but is no measure for a follower that is writing megabytes: a pipeline waits this long beyond three round trips
+/// for each reply before it is given up and the entries are sent anew.
+const REPLY_SLACK: Duration = Duration::from_millis(1_500);
+
+/// What is needed to reach one peer.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerRoute {
+    pub(crate) link: Arc<Link>,
+    pub(crate) channel: Channel,
+}
+
+/// Where the peers are.
+pub(crate) trait Routes: Send + Sync + 'static {
+    /// The route to a node; `None` when the topology does not name it.
+    fn route(&self, node: u64) -> Option<PeerRoute>;
+    /// The cluster's name, which a snapshot's header repeats.
+    fn cluster(&self) -> &str;
+}
+
+/// Makes the clients of one group.
+pub(crate) struct GroupNetworkFactory {
+    pub(crate) group: GroupId,
+    pub(crate) routes: Arc<dyn Routes>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
+    type Network = GroupNetwork;
+
+    async fn new_client(&mut self, target: u64, _node: &()) -> GroupNetwork {
+        GroupNetwork { group: self.group, target, routes: Arc::clone(&self.routes) }
+    }
+}
+
+/// One group's way to one target.
+pub(crate) struct GroupNetwork {
+    group: GroupId,
+    target: u64,
+    routes: Arc<dyn Routes>,
+}
+
+type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+
+fn unreachable(error: impl ToString) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::from_string(error))
+}
+
+impl From<LinkError> for RPCError<TypeConfig> {
+    fn from(error: LinkError) -> Self {
+        unreachable(error)
+    }
+}
+
+impl From<Malformed> for RPCError<TypeConfig> {
+    fn from(error: Malformed) -> Self {
+        unreachable(error)
+    }
+}
+
+impl GroupNetwork {
+    fn route(&self) -> RpcResult<PeerRoute> {
+        self.routes
+            .route(self.target)
+            .ok_or_else(|| unreachable(format!("n{} is not in the topology", self.target)))
+    }
+
+    async fn call(&self, body: pb::frame::Body, ttl: Duration) -> RpcResult<pb::frame::Body> {
+        let route = self.route()?;
+        match tokio::time::timeout(ttl, route.link.call(self.group, body)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(unreachable(format!("n{} did not answer in {} ms", self.target, ttl.as_millis()))),
+        }
+    }
+
+    fn unexpected(&self) -> RPCError<TypeConfig> {
+        unreachable(format!("n{} answered with an unexpected frame", self.target))
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for GroupNetwork {
+    type SnapshotData = SnapshotData;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+        let body = pb::frame::Body::Append(wire::append_to_pb(&rpc));
+        match self.call(body, option.soft_ttl()).await? {
+            pb::frame::Body::AppendReply(reply) => append_reply(reply),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, RpcResult<BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        Box::pin(async move {
+            let link = self.route()?.link;
+            let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
+            let pipeline = Pipeline::open(self.group, link, ttl)?;
+            let stream: BoxStream<'s, _> = pipeline.run(input);
+            Ok(stream)
+        })
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let body = pb::frame::Body::Vote(wire::vote_request_to_pb(&rpc));
+        match self.call(body, option.soft_ttl()).await? {
+            pb::frame::Body::VoteReply(reply) => Ok(wire::vote_reply_from_pb(reply)?),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let body = pb::frame::Body::PreVote(wire::vote_request_to_pb(&rpc));
+        match self.call(body, option.soft_ttl()).await? {
+            pb::frame::Body::VoteReply(reply) => Ok(wire::vote_reply_from_pb(reply)?),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let route = self.route().map_err(|e| StreamingError::Unreachable(Unreachable::from_string(e)))?;
+        let sending = send_snapshot(self.group, self.routes.cluster(), route, vote, snapshot);
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = tokio::time::timeout(option.hard_ttl(), sending) => match sent {
+                Ok(Ok(vote)) => Ok(SnapshotResponse::new(vote)),
+                Ok(Err(reason)) => Err(StreamingError::Unreachable(Unreachable::from_string(reason))),
+                Err(_) => Err(StreamingError::Unreachable(Unreachable::from_string(format!(
+                    "snapshot to n{} did not finish in {} ms", self.target, option.hard_ttl().as_millis()
+                )))),
+            },
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
+        let body = pb::frame::Body::Transfer(wire::transfer_to_pb(&req));
+        match self.call(body, option.soft_ttl()).await? {
+            pb::frame::Body::TransferReply(reply) if reply.refused.is_empty() => Ok(Ok(())),
+            pb::frame::Body::TransferReply(reply) => Err(unreachable(reply.refused)),
+            _ => Err(self.unexpected()),
+        }
+    }
+}
+
+fn append_reply(reply: pb::AppendReply) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+    use pb::append_reply::Result as Wire;
+    Ok(match reply.result {
+        Some(Wire::Flushed(_)) => AppendEntriesResponse::Success,
+        Some(Wire::Partial(p)) => AppendEntriesResponse::PartialSuccess(p.log_id.map(wire::log_id_from_pb)),
+        Some(Wire::Conflict(_)) => AppendEntriesResponse::Conflict,
+        Some(Wire::HigherVote(vote)) => {
+            AppendEntriesResponse::HigherVote(wire::vote_from_pb(Some(vote), "append_reply.higher_vote")?)
+        }
+        None => return Err(Malformed { field: "append_reply.result", reason: "missing" }.into()),
+    })
+}
+
+fn stream_reply(reply: pb::AppendReply) -> RpcResult<StreamAppendResult<TypeConfig>> {
+    use pb::append_reply::Result as Wire;
+    Ok(match reply.result {
+        Some(Wire::Flushed(f) | Wire::Partial(f)) => Ok(f.log_id.map(wire::log_id_from_pb)),
+        Some(Wire::Conflict(id)) => Err(StreamAppendError::Conflict(wire::log_id_from_pb(id))),
+        Some(Wire::HigherVote(vote)) => {
+            Err(StreamAppendError::HigherVote(wire::vote_from_pb(Some(vote), "append_reply.higher_vote")?))
+        }
+        None => return Err(Malformed { field: "append_reply.result", reason: "missing" }.into()),
+    })
+}
+
+/// One pipelined append session: many requests in flight, replies in order.
+struct Pipeline {
+    group: GroupId,
+    link: Arc<Link>,
+    session: u64,
+    replies: tokio::sync::mpsc::Receiver<pb::frame::Body>,
+    ttl: Duration,
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.link.close_stream(self.group, self.session);
+    }
+}
+
+impl Pipeline {
+    fn open(group: GroupId, link: Arc<Link>, ttl: Duration) -> RpcResult<Self> {
+        let session = link.open_stream()?;
+        Ok(Self { group, link, session: session.id, replies: session.replies, ttl })
+    }
+
+    /// Sends what `input` yields, at most a window ahead of the replies, and yields the replies.
+    ///
+    /// The sender is a task of its own because openraft polls the replies only when it wants one, while requests
+    /// must leave as soon as there are entries. The task ends with the input, on the first failed send, or when the
+    /// pipeline is dropped (the semaphore closes).
+    fn run<'s, S>(self, mut input: S) -> BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let window = Arc::new(Semaphore::new(STREAM_APPENDS_IN_FLIGHT_MAX));
+        let (sent, expected) = tokio::sync::mpsc::channel::<RpcResult<()>>(STREAM_APPENDS_IN_FLIGHT_MAX + 1);
+        let (link, group, session) = (Arc::clone(&self.link), self.group, self.session);
+        let sender_window = Arc::clone(&window);
+        let sender = tokio::spawn(async move {
+            while let Some(request) = input.next().await {
+                let Ok(permit) = sender_window.acquire().await else { return };
+                permit.forget();
+                let body = pb::frame::Body::StreamAppend(wire::append_to_pb(&request));
+                let outcome = link.tell(group, session, body).map_err(RPCError::from);
+                let failed = outcome.is_err();
+                if sent.send(outcome).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let state = PipelineReplies { pipeline: self, expected, window, _sender: AbortOnDrop(sender) };
+        Box::pin(futures_util::stream::unfold(Some(state), PipelineReplies::next))
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct PipelineReplies {
+    pipeline: Pipeline,
+    expected: tokio::sync::mpsc::Receiver<RpcResult<()>>,
+    window: Arc<Semaphore>,
+    /// Held for its drop: a pipeline that is given up stops sending.
+    _sender: AbortOnDrop,
+}
+
+impl PipelineReplies {
+    /// The next reply, in request order; the stream ends after the first error or when the input has ended.
+    async fn next(state: Option<Self>) -> Option<(RpcResult<StreamAppendResult<TypeConfig>>, Option<Self>)> {
+        let mut this = state?;
+        if let Err(error) = this.expected.recv().await? {
+            return Some((Err(error), None));
+        }
+        let ttl = this.pipeline.ttl;
+        let reply = match tokio::time::timeout(ttl, this.pipeline.replies.recv()).await {
+            Ok(Some(pb::frame::Body::AppendReply(reply))) => stream_reply(reply),
+            Ok(Some(pb::frame::Body::Refusal(refusal))) => Err(unreachable(refusal.reason)),
+            Ok(Some(_)) => Err(unreachable("unexpected frame in an append session")),
+            Ok(None) => Err(LinkError::Broken(this.pipeline.link.target()).into()),
+            Err(_) => Err(unreachable(format!("append was not answered in {} ms", ttl.as_millis()))),
+        };
+        this.window.add_permits(1);
+        let goes_on = matches!(reply, Ok(Ok(_)));
+        Some((reply, goes_on.then_some(this)))
+    }
+}
+
+/// Sends header and pieces on a call of their own and waits until the peer has installed them.
+async fn send_snapshot(
+    group: GroupId,
+    cluster: &str,
+    route: PeerRoute,
+    vote: Vote,
+    snapshot: Snapshot,
+) -> Result<Vote, String> {
+    use pb::snapshot_part::Part;
+    let bytes = snapshot.snapshot;
+    let header = pb::SnapshotHeader {
+        group: group.get(),
+        cluster: cluster.to_owned(),
+        to_node: route.link.target().get(),
+        vote: Some(wire::vote_to_pb(&vote)),
+        last_log_id: snapshot.meta.last_log_id.as_ref().map(wire::log_id_to_pb),
+        membership: Some(wire::stored_membership_to_pb(&snapshot.meta.last_membership)),
+        bytes_total: bytes.len() as u64,
+        checksum: xxhash_rust::xxh3::xxh3_64(&bytes),
+    };
+    let (sender, parts) = tokio::sync::mpsc::channel(4);
+    let feed = async move {
+        let all = std::iter::once(Part::Header(header))
+            .chain(wire::pieces(&bytes, SNAPSHOT_PIECE_BYTES).map(Part::Piece));
+        for part in all {
+            // The call ended: its error is the one to report.
+            if sender.send(pb::SnapshotPart { part: Some(part) }).await.is_err() {
+                break;
+            }
+        }
+    };
+    let mut client = pb::peer_client::PeerClient::new(route.channel)
+        .max_decoding_message_size(FRAME_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX);
+    let call = client.install_snapshot(ReceiverStream::new(parts));
+    let ((), reply) = tokio::join!(feed, call);
+    let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();
+    wire::vote_from_pb(reply.vote, "snapshot_reply.vote").map_err(|e| e.to_string())
+}
