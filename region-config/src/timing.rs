@@ -5,15 +5,16 @@
 //! The reasoning, with R the longest round trip between two voters:
 //!
 //! ```text
-//! heartbeat = max(R, 50)       one in flight at a time on the longest way; more would queue behind each other
-//! min       = 3·heartbeat + R  two heartbeats may be lost or late and the third still arrives in time, then a
-//!                              follower's answer to a slow candidate (R) must not come after its own time-out
-//! min      >= 500              a fsync or a scheduler may stall for some hundred ms; that is not a dead leader
-//! max       = 2·min            the draw must be wider than a vote's round trip (R) or two followers keep splitting
+//! heartbeat = max(5/4·R + 20, 50)  openraft gives a heartbeat's answer one interval and counts a later one as lost, so the
+//!                                  interval must exceed the longest round trip with some room for jitter and disk
+//! min       = max(3·heartbeat, 500)  two heartbeats may be lost and the third still arrives in time; a fsync or a
+//!                                  scheduler may stall for some hundred ms, and that is not a dead leader
+//! max       = min + max(R, 250)    the draw must be as wide as a vote's round trip or two followers keep splitting; no
+//!                                  wider, because `max` is also how long a voter shields a silent leader (its lease)
 //! ```
 //!
-//! For the real trio R = 229 ms: heartbeat 229, election 916 to 1,832 ms, then two vote rounds to the nearer
-//! survivor (2 x 91 to 2 x 182 ms): a lost region's groups are led again in about 1.1 to 2.2 s.
+//! For the real trio R = 229 ms: heartbeat 306, election 918 to 1,168 ms. A lost leader is shielded for `max`, then one draw
+//! passes, then a pre-vote and a vote go to the nearer survivor (2 x 91 to 2 x 182 ms): led again in about 2.3 to 2.8 s.
 
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ use crate::topology::Topology;
 pub const HEARTBEAT_INTERVAL_FLOOR_MS: u64 = 50;
 /// Shortest election time-out, ms: longer than a stalled fsync or a busy scheduler.
 pub const ELECTION_TIMEOUT_FLOOR_MS: u64 = 500;
+/// What a heartbeat's answer may take beyond 5/4 of the round trip, ms.
+pub const HEARTBEAT_SLACK_MS: u64 = 20;
+/// Narrowest draw of election time-outs, ms: wide enough for a vote to be written and answered.
+pub const ELECTION_SPREAD_FLOOR_MS: u64 = 250;
 
 const _: () = assert!(
     ELECTION_TIMEOUT_FLOOR_MS > 3 * HEARTBEAT_INTERVAL_FLOOR_MS,
@@ -54,13 +59,13 @@ impl GroupTiming {
     pub fn for_longest_rtt(longest: Duration) -> Self {
         // Validation bounds a round trip to seconds, so the conversion cannot saturate in practice.
         let rtt_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX / 16);
-        let heartbeat_interval_ms = rtt_ms.max(HEARTBEAT_INTERVAL_FLOOR_MS);
-        let patience_ms = 3 * heartbeat_interval_ms + rtt_ms;
-        let election_timeout_min_ms = patience_ms.max(ELECTION_TIMEOUT_FLOOR_MS);
+        let heartbeat_interval_ms =
+            (rtt_ms + rtt_ms / 4 + HEARTBEAT_SLACK_MS).max(HEARTBEAT_INTERVAL_FLOOR_MS);
+        let election_timeout_min_ms = (3 * heartbeat_interval_ms).max(ELECTION_TIMEOUT_FLOOR_MS);
         Self {
             heartbeat_interval_ms,
             election_timeout_min_ms,
-            election_timeout_max_ms: 2 * election_timeout_min_ms,
+            election_timeout_max_ms: election_timeout_min_ms + rtt_ms.max(ELECTION_SPREAD_FLOOR_MS),
         }
     }
 }
@@ -74,9 +79,9 @@ mod tests {
     fn the_real_trio_re_elects_within_about_two_seconds() {
         let topology = Topology::preset("three-regions").unwrap();
         let timing = GroupTiming::for_voters(&topology, &place_directory(&topology).voters);
-        assert_eq!(timing.heartbeat_interval_ms, 229);
-        assert_eq!(timing.election_timeout_min_ms, 916);
-        assert_eq!(timing.election_timeout_max_ms, 1_832);
+        assert_eq!(timing.heartbeat_interval_ms, 306);
+        assert_eq!(timing.election_timeout_min_ms, 918);
+        assert_eq!(timing.election_timeout_max_ms, 1_168);
     }
 
     #[test]
@@ -93,7 +98,8 @@ mod tests {
             let timing = GroupTiming::for_longest_rtt(Duration::from_millis(ms));
             assert!(timing.heartbeat_interval_ms * 3 <= timing.election_timeout_min_ms);
             assert!(timing.election_timeout_min_ms < timing.election_timeout_max_ms);
-            assert!(timing.election_timeout_max_ms - timing.election_timeout_min_ms > ms);
+            assert!(timing.election_timeout_max_ms - timing.election_timeout_min_ms >= ms);
+            assert!(timing.heartbeat_interval_ms > ms);
             assert!(timing.election_timeout_min_ms >= before.election_timeout_min_ms);
             before = timing;
         }
