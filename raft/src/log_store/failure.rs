@@ -1,0 +1,239 @@
+//! What can go wrong with the log, and whether it has gone wrong for good.
+//!
+//! Owns: the error types of the log store and the node-wide health flag. Must never: turn from failed back to healthy;
+//! after a failed write nobody knows what the disk holds, so only opening the directory again can tell.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::bytes::DecodeError;
+
+/// Whether the node's log can still make entries durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogHealth {
+    /// Writes work.
+    Healthy,
+    /// A write failed. Nothing was acknowledged since, and nothing will be: the node must stop leading and voting.
+    Failed {
+        /// What the disk said.
+        reason: Arc<str>,
+    },
+}
+
+/// Why a log request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LogError {
+    /// The log failed, now or earlier. The request may or may not be on disk.
+    #[error("the log of this node has failed: {reason}")]
+    Failed {
+        /// What the disk said.
+        reason: Arc<str>,
+    },
+    /// The log is being closed. The request was not started.
+    #[error("the log of this node is closed")]
+    Closed,
+    /// Entries that do not continue the log.
+    #[error("entries from index {found} on do not continue a log that ends before {expected}")]
+    Hole {
+        /// First index offered.
+        found: u64,
+        /// The index that was due.
+        expected: u64,
+    },
+    /// Bytes on disk that do not decode although the engine's checksum holds.
+    #[error("group {group}: {source}")]
+    Undecodable {
+        /// The group.
+        group: u64,
+        /// What is wrong with them.
+        source: DecodeError,
+    },
+    /// The disk could not be read.
+    #[error("group {group}: {reason}")]
+    Unreadable {
+        /// The group.
+        group: u64,
+        /// What the disk said.
+        reason: Arc<str>,
+    },
+    /// The log lacks an entry between two others.
+    #[error("group {group}: entry {index} is missing from the log")]
+    Missing {
+        /// The group.
+        group: u64,
+        /// The absent index.
+        index: u64,
+    },
+}
+
+impl LogError {
+    /// Whether the same request may succeed later on the same open log. Never so: every kind needs the log opened again
+    /// or an operator.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Failed { .. }
+            | Self::Closed
+            | Self::Hole { .. }
+            | Self::Undecodable { .. }
+            | Self::Unreadable { .. }
+            | Self::Missing { .. } => false,
+        }
+    }
+
+    /// Whether the change asked for may nevertheless be found on disk after a restart.
+    pub(crate) fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+impl From<LogError> for io::Error {
+    fn from(error: LogError) -> Self {
+        let kind = match &error {
+            LogError::Undecodable { .. } | LogError::Missing { .. } => io::ErrorKind::InvalidData,
+            LogError::Hole { .. } => io::ErrorKind::InvalidInput,
+            LogError::Failed { .. } | LogError::Closed | LogError::Unreadable { .. } => {
+                io::ErrorKind::Other
+            }
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why a data directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// A file or directory operation failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has the directory open.
+    #[error("data directory {} is in use by another process", dir.display())]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory belongs to somebody else.
+    #[error("{}: {field} is {found}, but this node was started with {expected}", path.display())]
+    NotOurs {
+        /// The identity file.
+        path: PathBuf,
+        /// The field that differs.
+        field: &'static str,
+        /// What the file says.
+        found: String,
+        /// What this process was told to be.
+        expected: String,
+    },
+    /// The directory was written by a newer program.
+    #[error("{}: format is {found}, this program knows formats up to {newest}", path.display())]
+    NewerFormat {
+        /// The identity file.
+        path: PathBuf,
+        /// The format in the file.
+        found: u64,
+        /// The newest format known here.
+        newest: u64,
+    },
+    /// The identity file cannot be understood.
+    #[error("{}: {problem}", path.display())]
+    BadIdentity {
+        /// The identity file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is a log but no identity beside it.
+    #[error("{} holds a log but no IDENTITY file: it was removed or only half copied", dir.display())]
+    IdentityMissing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The log engine refused the directory, for example because a file in the middle of the log is damaged.
+    #[error("cannot open the log in {}: {reason}", dir.display())]
+    Engine {
+        /// The directory.
+        dir: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    /// Whether opening may work later without anybody doing something about it.
+    pub(crate) fn is_retryable(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+
+    /// Shorthand for a failed file operation.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// The node-wide flag: set once by whoever meets the first failed write, watched by the node.
+pub(crate) struct HealthFlag {
+    state: watch::Sender<LogHealth>,
+}
+
+impl HealthFlag {
+    /// A healthy flag.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: watch::Sender::new(LogHealth::Healthy),
+        }
+    }
+
+    /// Marks the log failed and says so once; later failures are consequences of the first.
+    pub(crate) fn fail(&self, reason: &str) -> LogError {
+        let mut first: Arc<str> = reason.into();
+        self.state.send_if_modified(|state| match state {
+            LogHealth::Failed { reason } => {
+                first = Arc::clone(reason);
+                false
+            }
+            LogHealth::Healthy => {
+                tracing::error!(
+                    reason,
+                    "raft log write failed, this node stops acknowledging"
+                );
+                *state = LogHealth::Failed {
+                    reason: Arc::clone(&first),
+                };
+                true
+            }
+        });
+        LogError::Failed { reason: first }
+    }
+
+    /// An error when the log has failed.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        match &*self.state.borrow() {
+            LogHealth::Healthy => Ok(()),
+            LogHealth::Failed { reason } => Err(LogError::Failed {
+                reason: Arc::clone(reason),
+            }),
+        }
+    }
+
+    /// The state now and every change of it.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<LogHealth> {
+        self.state.subscribe()
+    }
+}
