@@ -1,0 +1,58 @@
+//! What the network counts about itself.
+//!
+//! Owns: the names. Must never: label by connection; links are few, connections are not.
+
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// The network's metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) bytes: IntCounterVec,
+    pub(crate) connections: IntGaugeVec,
+    pub(crate) blocked: IntGaugeVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let bytes = IntCounterVec::new(
+            Opts::new(
+                "holdfast_wan_carried_bytes_total",
+                "Bytes that arrived, by link and direction.",
+            ),
+            &["link", "direction"],
+        );
+        let gauge = |name, help| IntGaugeVec::new(Opts::new(name, help), &["link"]);
+        let metrics = Self {
+            bytes: bytes.expect("a valid name and valid labels"),
+            connections: gauge("holdfast_wan_connections", "Connections open on the link.")
+                .expect("a valid name and valid labels"),
+            blocked: gauge(
+                "holdfast_wan_blocked_ratio",
+                "1 while the link is cut or disabled, else 0.",
+            )
+            .expect("a valid name and valid labels"),
+            registry,
+        };
+        let all: [Box<dyn prometheus::core::Collector>; 3] = [
+            Box::new(metrics.bytes.clone()),
+            Box::new(metrics.connections.clone()),
+            Box::new(metrics.blocked.clone()),
+        ];
+        for collector in all {
+            metrics
+                .registry
+                .register(collector)
+                .expect("each name is registered once");
+        }
+        metrics
+    }
+
+    /// Prometheus text format.
+    pub(crate) fn text(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
+    }
+}
