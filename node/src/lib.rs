@@ -1,1 +1,3 @@
-//! Stub.
+//! One replica server and the operator's tool.
+
+pub mod plan;
