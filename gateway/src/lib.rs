@@ -1,1 +1,29 @@
-//! Stub.
+//! What users touch: one process a region that speaks HTTP/JSON to buyers and gRPC to nodes.
+//!
+//! Read in this order:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`http`] | the routes, as one list, and what every request passes through |
+//! | [`upstream`] | which node is asked, in what order, and the one safe retry |
+//! | [`catalogue`], [`layouts`] | what is known near home: events and shows, and the plan of each show |
+//! | [`session`] | who a buyer is |
+//! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
+//! | [`problem`] | how a "no" is said |
+//! | [`config`], [`limits`], [`server`], [`metrics`], [`clock`] | running it |
+//!
+//! Must never: decide who owns a seat (a show's shard does), or keep anything that cannot be rebuilt.
+
+pub mod answers;
+pub mod app;
+pub mod catalogue;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod layouts;
+pub mod limits;
+pub mod metrics;
+pub mod problem;
+pub mod server;
+pub mod session;
+pub mod upstream;

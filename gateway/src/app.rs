@@ -1,0 +1,74 @@
+//! Everything a request handler may use, made once at start.
+//!
+//! Owns: nothing but the parts. Must never: be changed while requests run; each part guards itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::answers::Answers;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::layouts::Layouts;
+use crate::metrics::Metrics;
+use crate::session::Sessions;
+use crate::upstream::Upstream;
+
+/// The parts of a running gateway.
+pub struct App {
+    /// What it was told.
+    pub config: Config,
+    /// Guest tokens.
+    pub sessions: Sessions,
+    /// The ways to the nodes.
+    pub upstream: Arc<Upstream>,
+    /// Events and shows as last heard.
+    pub catalogue: Catalogue,
+    /// Plans of shows.
+    pub layouts: Layouts,
+    /// Requests already answered.
+    pub answers: Answers,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Places for requests in work.
+    pub requests: Semaphore,
+    /// Places for writes in work.
+    pub writes: Semaphore,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        sessions: Sessions,
+        upstream: Arc<Upstream>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            requests: Semaphore::new(config.limits.requests_in_flight_max),
+            writes: Semaphore::new(config.limits.writes_in_flight_max),
+            catalogue: Catalogue::default(),
+            layouts: Layouts::default(),
+            answers: Answers::default(),
+            draining: AtomicBool::new(false),
+            config,
+            sessions,
+            upstream,
+            metrics,
+        }
+    }
+
+    /// Whether the process was told to stop; it then no longer calls itself ready.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Stops calling itself ready.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}

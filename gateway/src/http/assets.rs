@@ -1,0 +1,135 @@
+//! The web page, the API document and the error pages, all inside the binary.
+//!
+//! Owns: which files there are and their types. Must never: read a file at run time, or serve a script from elsewhere.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use holdfast_node_api::codes;
+
+use crate::problem::Problem;
+
+/// Marks an answer whose status is an error and whose body is meant as it is.
+#[derive(Clone, Copy)]
+pub(super) struct OwnErrorPage;
+
+pub(super) fn own_error_page() -> axum::Extension<OwnErrorPage> {
+    axum::Extension(OwnErrorPage)
+}
+
+/// The API, as OpenAPI 3.1.
+pub(super) const OPENAPI: &str = include_str!("../../openapi.json");
+
+const PAGE: &str = include_str!("../../ui/index.html");
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// Name, type, content.
+const ASSETS: &[(&str, &str, &str)] = &[
+    (
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("../../ui/style.css"),
+    ),
+    (
+        "seats.css",
+        "text/css; charset=utf-8",
+        include_str!("../../ui/seats.css"),
+    ),
+    (
+        "icon.svg",
+        "image/svg+xml",
+        include_str!("../../ui/icon.svg"),
+    ),
+    ("app.js", JS, include_str!("../../ui/app.js")),
+    ("api.js", JS, include_str!("../../ui/api.js")),
+    ("dom.js", JS, include_str!("../../ui/dom.js")),
+    ("format.js", JS, include_str!("../../ui/format.js")),
+    ("countdown.js", JS, include_str!("../../ui/countdown.js")),
+    (
+        "events-view.js",
+        JS,
+        include_str!("../../ui/events-view.js"),
+    ),
+    ("show-view.js", JS, include_str!("../../ui/show-view.js")),
+    ("seat-model.js", JS, include_str!("../../ui/seat-model.js")),
+    ("seat-map.js", JS, include_str!("../../ui/seat-map.js")),
+    ("seat-list.js", JS, include_str!("../../ui/seat-list.js")),
+    (
+        "checkout-view.js",
+        JS,
+        include_str!("../../ui/checkout-view.js"),
+    ),
+];
+
+fn fixed(headers: &HeaderMap, kind: &'static str, content: &'static str) -> Response {
+    // The content is the binary's: one tag a build is enough, and cheap to compare.
+    let tag = format!("\"{}-{}\"", env!("CARGO_PKG_VERSION"), content_tag(content));
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|v| v.as_bytes() == tag.as_bytes());
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let tag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+    let head: [(HeaderName, HeaderValue); 3] = [kind, cache, (header::ETAG, tag)];
+    if known {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
+    }
+    (head, content).into_response()
+}
+
+/// FNV-1a: tells builds apart; nothing depends on it being hard to forge.
+fn content_tag(content: &str) -> String {
+    let hash = content
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+}
+
+pub(super) async fn page(headers: HeaderMap) -> Response {
+    fixed(&headers, "text/html; charset=utf-8", PAGE)
+}
+
+pub(super) async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Response {
+    match ASSETS.iter().find(|(known, ..)| *known == name) {
+        Some((_, kind, content)) => fixed(&headers, kind, content),
+        None => Problem::new("not_found", "there is no such asset").into_response(),
+    }
+}
+
+pub(super) async fn openapi(headers: HeaderMap) -> Response {
+    fixed(
+        &headers,
+        "application/vnd.oai.openapi+json;version=3.1",
+        OPENAPI,
+    )
+}
+
+/// `GET /docs/errors/{code}`: what a code means, for the person who followed a problem's `type`.
+pub(super) async fn error_page(Path(code): Path<String>) -> Response {
+    let Some(row) = codes::find(&code) else {
+        return Problem::new("not_found", "there is no such error code").into_response();
+    };
+    let again = if row.retryable {
+        "Send the same request again, with the same Idempotency-Key, after the time that Retry-After names."
+    } else {
+        "Sending the same request again cannot help until something changes."
+    };
+    let origin = match row.origin {
+        codes::Origin::Rejection => "The show decided, by its rules: nothing happened.",
+        codes::Origin::Failure => "The system could not decide, or could not finish.",
+        codes::Origin::Request => "The request was refused before it reached a show.",
+    };
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title>\
+         <link rel=\"stylesheet\" href=\"/assets/style.css\"></head><body><main class=\"page prose\">\
+         <h1><code>{code}</code></h1><p class=\"lead\">HTTP {status}: {meaning}.</p><p>{origin}</p>\
+         <p>{again}</p><p><a href=\"/\">Back to the events</a></p></main></body></html>",
+        code = row.code,
+        status = row.http_status,
+        meaning = row.meaning,
+    ))
+    .into_response()
+}

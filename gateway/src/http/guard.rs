@@ -1,0 +1,132 @@
+//! What every request passes through, outermost first: span and count, a place, a deadline, headers of safety.
+//!
+//! Owns: bounds on requests as such. Must never: read a body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tracing::Instrument as _;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::{clock, limits};
+
+/// The page loads nothing from anywhere else and nobody may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+const SAFETY: [(&str, &str); 6] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-opener-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "geolocation=(), camera=(), microphone=()",
+    ),
+];
+
+pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = clock::now();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched
+        .as_ref()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let span = tracing::info_span!("http_request", %method, route);
+    let response = admit(&app, request, next, &method, &route)
+        .instrument(span)
+        .await;
+    let mut response = as_problem(response);
+    add_safety(response.headers_mut());
+    let status = response.status().as_u16();
+    app.metrics
+        .answered(&route, method_label(&method), status, started.elapsed());
+    response
+}
+
+/// Operators must get an answer also when the house is full.
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
+}
+
+async fn admit(app: &App, request: Request, next: Next, method: &Method, route: &str) -> Response {
+    if is_probe(route) {
+        return next.run(request).await;
+    }
+    let writes = !method.is_safe();
+    let place = app.requests.try_acquire();
+    let write_place = if writes {
+        Some(app.writes.try_acquire())
+    } else {
+        None
+    };
+    if place.is_err() || matches!(write_place, Some(Err(_))) {
+        app.metrics.refused.with_label_values(&["requests"]).inc();
+        return Problem::new("overloaded", "too many requests in work at this gateway")
+            .retry_after(Duration::from_secs(1))
+            .into_response();
+    }
+    match tokio::time::timeout(limits::REQUEST_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) if writes => Problem::new(
+            "outcome_unknown",
+            "no answer in time; repeat the request with the same Idempotency-Key",
+        )
+        .into_response(),
+        Err(_) => Problem::new("deadline", "no answer in time").into_response(),
+    }
+}
+
+/// Errors that the framework made itself (a path that is not UTF-8, say) get the same form as ours.
+fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let ours = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
+        || response
+            .extensions()
+            .get::<super::assets::OwnErrorPage>()
+            .is_some();
+    if ours {
+        return response;
+    }
+    if status.is_server_error() {
+        return Problem::new("internal", "the request could not be answered").into_response();
+    }
+    Problem::new("invalid_parameter", "the address or a header is malformed").into_response()
+}
+
+fn add_safety(headers: &mut HeaderMap) {
+    for (name, value) in SAFETY {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// A bounded set, whatever a client sends.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,426 @@
+//! Holds: place, look, extend, release.
+//!
+//! Owns: the three ways of asking for seats and their checks. Must never: answer "taken" by itself; the shard does.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::refs::{HoldRef, ShowRef};
+use holdfast_node_api::v1::submit_request::Command;
+use holdfast_node_api::v1::{
+    BestAvailable, ExtendHold, GeneralAdmission, GetHoldRequest, HoldReply, NamedSeats, PlaceHold,
+    ReadOptions, ReleaseHold, SubmitReply, SubmitRequest, place_hold::What, submit_reply,
+};
+use serde_json::Value;
+
+use super::events::place as place_of;
+use super::fields::Fields;
+use super::idempotency::{self, Written};
+use super::request::{freshness, id, json_body, no_body, query};
+use super::session::buyer;
+use super::views;
+use crate::answers::Fingerprint;
+use crate::app::App;
+use crate::layouts::ShowLayout;
+use crate::limits;
+use crate::problem::Problem;
+use crate::session::Buyer;
+use crate::upstream::ShowPlace;
+use crate::upstream::read::Freshness;
+
+/// Longest seat, area or category identifier; the shard's plans allow no longer one.
+const IDENTIFIER_BYTES_MAX: usize = 256;
+const WAYS: [&str; 3] = ["seats", "best_available", "general_admission"];
+
+/// A write of `buyer` to the show at `place`.
+pub(super) async fn submit(
+    app: &App,
+    place: &ShowPlace,
+    buyer: Buyer,
+    key: &str,
+    command: Command,
+) -> Result<SubmitReply, Problem> {
+    let request = SubmitRequest {
+        tag: 0,
+        show_id: place.show_id,
+        caller: buyer.bytes(),
+        idempotency_key: key.to_owned(),
+        deadline_ms: 0,
+        command: Some(command),
+    };
+    Ok(app.upstream.submit(request, place).await?)
+}
+
+/// What a hold request asks for.
+fn parse(body: &[u8], layout: &ShowLayout) -> Result<What, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let given: Vec<&str> = WAYS.into_iter().filter(|way| fields.has(way)).collect();
+    let what = match given.as_slice() {
+        ["seats"] => seats(&mut fields, layout)?,
+        ["best_available"] => best_available(fields.object("best_available")?, layout)?,
+        ["general_admission"] => general_admission(fields.object("general_admission")?, layout)?,
+        _ => {
+            let reason = format!(
+                "expected exactly one of {}, found {}",
+                WAYS.join(", "),
+                given.len()
+            );
+            return Err(Problem::field("invalid_json", "", reason));
+        }
+    };
+    fields.finish()?;
+    Ok(what)
+}
+
+fn seats(fields: &mut Fields, layout: &ShowLayout) -> Result<What, Problem> {
+    let ids = fields.texts("seats", limits::SEATS_PER_REQUEST_MAX, IDENTIFIER_BYTES_MAX)?;
+    let mut numbers = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in ids {
+        match layout.seat_number(&id) {
+            Some(number) => numbers.push(number),
+            None => unknown.push(id),
+        }
+    }
+    if !unknown.is_empty() {
+        let detail = format!("the show has no such seat: {}", unknown.join(", "));
+        return Err(Problem::new("seat_unknown", detail).with("seats", unknown));
+    }
+    Ok(What::Seats(NamedSeats { seats: numbers }))
+}
+
+fn quantity(fields: &mut Fields) -> Result<u32, Problem> {
+    fields.count(
+        "quantity",
+        1,
+        u32::try_from(limits::SEATS_PER_REQUEST_MAX).unwrap_or(u32::MAX),
+    )
+}
+
+fn best_available(mut fields: Fields, layout: &ShowLayout) -> Result<What, Problem> {
+    let quantity = quantity(&mut fields)?;
+    let accessible = fields.optional_count("accessible", quantity)?;
+    let name = fields.optional_text("category", IDENTIFIER_BYTES_MAX)?;
+    fields.finish()?;
+    let category = match name {
+        None => None,
+        Some(name) => Some(layout.category_number(&name).ok_or_else(|| {
+            Problem::field(
+                "category_unknown",
+                "/best_available/category",
+                format!("the show has no category {name}"),
+            )
+        })?),
+    };
+    Ok(What::BestAvailable(BestAvailable {
+        quantity,
+        category,
+        accessible,
+    }))
+}
+
+fn general_admission(mut fields: Fields, layout: &ShowLayout) -> Result<What, Problem> {
+    let quantity = quantity(&mut fields)?;
+    let name = fields.text("area", IDENTIFIER_BYTES_MAX)?;
+    fields.finish()?;
+    let area = layout.area_number(&name).ok_or_else(|| {
+        Problem::field(
+            "area_unknown",
+            "/general_admission/area",
+            format!("the show has no area {name}"),
+        )
+    })?;
+    Ok(What::GeneralAdmission(GeneralAdmission { area, quantity }))
+}
+
+fn written(
+    show_id: u64,
+    reply: SubmitReply,
+    layout: &ShowLayout,
+    status: StatusCode,
+) -> Result<Written, Problem> {
+    match reply.result {
+        Some(submit_reply::Result::Hold(hold)) => {
+            let made = HoldRef {
+                show_id,
+                hold_id: hold.hold_id,
+            };
+            Ok(Written {
+                status,
+                body: views::hold(show_id, &hold, layout, reply.index),
+                location: (status == StatusCode::CREATED).then(|| format!("/v1/holds/{made}")),
+                replayed: reply.replayed,
+            })
+        }
+        Some(submit_reply::Result::Rejection(no)) => Err(views::rejection(&no, layout)),
+        _ => Err(Problem::new(
+            "internal",
+            "the shard answered something else than a hold",
+        )),
+    }
+}
+
+pub(super) async fn place(
+    State(app): State<Arc<App>>,
+    Path(show): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let ShowRef(show_id) = id(&show)?;
+    query(&uri, &[])?;
+    let buyer = buyer(&app, &headers)?;
+    let key = idempotency::key(&headers)?;
+    let body = json_body(&app, &headers, body).await?;
+    let place = place_of(&app, show_id)?;
+    let layout = app.layouts.get(&app.upstream, &place).await?;
+    let what = parse(&body, &layout)?;
+    let print = Fingerprint::of("POST", uri.path(), &body);
+    let work = async {
+        let command = Command::PlaceHold(PlaceHold {
+            ttl_ms: 0,
+            what: Some(what),
+        });
+        let reply = submit(&app, &place, buyer, &key, command).await?;
+        written(show_id, reply, &layout, StatusCode::CREATED)
+    };
+    idempotency::once(&app, buyer, &key, print, work).await
+}
+
+/// Extend and release: a hold in the path, nothing in the body.
+async fn change(
+    app: &App,
+    method: &Method,
+    path: &str,
+    hold: &str,
+    headers: &HeaderMap,
+    body: Body,
+    command: impl FnOnce(u64) -> Command,
+) -> Result<Response, Problem> {
+    let HoldRef { show_id, hold_id } = id(hold)?;
+    let buyer = buyer(app, headers)?;
+    let key = idempotency::key(headers)?;
+    no_body(app, headers, body).await?;
+    let place = place_of(app, show_id)?;
+    let layout = app.layouts.get(&app.upstream, &place).await?;
+    let print = Fingerprint::of(method.as_str(), path, b"");
+    let work = async {
+        let reply = submit(app, &place, buyer, &key, command(hold_id)).await?;
+        written(show_id, reply, &layout, StatusCode::OK)
+    };
+    idempotency::once(app, buyer, &key, print, work).await
+}
+
+pub(super) async fn extend(
+    State(app): State<Arc<App>>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let command = |hold_id| Command::ExtendHold(ExtendHold { hold_id });
+    change(
+        &app,
+        &Method::POST,
+        uri.path(),
+        &hold,
+        &headers,
+        body,
+        command,
+    )
+    .await
+}
+
+pub(super) async fn release(
+    State(app): State<Arc<App>>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let command = |hold_id| Command::ReleaseHold(ReleaseHold { hold_id });
+    change(
+        &app,
+        &Method::DELETE,
+        uri.path(),
+        &hold,
+        &headers,
+        body,
+        command,
+    )
+    .await
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let HoldRef { show_id, hold_id } = id(&hold)?;
+    let pairs = query(&uri, &["at_least"])?;
+    let (freshness, read) = freshness(&headers, &pairs)?;
+    let buyer = buyer(&app, &headers)?;
+    let place = place_of(&app, show_id)?;
+    let layout = app.layouts.get(&app.upstream, &place).await?;
+    let caller = buyer.bytes();
+    let ask = move |read: ReadOptions| {
+        let caller = caller.clone();
+        move |node: NodeClient| {
+            let caller = caller.clone();
+            async move {
+                let request = GetHoldRequest {
+                    show_id,
+                    hold_id,
+                    caller,
+                    read: Some(read),
+                };
+                node.inventory().get_hold(request).await
+            }
+        }
+    };
+    let reply: HoldReply = own(&app, &place, freshness, read, "hold_unknown", ask).await?;
+    let hold = reply
+        .hold
+        .ok_or_else(|| Problem::new("hold_unknown", "there is no such hold"))?;
+    let index = reply.as_of.map_or(0, |as_of| as_of.index);
+    let mut body = views::hold(show_id, &hold, &layout, index);
+    body["as_of"] = views::as_of(reply.as_of);
+    Ok(Json(body))
+}
+
+/// Reads something of the buyer's own: from the nearest replica once that has seen what was written through this gateway;
+/// from the leader before saying that there is none; from any replica, with its age, when that is all there is.
+pub(super) async fn own<T, F, G, Fut>(
+    app: &App,
+    place: &ShowPlace,
+    freshness: Freshness,
+    read: ReadOptions,
+    unknown: &'static str,
+    ask: F,
+) -> Result<T, Problem>
+where
+    F: Fn(ReadOptions) -> G + Send,
+    G: Fn(NodeClient) -> Fut + Send,
+    Fut: Future<Output = Result<tonic::Response<T>, tonic::Status>> + Send,
+{
+    let mut floored = read;
+    floored.at_least_index = read
+        .at_least_index
+        .max(app.upstream.written_index(place.show_id));
+    let first = app.upstream.read(place, freshness, ask(floored)).await;
+    let Err(error) = first else { return Ok(first?) };
+    if freshness == Freshness::Linearizable {
+        return Err(error.into());
+    }
+    if error.code == unknown {
+        let sure = ReadOptions {
+            linearizable: true,
+            ..read
+        };
+        return Ok(app
+            .upstream
+            .read(place, Freshness::Linearizable, ask(sure))
+            .await?);
+    }
+    if floored.at_least_index > read.at_least_index {
+        return Ok(app.upstream.read(place, freshness, ask(read)).await?);
+    }
+    Err(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_node_api::v1::{Area, Category, Layout, LayoutSeat};
+
+    use super::*;
+
+    fn layout() -> ShowLayout {
+        ShowLayout::new(Layout {
+            seats: vec![LayoutSeat {
+                id: "A-1".to_owned(),
+                ..LayoutSeat::default()
+            }],
+            categories: vec![Category {
+                name: "Stalls".to_owned(),
+                ..Category::default()
+            }],
+            areas: vec![Area {
+                id: "floor".to_owned(),
+                ..Area::default()
+            }],
+            ..Layout::default()
+        })
+    }
+
+    fn parsed(text: &str) -> Result<What, Problem> {
+        parse(text.as_bytes(), &layout())
+    }
+
+    #[test]
+    fn the_three_ways_of_asking_are_understood() {
+        assert_eq!(
+            parsed(r#"{"seats":["A-1"]}"#).unwrap(),
+            What::Seats(NamedSeats { seats: vec![0] })
+        );
+        let best = r#"{"best_available":{"quantity":3,"category":"Stalls","accessible":1}}"#;
+        let expected = BestAvailable {
+            quantity: 3,
+            category: Some(0),
+            accessible: 1,
+        };
+        assert_eq!(parsed(best).unwrap(), What::BestAvailable(expected));
+        let ga = r#"{"general_admission":{"area":"floor","quantity":2}}"#;
+        let expected = GeneralAdmission {
+            area: 0,
+            quantity: 2,
+        };
+        assert_eq!(parsed(ga).unwrap(), What::GeneralAdmission(expected));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        let cases = [
+            ("{}", "exactly one of"),
+            (
+                r#"{"seats":["A-1"],"best_available":{"quantity":1}}"#,
+                "exactly one of",
+            ),
+            (r#"{"seats":["A-1"],"ttl":1}"#, "/ttl"),
+            (r#"{"seats":["A-9"]}"#, "A-9"),
+            (r#"{"seats":"A-1"}"#, "/seats"),
+            (
+                r#"{"best_available":{"quantity":0}}"#,
+                "/best_available/quantity",
+            ),
+            (
+                r#"{"best_available":{"quantity":1,"accessible":2}}"#,
+                "/best_available/accessible",
+            ),
+            (
+                r#"{"best_available":{"quantity":1,"category":"Moon"}}"#,
+                "Moon",
+            ),
+            (
+                r#"{"general_admission":{"quantity":1}}"#,
+                "/general_admission/area",
+            ),
+            (
+                r#"{"general_admission":{"area":"roof","quantity":1}}"#,
+                "roof",
+            ),
+        ];
+        for (text, named) in cases {
+            let detail = parsed(text).unwrap_err().body()["detail"].to_string();
+            assert!(
+                detail.contains(named),
+                "{text}: {detail} does not name {named}"
+            );
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The seat map of a show: every seat with its state and price, with the age of that knowledge.
+//!
+//! Owns: `GET /v1/shows/{show}/seats`, its full and its compact form. Must never: guess a state.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::refs::ShowRef;
+use holdfast_node_api::v1::{GetSeatMapRequest, SeatMap};
+use serde_json::{Value, json};
+
+use super::events::place;
+use super::request::{freshness, id, parameter, query};
+use super::views;
+use crate::app::App;
+use crate::layouts::ShowLayout;
+use crate::problem::Problem;
+
+/// Words for the states of the wire, by their number there.
+const STATES: [&str; 4] = ["available", "held", "sold", "blocked"];
+/// One letter a state, for the compact form.
+const LETTERS: [char; 4] = ['a', 'h', 's', 'b'];
+
+pub(super) async fn map(
+    State(app): State<Arc<App>>,
+    Path(show): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let ShowRef(show_id) = id(&show)?;
+    let pairs = query(&uri, &["fields", "at_least"])?;
+    let compact = match parameter(&pairs, "fields") {
+        None | Some("all") => false,
+        Some("state") => true,
+        Some(_) => {
+            return Err(Problem::field(
+                "invalid_parameter",
+                "fields",
+                "must be state or all",
+            ));
+        }
+    };
+    let (freshness, read) = freshness(&headers, &pairs)?;
+    let place = place(&app, show_id)?;
+    let layout = app.layouts.get(&app.upstream, &place).await?;
+    let ask = |node: NodeClient| async move {
+        let request = GetSeatMapRequest {
+            show_id,
+            read: Some(read),
+        };
+        node.inventory().get_seat_map(request).await
+    };
+    let map = app.upstream.read(&place, freshness, ask).await?;
+    let tag = etag(show_id, &map, compact);
+    let mut response = if is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if compact {
+        Json(compact_view(show_id, &map, &layout)).into_response()
+    } else {
+        Json(full_view(show_id, &map, &layout)).into_response()
+    };
+    let as_of = map.as_of.unwrap_or_default();
+    let headers = response.headers_mut();
+    // Also on 304, where there is no body to say it.
+    headers.insert("holdfast-index", HeaderValue::from(as_of.index));
+    headers.insert("holdfast-age-ms", HeaderValue::from(as_of.age_ms));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Weak: the age in the body goes on while nothing changes.
+fn etag(show_id: u64, map: &SeatMap, compact: bool) -> String {
+    let form = if compact { "c" } else { "f" };
+    format!(
+        "W/\"{}.{}.{form}\"",
+        ShowRef(show_id),
+        map.as_of.unwrap_or_default().index
+    )
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lists = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
+    let bare = tag.trim_start_matches("W/");
+    tags.any(|given| given == "*" || given.trim_start_matches("W/") == bare)
+}
+
+fn areas(map: &SeatMap, layout: &ShowLayout) -> Vec<Value> {
+    let areas = layout.layout.areas.iter().zip(&map.areas);
+    areas
+        .map(|(area, state)| {
+            let category = layout.category(area.category);
+            json!({
+                "id": area.id,
+                "name": area.name,
+                "category": category.map(|category| category.name.as_str()),
+                "price_minor": category.map(|category| category.price_minor),
+                "capacity": area.capacity,
+                "available": state.available,
+                "held": state.held,
+                "sold": state.sold,
+                "blocked": state.blocked,
+                "x": area.x,
+                "y": area.y,
+            })
+        })
+        .collect()
+}
+
+/// States as one letter a seat, in the order of the full form's `seats`.
+fn compact_view(show_id: u64, map: &SeatMap, layout: &ShowLayout) -> Value {
+    let letters = map
+        .seats
+        .iter()
+        .map(|state| LETTERS[usize::from(*state).min(3)]);
+    json!({
+        "show": ShowRef(show_id).to_string(),
+        "as_of": views::as_of(map.as_of),
+        "now_ms": map.now_ms,
+        "states": letters.collect::<String>(),
+        "areas": areas(map, layout),
+    })
+}
+
+fn full_view(show_id: u64, map: &SeatMap, layout: &ShowLayout) -> Value {
+    let plan = &layout.layout;
+    let seats: Vec<Value> = plan
+        .seats
+        .iter()
+        .zip(&map.seats)
+        .map(|(seat, state)| {
+            let category = layout.category(seat.category);
+            let mut view = json!({
+                "id": seat.id,
+                // A state this gateway does not know is not for sale.
+                "state": STATES[usize::from(*state).min(3)],
+                "category": category.map(|category| category.name.as_str()),
+                "price_minor": category.map(|category| category.price_minor),
+                "zone": seat.zone,
+                "row": seat.row,
+                "number": seat.number,
+                "x": seat.x,
+                "y": seat.y,
+            });
+            if seat.accessible {
+                view["accessible"] = json!(true);
+            }
+            if let Some(of) = seat.companion_of {
+                view["companion_of"] = json!(layout.seat_id(of));
+            }
+            view
+        })
+        .collect();
+    let categories: Vec<Value> = plan
+        .categories
+        .iter()
+        .map(|c| json!({ "name": c.name, "color": c.color, "price_minor": c.price_minor }))
+        .collect();
+    json!({
+        "show": ShowRef(show_id).to_string(),
+        "currency": plan.currency,
+        "as_of": views::as_of(map.as_of),
+        "now_ms": map.now_ms,
+        "width": plan.width,
+        "height": plan.height,
+        "seats_per_order_max": plan.seats_per_order_max,
+        "seats_per_buyer_max": plan.seats_per_buyer_max,
+        "single_seat_rule": plan.single_seat_rule,
+        "sale_opens_at_ms": plan.sale_opens_at_ms,
+        "sale_closes_at_ms": plan.sale_closes_at_ms,
+        "categories": categories,
+        "seats": seats,
+        "areas": areas(map, layout),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_in_a_list_weak_or_strong_or_by_star() {
+        let tag = "W/\"s1.5.f\"";
+        let known = |value: &str| {
+            is_known(
+                &[(header::IF_NONE_MATCH, value.parse().unwrap())]
+                    .into_iter()
+                    .collect(),
+                tag,
+            )
+        };
+        assert!(known("W/\"s1.5.f\""));
+        assert!(known("\"x\", \"s1.5.f\""));
+        assert!(known("*"));
+        assert!(!known("W/\"s1.6.f\""));
+    }
+}

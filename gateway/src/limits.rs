@@ -1,0 +1,86 @@
+//! Every bound of the gateway in one place, each with the reason for its value.
+//!
+//! Owns: numbers. Must never: read configuration (`config.rs` starts from these and lets an operator tighten them).
+
+use std::time::Duration;
+
+/// Largest request body, bytes. The largest honest request is a hold naming a few hundred seats.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Most seats one request may name; the shard's own per-order limit is lower and decides.
+pub const SEATS_PER_REQUEST_MAX: usize = 256;
+/// Longest `Idempotency-Key`, bytes, as the wire contract has it.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Longest payment token, bytes.
+pub const PAYMENT_TOKEN_BYTES_MAX: usize = 255;
+/// Longest search text of any one query parameter, bytes.
+pub const QUERY_VALUE_BYTES_MAX: usize = 200;
+/// Events on one page of a listing.
+pub const PAGE_SIZE_MAX: usize = 100;
+/// Events on a page when the caller does not say.
+pub const PAGE_SIZE_DEFAULT: usize = 20;
+
+/// Requests in work at once; more are refused at the door, since a queue in front of a full house only adds delay.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
+/// Writes in work at once. Lower than all requests, so that writes waiting out a lost quorum cannot starve map reads.
+pub const WRITES_IN_FLIGHT_MAX: usize = 2048;
+/// Connections open at once.
+pub const CONNECTIONS_MAX: usize = 8192;
+/// A client that has not sent its headers by then is cut off.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most request headers.
+pub const HEADERS_MAX: usize = 64;
+/// A client that has not sent its body by then is cut off.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes a connection buffers while reading a request head.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How long requests in work may take to finish once the process was told to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The whole time a write may spend looking for a leader: an election takes two to three seconds between
+/// far regions, and two in a row must fit.
+pub const WRITE_BUDGET: Duration = Duration::from_secs(8);
+/// One try of a write. A stalled link must leave time for the election and another try.
+pub const WRITE_TRY_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// The whole time a read may take over all the nodes it tries.
+pub const READ_BUDGET: Duration = Duration::from_secs(4);
+/// One try of a read from one node.
+pub const READ_TRY_TIMEOUT: Duration = Duration::from_millis(1_200);
+/// One try of a linearizable read, which may cross an ocean twice.
+pub const LINEARIZABLE_TRY_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// How long `POST /orders/{id}/pay` waits for the payment before it answers 202.
+pub const PAYMENT_WAIT: Duration = Duration::from_secs(6);
+/// A request that took this long is given up, whatever it waits for.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+/// First pause between two tries of a write; doubles, with jitter.
+pub const RETRY_BACKOFF_MIN: Duration = Duration::from_millis(25);
+/// Longest pause between two tries of a write.
+pub const RETRY_BACKOFF_MAX: Duration = Duration::from_millis(400);
+/// A node that failed is passed over for this long while others answer.
+pub const NODE_COOL_DOWN: Duration = Duration::from_millis(1_500);
+
+/// How often the catalogue is asked for again though nobody announced a change, so that its age stays true.
+pub const CATALOGUE_REFRESH: Duration = Duration::from_secs(3);
+/// Pause after every node failed to give the catalogue.
+pub const CATALOGUE_RETRY: Duration = Duration::from_millis(300);
+/// Seats and areas of all the layouts kept in memory together (about 300 bytes each).
+pub const LAYOUT_PLACES_CACHED_MAX: usize = 1_000_000;
+/// Final answers of writes remembered for replay at this gateway; the shard remembers them for 24 h anyway.
+pub const ANSWERS_REMEMBERED_MAX: usize = 16_384;
+/// Leaders remembered; one entry a show.
+pub const LEADERS_REMEMBERED_MAX: usize = 65_536;
+
+/// How long a guest identity is good for.
+pub const GUEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+const _: () = assert!(
+    WRITE_BUDGET.as_millis() > 2 * WRITE_TRY_TIMEOUT.as_millis(),
+    "a write must survive one stalled leader and still have a full try left"
+);
+const _: () = assert!(
+    WRITE_BUDGET.as_millis() + PAYMENT_WAIT.as_millis() < REQUEST_DEADLINE.as_millis(),
+    "a payment is a write and a wait; the deadline is for what neither explains"
+);
+const _: () = assert!(
+    WRITES_IN_FLIGHT_MAX < REQUESTS_IN_FLIGHT_MAX,
+    "or writes could take every place"
+);

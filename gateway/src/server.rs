@@ -1,0 +1,213 @@
+//! Start order and stop order of the process, and the loop that accepts connections.
+//!
+//! ```text
+//! start: topology → session key → upstream → listen → catalogue task → accept
+//! stop:  not ready → stop accepting → finish requests in work (bounded) → close idle connections → end tasks
+//! ```
+//!
+//! Owns: sockets and their limits. Must never: look into a request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use holdfast_region_config::topology::{Topology, TopologyError};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::session::{KeyError, Sessions};
+use crate::upstream::{Upstream, UpstreamSetupError};
+use crate::{catalogue, http, limits};
+
+/// Pause after the system refused to accept a connection, such as when file handles ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The topology cannot be used.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// The configured region is not one of the topology's.
+    #[error("configuration key region: {region} is not a region of topology {topology}")]
+    Region {
+        /// As configured.
+        region: String,
+        /// The file.
+        topology: String,
+    },
+    /// The session key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A node of the topology cannot be dialled.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamSetupError),
+    /// The address cannot be listened on.
+    #[error("configuration key http_listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Two metrics have one name.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A gateway that listens and does not serve yet.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Checks the configuration against the topology and takes the listening address.
+    ///
+    /// # Errors
+    /// [`StartError`] names the file or key at fault.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let topology = Topology::load(&config.topology)?;
+        if topology.region(&config.region).is_none() {
+            return Err(StartError::Region {
+                region: config.region.to_string(),
+                topology: config.topology.display().to_string(),
+            });
+        }
+        let sessions = Sessions::from_key_file(&config.session_key_file, limits::GUEST_LIFETIME)?;
+        let metrics = Arc::new(Metrics::new()?);
+        let upstream = Upstream::new(
+            &topology,
+            &config.region,
+            &config.limits,
+            Arc::clone(&metrics),
+        )?;
+        let listen = |source| StartError::Listen {
+            address: config.http_listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.http_listen)
+            .await
+            .map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let app = Arc::new(App::new(config, sessions, Arc::new(upstream), metrics));
+        Ok(Self {
+            app,
+            listener,
+            address,
+        })
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then finishes what is in work and returns.
+    ///
+    /// # Errors
+    /// Never at present: trouble with one connection ends that connection.
+    pub async fn run(self, stop: CancellationToken) -> std::io::Result<()> {
+        let app = self.app;
+        let tasks = TaskTracker::new();
+        tasks.spawn(catalogue::keep_fresh(Arc::clone(&app), stop.child_token()));
+        let router = http::router(Arc::clone(&app));
+        tracing::info!(address = %self.address, region = %app.config.region, "gateway listens");
+
+        accept_until(&app, &self.listener, &router, &tasks, &stop).await;
+
+        app.start_draining();
+        drop(self.listener);
+        tasks.close();
+        if tokio::time::timeout(limits::DRAIN_TIMEOUT, tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(open = tasks.len(), "stopped with requests still in work");
+        }
+        tracing::info!("gateway stopped");
+        Ok(())
+    }
+}
+
+async fn accept_until(
+    app: &Arc<App>,
+    listener: &TcpListener,
+    router: &Router,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(app.config.limits.connections_max));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                let connection = serve(
+                    Arc::clone(app),
+                    stream,
+                    router.clone(),
+                    stop.child_token(),
+                    place,
+                );
+                tasks.spawn(connection);
+            }
+            // Closing at once tells a balancer more than a connection that waits.
+            Err(_) => app
+                .metrics
+                .refused
+                .with_label_values(&["connections"])
+                .inc(),
+        }
+    }
+}
+
+async fn serve(
+    app: Arc<App>,
+    stream: TcpStream,
+    router: Router,
+    stop: CancellationToken,
+    place: OwnedSemaphorePermit,
+) {
+    let _place = place;
+    // Answers are small and whole; waiting to fill a packet only adds delay.
+    let _ = stream.set_nodelay(true);
+    app.metrics.connections.inc();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(app.config.limits.header_timeout_ms))
+        .max_headers(limits::HEADERS_MAX)
+        .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // Errors here are the client's: a reset, a head that is not HTTP or came too slowly.
+        _ = connection.as_mut() => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+    app.metrics.connections.dec();
+}

@@ -1,0 +1,217 @@
+//! The ways to the nodes: which is asked, in what order, and the one safe retry.
+//!
+//! ```text
+//! read   near node ─(trouble)─► next nearest ─► …                         within the read budget
+//! write  leader as remembered ─(not leader: hint)─► hinted node           within the write budget,
+//!            └─(trouble)─► other voters, near first ─► pause ─► again     always the same caller and key
+//! ```
+//!
+//! Owns: node clients, their health as seen from here, remembered leaders. Must never: change a request between tries,
+//! or call an outcome definite while an earlier try may still happen.
+
+pub mod health;
+pub mod read;
+pub mod route;
+pub mod write;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
+use holdfast_region_config::ids::RegionId;
+use holdfast_region_config::topology::Topology;
+
+use crate::config::Limits;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+use self::health::Health;
+
+/// A node of the topology cannot be dialled.
+#[derive(Debug, thiserror::Error)]
+#[error("topology: node {node}: {source}")]
+pub struct UpstreamSetupError {
+    node: u64,
+    source: BadAddress,
+}
+
+/// One node, as this gateway sees it.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its id.
+    pub id: u64,
+    /// Where it stands.
+    pub region: RegionId,
+    /// Round trip from this gateway's region, by the topology.
+    pub rtt: Duration,
+    /// Its client.
+    pub client: NodeClient,
+    /// Whether it answered lately.
+    pub health: Health,
+}
+
+/// Where a show's leader is likely to be, from the catalogue.
+#[derive(Debug, Clone, Default)]
+pub struct ShowPlace {
+    /// The show.
+    pub show_id: u64,
+    /// Where its leader should be.
+    pub home_region: String,
+    /// Nodes that may lead it.
+    pub voters: Vec<u64>,
+}
+
+/// Why the nodes gave no decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// Published code.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// When to come back, when a node said.
+    pub retry_after: Option<Duration>,
+    /// The field at fault, when the request is.
+    pub field: String,
+}
+
+impl UpstreamError {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            field: String::new(),
+        }
+    }
+}
+
+impl From<UpstreamError> for Problem {
+    fn from(error: UpstreamError) -> Self {
+        let problem = if error.field.is_empty() {
+            Self::new(error.code, error.message)
+        } else {
+            Self::field(error.code, &error.field, error.message)
+        };
+        match error.retry_after {
+            Some(after) => problem.retry_after(after),
+            None => problem,
+        }
+    }
+}
+
+/// All nodes, nearest first, and what is known about them.
+#[derive(Debug)]
+pub struct Upstream {
+    peers: Vec<Peer>,
+    /// Show → node that last took a write of it. Never held over an await.
+    leaders: Mutex<HashMap<u64, u64>>,
+    /// Show → highest log index a write through this gateway got: a later read here must see it.
+    written: Mutex<HashMap<u64, u64>>,
+    write_budget: Duration,
+    read_budget: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Upstream {
+    /// Clients of every node of `topology`, ordered by round trip from `region`. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// When an address cannot be one.
+    pub fn new(
+        topology: &Topology,
+        region: &RegionId,
+        bounds: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, UpstreamSetupError> {
+        let options = ClientOptions::default();
+        let mut peers = Vec::with_capacity(topology.nodes.len());
+        for node in &topology.nodes {
+            let id = node.id.get();
+            let client = NodeClient::new(&node.addr, &options)
+                .map_err(|source| UpstreamSetupError { node: id, source })?;
+            let rtt = topology.rtt.between(region, &node.region);
+            let region = node.region.clone();
+            peers.push(Peer {
+                id,
+                region,
+                rtt,
+                client,
+                health: Health::default(),
+            });
+        }
+        // Equal distances keep the order of the file, so that an operator can predict the choice.
+        peers.sort_by_key(|peer| peer.rtt);
+        Ok(Self {
+            peers,
+            leaders: Mutex::default(),
+            written: Mutex::default(),
+            write_budget: Duration::from_millis(bounds.write_budget_ms),
+            read_budget: Duration::from_millis(bounds.read_budget_ms),
+            metrics,
+        })
+    }
+
+    /// Every node, nearest first.
+    #[must_use]
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    fn peer(&self, id: u64) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.id == id)
+    }
+
+    /// Near order: those that answered lately first, then the rest (if all look dead, still try).
+    fn near(&self) -> Vec<u64> {
+        let now = crate::clock::now();
+        let well = self.peers.iter().filter(|peer| peer.health.is_well(now));
+        let unwell = self.peers.iter().filter(|peer| !peer.health.is_well(now));
+        well.chain(unwell).map(|peer| peer.id).collect()
+    }
+
+    /// The node believed to lead `place`: the last one that did, else the voter at home.
+    fn leader_guess(&self, place: &ShowPlace) -> Option<u64> {
+        let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        leaders.get(&place.show_id).copied().or_else(|| {
+            let at_home = |id: &&u64| {
+                self.peer(**id)
+                    .is_some_and(|peer| peer.region.as_str() == place.home_region)
+            };
+            place.voters.iter().find(at_home).copied()
+        })
+    }
+
+    fn remember_leader(&self, show_id: u64, node: u64) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaders.len() >= limits::LEADERS_REMEMBERED_MAX && !leaders.contains_key(&show_id) {
+            // Cheap and rare: guesses from the catalogue replace what is forgotten.
+            leaders.clear();
+        }
+        leaders.insert(show_id, node);
+    }
+
+    fn forget_leader(&self, show_id: u64, node: u64) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaders.get(&show_id) == Some(&node) {
+            leaders.remove(&show_id);
+        }
+    }
+
+    fn remember_written(&self, show_id: u64, index: u64) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() >= limits::LEADERS_REMEMBERED_MAX && !written.contains_key(&show_id) {
+            written.clear();
+        }
+        let highest = written.entry(show_id).or_default();
+        *highest = index.max(*highest);
+    }
+
+    /// The index a read through this gateway should at least see; 0 when nothing was written here.
+    #[must_use]
+    pub fn written_index(&self, show_id: u64) -> u64 {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(&show_id).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,212 @@
+//! One write, taken to the leader of its show wherever that is, with the one safe retry.
+//!
+//! Owns: tries, pauses, and whether the end is definite. Every try carries the same caller and idempotency key, so that a
+//! try which happened after all answers the next one. Must never: retry a decision.
+
+use std::time::Duration;
+
+use holdfast_node_api::codes;
+use holdfast_node_api::pipe::SubmitError;
+use holdfast_node_api::v1::{Failure, FailureCode, SubmitReply, SubmitRequest, submit_reply};
+use rand::Rng as _;
+
+use super::route::{Next, Route};
+use super::{Peer, ShowPlace, Upstream, UpstreamError};
+use crate::{clock, limits};
+
+/// With less left than this, another try could not be answered.
+const TRY_TIME_MIN: Duration = Duration::from_millis(50);
+/// A leader with full queues is asked again this often at most: more would feed the overload.
+const OVERLOADED_TRIES_MAX: u32 = 2;
+
+/// What is known after some tries.
+struct Progress {
+    may_have_happened: bool,
+    last: UpstreamError,
+    overloaded: u32,
+}
+
+enum Tried {
+    Decided(Box<SubmitReply>),
+    /// Give up now, with this.
+    Final(UpstreamError),
+    Again,
+}
+
+impl Upstream {
+    /// Takes `request` to the leader of `place` and returns its decision: an effect or a rejection.
+    ///
+    /// # Errors
+    /// `outcome_unknown` when a try may have happened and none was answered; else the last failure's code. `invalid` names
+    /// the field.
+    pub async fn submit(
+        &self,
+        request: SubmitRequest,
+        place: &ShowPlace,
+    ) -> Result<SubmitReply, UpstreamError> {
+        let started = clock::now();
+        let result = self.submit_within(request, place, started).await;
+        self.metrics
+            .write_seconds
+            .observe(started.elapsed().as_secs_f64());
+        result
+    }
+
+    async fn submit_within(
+        &self,
+        request: SubmitRequest,
+        place: &ShowPlace,
+        started: std::time::Instant,
+    ) -> Result<SubmitReply, UpstreamError> {
+        let mut route = Route::new(self.leader_guess(place), &place.voters, &self.near());
+        let mut progress = Progress {
+            may_have_happened: false,
+            last: UpstreamError::new("unavailable", "no node of this show can be reached"),
+            overloaded: 0,
+        };
+        let mut pause = limits::RETRY_BACKOFF_MIN;
+        loop {
+            let left = self.write_budget.saturating_sub(started.elapsed());
+            if left < TRY_TIME_MIN {
+                return Err(progress.end());
+            }
+            match route.next() {
+                Next::Pause => {
+                    tokio::time::sleep(jittered(pause).min(left)).await;
+                    pause = (pause * 2).min(limits::RETRY_BACKOFF_MAX);
+                }
+                Next::Ask(id) => {
+                    let Some(peer) = self.peer(id) else { continue };
+                    let timeout = left.min(limits::WRITE_TRY_TIMEOUT + peer.rtt);
+                    match self
+                        .try_once(peer, &request, timeout, &mut route, &mut progress)
+                        .await
+                    {
+                        Tried::Decided(reply) => return Ok(*reply),
+                        Tried::Final(error) => return Err(error),
+                        Tried::Again => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_once(
+        &self,
+        peer: &Peer,
+        request: &SubmitRequest,
+        timeout: Duration,
+        route: &mut Route,
+        progress: &mut Progress,
+    ) -> Tried {
+        let show_id = request.show_id;
+        match peer.client.pipe().submit(request.clone(), timeout).await {
+            Ok(SubmitReply {
+                result: Some(submit_reply::Result::Failure(failure)),
+                ..
+            }) => {
+                peer.health.answered();
+                let code = failure.code();
+                self.count(codes::of_failure(code));
+                if code == FailureCode::NotLeader {
+                    self.forget_leader(show_id, peer.id);
+                    route.hint(failure.leader_node_id);
+                }
+                progress.failed(code, failure).await
+            }
+            Ok(reply) if reply.result.is_some() => {
+                peer.health.answered();
+                self.count("decided");
+                self.remember_leader(show_id, peer.id);
+                self.remember_written(show_id, reply.index);
+                Tried::Decided(Box::new(reply))
+            }
+            Ok(_) => {
+                self.count("empty");
+                progress.may_have_happened = true;
+                Tried::Again
+            }
+            Err(error) => {
+                if error != SubmitError::Full {
+                    peer.health.failed(clock::now());
+                    self.forget_leader(show_id, peer.id);
+                }
+                self.count(match error {
+                    SubmitError::Full => "full",
+                    SubmitError::Unreachable => "unreachable",
+                    SubmitError::Deadline => "deadline",
+                    SubmitError::Lost => "lost",
+                });
+                progress.may_have_happened |= error.maybe_happened();
+                progress.last = match error {
+                    SubmitError::Full => UpstreamError::new("overloaded", error.to_string()),
+                    _ => UpstreamError::new("unavailable", "the show's leader cannot be reached"),
+                };
+                Tried::Again
+            }
+        }
+    }
+
+    fn count(&self, result: &str) {
+        self.metrics.write_tries.with_label_values(&[result]).inc();
+    }
+}
+
+impl Progress {
+    async fn failed(&mut self, code: FailureCode, failure: Failure) -> Tried {
+        self.may_have_happened |= failure.maybe_happened;
+        let retry_after =
+            (failure.retry_after_ms > 0).then(|| Duration::from_millis(failure.retry_after_ms));
+        let error = UpstreamError {
+            code: codes::of_failure(code),
+            message: failure.message,
+            retry_after,
+            field: failure.field,
+        };
+        match code {
+            // A node finds the same fault in the same request each time.
+            FailureCode::Invalid => return Tried::Final(error),
+            FailureCode::Overloaded => {
+                self.overloaded += 1;
+                let pause = retry_after.unwrap_or(limits::RETRY_BACKOFF_MIN);
+                self.last = error;
+                if self.overloaded > OVERLOADED_TRIES_MAX {
+                    return Tried::Final(self.end());
+                }
+                tokio::time::sleep(jittered(pause.min(limits::RETRY_BACKOFF_MAX))).await;
+            }
+            // To the caller it is all one: nobody leads just now.
+            FailureCode::NotLeader | FailureCode::Stopped => {
+                self.last = UpstreamError::new("unavailable", "the show has no leader now");
+            }
+            // Known to the catalogue, so a node that does not know it is behind.
+            FailureCode::UnknownShow => {
+                self.last = UpstreamError::new("not_ready", "the show is being set up");
+            }
+            FailureCode::Unspecified
+            | FailureCode::Unavailable
+            | FailureCode::Deadline
+            | FailureCode::NotReady => self.last = error,
+        }
+        Tried::Again
+    }
+
+    fn end(&self) -> UpstreamError {
+        if self.may_have_happened {
+            return UpstreamError::new(
+                "outcome_unknown",
+                "no answer in time; repeat the request with the same Idempotency-Key to learn what happened",
+            );
+        }
+        self.last.clone()
+    }
+}
+
+/// Between half and all of `pause`, so that those who failed together do not come back together.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "jitter only spreads load; no outcome depends on it"
+)]
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
