@@ -33,7 +33,7 @@ use holdfast_region_config::GroupId;
 use raft_engine::env::{DefaultFileSystem, FileSystem};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub(crate) use self::bytes::{ByteReader, DecodeError};
+pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
 use self::committer::{CommitterThreads, LogParts};
 use self::disk::{Change, DiskLimits, RaftEngineDisk};
 use self::failure::HealthFlag;
@@ -45,8 +45,7 @@ pub(crate) use self::identity::NodeIdentity;
 use self::identity::{DirGuard, sync_dir};
 use self::limits::{FILE_BYTES_DEFAULT, PURGE_THRESHOLD_BYTES_DEFAULT};
 pub(crate) use self::record::{
-    check_version, decode_entry, encode_entry, put_log_id, put_stored_membership, read_log_id,
-    read_stored_membership,
+    check_version, put_log_id, put_stored_membership, read_log_id, read_stored_membership,
 };
 use self::request::{Done, Request, Submitter, Work};
 use self::stats::Counters;

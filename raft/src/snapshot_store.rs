@@ -1,1 +1,347 @@
-//! Written next.
+//! Snapshots of all groups of a node, in checksummed pieces, the last two per group.
+//!
+//! Owns: what can be rebuilt from peers but had better not be. Must never: call a snapshot stored before the disk has
+//! it, give out bytes that fail a checksum, or let the log forget what the older of two snapshots needs.
+//!
+//! A snapshot is written in this order, so that a crash leaves either no trace that counts or all of it:
+//! pieces, then the manifest that names them, then flush, fsync and reading back, then the third-newest is dropped.
+
+mod files;
+mod manifest;
+mod pieces;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use holdfast_region_config::GroupId;
+
+use self::files::SyncedFiles;
+use self::manifest::Manifest;
+use self::pieces::{Damage, Shelf};
+use crate::log_store::PurgeFloor;
+use crate::types::SnapshotMeta;
+
+/// Largest snapshot that is taken. A show of a hundred thousand seats with all its history is below a tenth of it.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 256 << 20;
+
+/// Snapshots kept per group.
+const KEPT_PER_GROUP: usize = 2;
+
+/// Memory sled may use for its pages. Snapshots are written once and read rarely, so caching buys little.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// Why a snapshot was not stored or could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotError {
+    /// Larger than [`SNAPSHOT_BYTES_MAX`].
+    #[error("a snapshot of {bytes} bytes is larger than {SNAPSHOT_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The store could not be read or written.
+    #[error("cannot {action} in the snapshot store {}: {reason}", dir.display())]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        dir: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// What was just written reads back differently. Nothing that depends on it was done.
+    #[error("the snapshot of {group} does not read back as written: {damage}")]
+    NotAsWritten {
+        /// The group.
+        group: GroupId,
+        /// How it differs.
+        damage: String,
+    },
+}
+
+impl SnapshotError {
+    /// Whether trying again may work, for example after space was freed.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store { .. } | Self::NotAsWritten { .. } => true,
+            Self::TooLarge { .. } => false,
+        }
+    }
+}
+
+impl From<SnapshotError> for io::Error {
+    fn from(error: SnapshotError) -> Self {
+        Self::other(error)
+    }
+}
+
+/// Counters since the store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SnapshotStats {
+    /// Snapshots stored.
+    pub(crate) stored: u64,
+    /// Bytes of snapshots stored.
+    pub(crate) stored_bytes: u64,
+    /// Snapshots dropped because a checksum failed.
+    pub(crate) damaged: u64,
+    /// Size of the store on disk now.
+    pub(crate) disk_bytes: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    stored: AtomicU64,
+    stored_bytes: AtomicU64,
+    damaged: AtomicU64,
+}
+
+/// The node's snapshots. Clones share them.
+#[derive(Clone)]
+pub(crate) struct SnapshotStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    shelf: Shelf,
+    files: SyncedFiles,
+    /// One writer at a time: concurrent ones would only share the disk's bandwidth and hold their bytes longer.
+    writer: Arc<tokio::sync::Mutex<()>>,
+    /// Guards the map only: per group, the index of the oldest kept snapshot, as far as it was asked for.
+    floors: Mutex<HashMap<GroupId, Option<u64>>>,
+    counters: Counters,
+}
+
+impl SnapshotStore {
+    /// Opens or creates the store of the data directory `dir`. Blocks on the disk.
+    pub(crate) fn open(dir: &Path) -> Result<Self, SnapshotError> {
+        let dir = dir.join("state");
+        let failed = |error: sled::Error| SnapshotError::Store {
+            action: "open",
+            dir: dir.clone(),
+            reason: error.to_string(),
+        };
+        let config = sled::Config::new().path(&dir).cache_capacity(CACHE_BYTES);
+        let db = config.open().map_err(failed)?;
+        let shelf = Shelf::open(db).map_err(failed)?;
+        let inner = Inner {
+            files: SyncedFiles::new(dir.clone()),
+            dir,
+            shelf,
+            writer: Arc::default(),
+            floors: Mutex::default(),
+            counters: Counters::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Stores a snapshot of `group`; when this returns, it is on disk and was read back.
+    pub(crate) async fn put(
+        &self,
+        group: GroupId,
+        meta: SnapshotMeta,
+        bytes: Bytes,
+    ) -> Result<(), SnapshotError> {
+        if bytes.len() > SNAPSHOT_BYTES_MAX {
+            return Err(SnapshotError::TooLarge { bytes: bytes.len() });
+        }
+        let turn = Arc::clone(&self.inner.writer).lock_owned().await;
+        self.blocking("store a snapshot", move |inner| {
+            let stored = inner.put(group, &meta, &bytes);
+            drop(turn);
+            stored
+        })
+        .await
+    }
+
+    /// The newest sound snapshot of `group`. One that fails its checksums is dropped and the older one is used.
+    pub(crate) async fn latest_valid(
+        &self,
+        group: GroupId,
+    ) -> Result<Option<(SnapshotMeta, Bytes)>, SnapshotError> {
+        self.blocking("read a snapshot", move |inner| inner.latest_valid(group))
+            .await
+    }
+
+    /// Removes every snapshot of `group`.
+    pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), SnapshotError> {
+        let turn = Arc::clone(&self.inner.writer).lock_owned().await;
+        self.blocking("remove snapshots", move |inner| {
+            let seqs = inner
+                .shelf
+                .seqs(group)
+                .map_err(|error| inner.failed("list", &error))?;
+            for seq in seqs {
+                inner.drop_snapshot(group, seq)?;
+            }
+            inner.floors().insert(group, None);
+            inner.make_durable()?;
+            drop(turn);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Counters and size.
+    pub(crate) fn stats(&self) -> SnapshotStats {
+        let counters = &self.inner.counters;
+        SnapshotStats {
+            stored: counters.stored.load(Ordering::Relaxed),
+            stored_bytes: counters.stored_bytes.load(Ordering::Relaxed),
+            damaged: counters.damaged.load(Ordering::Relaxed),
+            disk_bytes: self.inner.shelf.disk_bytes(),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Inner) -> Result<T, SnapshotError> + Send + 'static,
+    ) -> Result<T, SnapshotError> {
+        let inner = Arc::clone(&self.inner);
+        let ended = |error: tokio::task::JoinError| SnapshotError::Store {
+            action,
+            dir: self.inner.dir.clone(),
+            reason: error.to_string(),
+        };
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .map_err(ended)?
+    }
+}
+
+impl PurgeFloor for SnapshotStore {
+    fn floor(&self, group: GroupId) -> Option<u64> {
+        self.inner.floor(group)
+    }
+}
+
+impl Inner {
+    fn put(&self, group: GroupId, meta: &SnapshotMeta, bytes: &Bytes) -> Result<(), SnapshotError> {
+        let older = self
+            .shelf
+            .seqs(group)
+            .map_err(|error| self.failed("list", &error))?;
+        let seq = older.last().map_or(1, |newest| newest + 1);
+        let manifest = Manifest::of(meta.clone(), bytes);
+        self.shelf
+            .write(group, seq, &manifest, bytes)
+            .map_err(|error| self.failed("write a snapshot", &error))?;
+        self.make_durable()?;
+        match self
+            .shelf
+            .read(group, seq)
+            .map_err(|error| self.failed("read back", &error))?
+        {
+            Ok((read_meta, read)) if read_meta == *meta && read == *bytes => {}
+            Ok(_) => return Err(self.not_as_written(group, seq, "other bytes")?),
+            Err(damage) => return Err(self.not_as_written(group, seq, &damage.to_string())?),
+        }
+        let surplus = (older.len() + 1).saturating_sub(KEPT_PER_GROUP);
+        for seq in older.iter().take(surplus) {
+            self.drop_snapshot(group, *seq)?;
+        }
+        self.refresh_floor(group)?;
+        self.counters.stored.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .stored_bytes
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn latest_valid(&self, group: GroupId) -> Result<Option<(SnapshotMeta, Bytes)>, SnapshotError> {
+        let seqs = self
+            .shelf
+            .seqs(group)
+            .map_err(|error| self.failed("list", &error))?;
+        for seq in seqs.into_iter().rev() {
+            match self
+                .shelf
+                .read(group, seq)
+                .map_err(|error| self.failed("read", &error))?
+            {
+                Ok(found) => return Ok(Some(found)),
+                Err(damage) => self.drop_damaged(group, seq, &damage)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn drop_damaged(&self, group: GroupId, seq: u64, damage: &Damage) -> Result<(), SnapshotError> {
+        tracing::warn!(%group, seq, %damage, "damaged snapshot dropped");
+        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+        self.drop_snapshot(group, seq)?;
+        self.refresh_floor(group)
+    }
+
+    fn drop_snapshot(&self, group: GroupId, seq: u64) -> Result<(), SnapshotError> {
+        self.shelf
+            .remove(group, seq)
+            .map_err(|error| self.failed("remove a snapshot", &error))
+    }
+
+    fn not_as_written(
+        &self,
+        group: GroupId,
+        seq: u64,
+        damage: &str,
+    ) -> Result<SnapshotError, SnapshotError> {
+        self.drop_snapshot(group, seq)?;
+        Ok(SnapshotError::NotAsWritten {
+            group,
+            damage: damage.to_owned(),
+        })
+    }
+
+    /// sled's own flush ends in the page cache, so the files are synced here.
+    fn make_durable(&self) -> Result<(), SnapshotError> {
+        self.shelf
+            .flush()
+            .map_err(|error| self.failed("flush", &error))?;
+        self.files.sync().map_err(|error| SnapshotError::Store {
+            action: "sync",
+            dir: self.dir.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn floor(&self, group: GroupId) -> Option<u64> {
+        if let Some(known) = self.floors().get(&group) {
+            return *known;
+        }
+        // A store that cannot be read keeps the log, which is the safe side.
+        self.refresh_floor(group).ok()?;
+        self.floors().get(&group).copied().flatten()
+    }
+
+    fn refresh_floor(&self, group: GroupId) -> Result<(), SnapshotError> {
+        let oldest = self
+            .shelf
+            .oldest(group)
+            .map_err(|error| self.failed("list", &error))?;
+        let floor = oldest.and_then(|meta| Some(meta.last_log_id?.index()));
+        self.floors().insert(group, floor);
+        Ok(())
+    }
+
+    fn floors(&self) -> MutexGuard<'_, HashMap<GroupId, Option<u64>>> {
+        self.floors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, action: &'static str, error: &sled::Error) -> SnapshotError {
+        SnapshotError::Store {
+            action,
+            dir: self.dir.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,9 @@ fn entries(term: u64, range: std::ops::Range<u64>) -> Vec<Entry> {
     range
         .map(|index| Entry {
             log_id: log_id(term, index),
-            payload: EntryPayload::Normal(AppData { bytes: Bytes::from(vec![1; 10]) }),
+            payload: EntryPayload::Normal(AppData {
+                bytes: Bytes::from(vec![1; 10]),
+            }),
         })
         .collect()
 }
@@ -37,7 +39,13 @@ fn marks(changes: &[Change]) -> Vec<Mark> {
 fn an_append_with_a_gap_is_refused_and_changes_nothing() {
     let mut state = filled();
     let error = state.append(entries(1, 11..12), Vec::new()).unwrap_err();
-    assert_eq!(error, LogError::Hole { found: 11, expected: 10 });
+    assert_eq!(
+        error,
+        LogError::Hole {
+            found: 11,
+            expected: 10
+        }
+    );
     assert_eq!(state.last(), Some(log_id(1, 9)));
     let mut gapped = entries(1, 10..12);
     gapped.extend(entries(1, 13..14));
@@ -48,7 +56,10 @@ fn an_append_with_a_gap_is_refused_and_changes_nothing() {
 #[test]
 fn a_truncation_is_marked_until_the_next_append() {
     let mut state = filled();
-    assert_eq!(marks(&state.truncate_after(Some(log_id(1, 4)))), [Mark::KeepTo]);
+    assert_eq!(
+        marks(&state.truncate_after(Some(log_id(1, 4)))),
+        [Mark::KeepTo]
+    );
     assert_eq!(state.last(), Some(log_id(1, 4)));
     assert_eq!(marks(&append(&mut state, 2, 5..7)), [Mark::KeepTo]);
     assert_eq!(marks(&append(&mut state, 2, 7..8)), []);
@@ -76,7 +87,10 @@ fn truncating_everything_stops_at_what_was_purged() {
 fn a_purge_goes_no_further_than_the_floor() {
     let state = filled();
     assert_eq!(state.plan_purge(log_id(1, 7), Some(4)), PurgePlan::Look(4));
-    assert_eq!(state.plan_purge(log_id(1, 7), Some(7)), PurgePlan::To(log_id(1, 7)));
+    assert_eq!(
+        state.plan_purge(log_id(1, 7), Some(7)),
+        PurgePlan::To(log_id(1, 7))
+    );
     assert_eq!(state.plan_purge(log_id(1, 7), None), PurgePlan::Nothing);
 }
 
@@ -93,7 +107,10 @@ fn a_purge_never_goes_back() {
 #[test]
 fn a_snapshot_beyond_the_log_replaces_it_whatever_the_floor() {
     let mut state = filled();
-    assert_eq!(state.plan_purge(log_id(3, 50), Some(2)), PurgePlan::To(log_id(3, 50)));
+    assert_eq!(
+        state.plan_purge(log_id(3, 50), Some(2)),
+        PurgePlan::To(log_id(3, 50))
+    );
     state.purge_to(log_id(3, 50));
     assert_eq!(state.last(), Some(log_id(3, 50)));
     assert!(state.plan_read(0, 100, None).memory.is_empty());
@@ -117,7 +134,12 @@ fn what_memory_gave_up_is_read_from_disk() {
 
 #[test]
 fn truncation_marks_come_back() {
-    for mark in [KeepTo::All, KeepTo::Nothing, KeepTo::Index(0), KeepTo::Index(u64::MAX)] {
+    for mark in [
+        KeepTo::All,
+        KeepTo::Nothing,
+        KeepTo::Index(0),
+        KeepTo::Index(u64::MAX),
+    ] {
         assert_eq!(KeepTo::decode(&mark.encode()), Ok(mark));
     }
     assert!(KeepTo::decode(&[1, 9]).is_err());
