@@ -1,2 +1,68 @@
-//! Stub.
-fn main() {}
+//! Chores of this repository: `demo`, `tidy`, `season`.
+//!
+//! Owns: what a developer types, and the structural rules. Must never: be needed to use Holdfast; the product
+//! is in the other crates.
+
+mod demo;
+mod season;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+const USAGE: &str = "chores of the Holdfast repository
+
+usage: cargo xtask COMMAND
+
+  demo [ARGS]       build what the demo needs and start it (also: cargo demo [ARGS]); --help lists ARGS
+  tidy              check the structural rules of CONTRIBUTING.md; exit code 1 when one is broken
+  season [--check]  write the sample season's seating plans to chaos/season/plans, or check that they are current
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> anyhow::Result<()> {
+    let Some((command, rest)) = args.split_first() else {
+        bail!("no command given\n\n{USAGE}")
+    };
+    let root = repository();
+    match command.as_str() {
+        "demo" => demo::start(root, rest),
+        "tidy" => {
+            let findings = tidy::check(root).context("cannot read the repository")?;
+            findings.iter().for_each(|finding| println!("{finding}"));
+            if !findings.is_empty() {
+                bail!(
+                    "{} structural rules are broken (see CONTRIBUTING.md)",
+                    findings.len()
+                );
+            }
+            println!("tidy: all structural rules hold");
+            Ok(())
+        }
+        "season" if rest == ["--check"] => season::check(root),
+        "season" if rest.is_empty() => season::write(root),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("unknown command {:?}\n\n{USAGE}", args.join(" ")),
+    }
+}
+
+/// The repository this was built in.
+fn repository() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest)
+}
