@@ -14,4 +14,7 @@
 //!
 //! Must never: import the code under test. Only the contract (`holdfast-node-api`) and the topology.
 
+pub mod cluster;
+pub mod demo;
+pub mod season;
 pub mod wan;

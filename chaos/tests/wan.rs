@@ -1,4 +1,5 @@
 //! The emulator against plain sockets: delay, order, half-close, back-pressure, partitions, its API.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -68,14 +68,28 @@ impl Topology {
                 addr: format!("node-{number}.invalid:1"),
             })
             .collect();
+        file.gateways = self.one_gateway_per_region();
+        checked(file)
+    }
+
+    /// Exactly one gateway in every region; the addresses are placeholders until [`Topology::with_addrs`] sets them.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Invalid`] when a placeholder clashes with a node's address.
+    pub fn with_one_gateway_per_region(&self) -> Result<Self, ReshapeError> {
+        let mut file = self.to_file();
+        file.gateways = self.one_gateway_per_region();
+        checked(file)
+    }
+
+    fn one_gateway_per_region(&self) -> Vec<Gateway> {
         let regions = self.regions.iter().map(|region| region.id.clone());
-        file.gateways = regions
+        regions
             .map(|region| Gateway {
                 addr: format!("gateway-{region}.invalid:1"),
                 region,
             })
-            .collect();
-        checked(file)
+            .collect()
     }
 
     /// The same topology with the addresses that one process uses to dial the others.

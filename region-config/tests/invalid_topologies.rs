@@ -1,4 +1,5 @@
 //! Every file in `topologies/invalid/` says in its head what must be found in it, and nothing else may be.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,147 @@
+//! One child process.
+//!
+//! Owns: its id, its standard input, its end. Must never: signal an id whose process was already waited for.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal as UnixSignal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use super::error::ClusterError;
+
+/// How many lines of a log go into an error.
+const LAST_LINES: usize = 12;
+/// And how many bytes are looked at for them.
+const LAST_BYTES: u64 = 8 * 1024;
+
+/// Signals that a drill sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: please end.
+    Terminate,
+    /// SIGKILL: the power is cut.
+    Kill,
+    /// SIGSTOP: the process stands still and does not know it.
+    Pause,
+    /// SIGCONT: it goes on.
+    Continue,
+}
+
+/// A running child; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    pub(crate) fn spawn(binary: &Path, config: &Path, log: &Path) -> Result<Self, ClusterError> {
+        let file = |source| ClusterError::File {
+            path: log.to_owned(),
+            source,
+        };
+        let out = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(file)?;
+        let err = out.try_clone().map_err(file)?;
+        let child = Command::new(binary)
+            .arg("--config")
+            .arg(config)
+            .arg("--exit-with-parent")
+            .stdin(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| ClusterError::Spawn {
+                path: binary.to_owned(),
+                source,
+            })?;
+        Ok(Self { child })
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(describe(status)),
+            Err(error) => Some(format!("cannot be asked: {error}")),
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        // `id` is `None` once the child was waited for, so the number cannot belong to another process.
+        let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()) else {
+            return;
+        };
+        let signal = match signal {
+            Signal::Terminate => UnixSignal::SIGTERM,
+            Signal::Kill => UnixSignal::SIGKILL,
+            Signal::Pause => UnixSignal::SIGSTOP,
+            Signal::Continue => UnixSignal::SIGCONT,
+        };
+        if let Err(error) = kill(Pid::from_raw(pid), signal) {
+            tracing::debug!(pid, %error, "signal not delivered");
+        }
+    }
+
+    pub(crate) async fn kill(mut self) {
+        if let Err(error) = self.child.kill().await {
+            tracing::debug!(%error, "already gone");
+        }
+    }
+
+    /// Waits for the end that was asked for, and kills when it does not come.
+    pub(crate) async fn wait_or_kill(mut self, patience: Duration) {
+        if tokio::time::timeout(patience, self.child.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(pid = self.child.id(), "does not end when asked, is killed");
+            self.kill().await;
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => match UnixSignal::try_from(signal) {
+            Ok(known) => format!("killed by {known}"),
+            Err(_) => format!("killed by signal {signal}"),
+        },
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+/// The end of a log, indented; a note when there is none.
+pub(crate) fn last_lines(log: &Path) -> String {
+    let mut tail = Vec::new();
+    let read = std::fs::File::open(log).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES)))?;
+        file.read_to_end(&mut tail)
+    });
+    let text = String::from_utf8_lossy(&tail);
+    let lines: Vec<&str> = text.lines().collect();
+    match read {
+        Ok(_) if !lines.is_empty() => lines[lines.len().saturating_sub(LAST_LINES)..]
+            .iter()
+            .map(|line| format!("  {line}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        Ok(_) | Err(_) => format!("  (nothing in {})", log.display()),
+    }
+}
