@@ -70,8 +70,6 @@ pub const FORGOTTEN_PER_ENTRY_MAX: usize = 32_768;
 /// Outbox records waiting, at most, before new payments are refused with `table_full`. Facts about
 /// payments already begun are always taken.
 pub const OUTBOX_OPEN_MAX: usize = 1 << 18;
-/// Outbox records acknowledged by one command, at most.
-pub const ACKNOWLEDGED_PER_COMMAND_MAX: usize = 4_096;
 
 /// Commands in one entry, at most.
 pub const COMMANDS_PER_ENTRY_MAX: usize = 16_384;

@@ -122,7 +122,12 @@ impl SaleRules {
             if value == T::from(0) { default } else { value }
         }
         let per_order = or(self.seats_per_order_max, limits::SEATS_PER_ORDER_DEFAULT);
-        let ttl_ms = or(self.hold_ttl_ms, limits::HOLD_TTL_MS_DEFAULT);
+        // A cap given without a time to live shortens the default, and the other way round.
+        let ttl_ms = match (self.hold_ttl_ms, self.hold_ttl_max_ms) {
+            (0, 0) => limits::HOLD_TTL_MS_DEFAULT,
+            (0, cap_ms) => limits::HOLD_TTL_MS_DEFAULT.min(cap_ms),
+            (ttl_ms, _) => ttl_ms,
+        };
         Self {
             opens_at_ms: self.opens_at_ms,
             closes_at_ms: or(self.closes_at_ms, u64::MAX),

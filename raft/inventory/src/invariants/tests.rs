@@ -1,0 +1,1 @@
+//! Each check is itself tested on a state known to be bad.

@@ -1,0 +1,54 @@
+//! Rebuilds what can be rebuilt.
+//!
+//! Owns: the definition of every derived index; the moves in `places` and `expiry` keep them in step, and
+//! the invariants compare. Must never: be needed for a decision that snapshots do not hold.
+
+use super::expiry::is_unpaid;
+use super::{Derived, Expiring, HoldStanding, InventoryState, Places, SeatState};
+use crate::ids::SeatNo;
+use crate::outcome::OrderState;
+
+impl Derived {
+    /// The indexes of a state.
+    pub(crate) fn of(state: &InventoryState) -> Self {
+        let mut derived = Self::default();
+        for (id, hold) in &state.holds {
+            if hold.standing == HoldStanding::Active {
+                derived
+                    .expiring
+                    .insert((hold.expires_at_ms, Expiring::Hold(*id)));
+                derived.holds_active += 1;
+                derived.buyers.entry(hold.buyer).or_default().held += count(&hold.places);
+            }
+        }
+        for (id, order) in &state.orders {
+            if is_unpaid(order.state) {
+                derived
+                    .expiring
+                    .insert((order.expires_at_ms, Expiring::Order(*id)));
+                derived.buyers.entry(order.buyer).or_default().held += count(&order.places);
+            } else if matches!(order.state, OrderState::Paid | OrderState::Confirmed) {
+                derived.buyers.entry(order.buyer).or_default().sold += count(&order.places);
+            }
+        }
+        for seat in &state.seats {
+            *derived.counts.of(*seat) += 1;
+        }
+        if let Some(layout) = &state.layout {
+            derived.free_in_run = layout.runs().iter().map(|run| free(state, run)).collect();
+        }
+        derived
+    }
+}
+
+fn count(places: &Places) -> u64 {
+    u64::from(places.quantity())
+}
+
+fn free(state: &InventoryState, run: &[SeatNo]) -> u32 {
+    let free = run
+        .iter()
+        .filter(|seat| state.seat_state(**seat) == SeatState::Available)
+        .count();
+    u32::try_from(free).unwrap_or(u32::MAX)
+}
