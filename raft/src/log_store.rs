@@ -5,7 +5,7 @@
 //! ```text
 //!   group 1 ─ GroupLog ─┐ bounded queue              ┌─> fdatasync ─> callbacks, in order
 //!   group 2 ─ GroupLog ─┼──────────────> committer ──┤
-//!   group n ─ GroupLog ─┘   one batch per sync       └─ janitor: frees old files
+//!   group n ─ GroupLog ─┘   one batch per sync       └─> now and then: frees old files
 //! ```
 //!
 //! Read in this order: [`group`] (what consensus calls), [`group_state`] (the rules), [`committer`] (durability),
@@ -34,7 +34,7 @@ use raft_engine::env::{DefaultFileSystem, FileSystem};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
-use self::committer::{CommitterThreads, LogParts};
+use self::committer::{CommitterThread, LogParts};
 use self::disk::{Change, DiskLimits, RaftEngineDisk};
 use self::failure::HealthFlag;
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
@@ -100,7 +100,7 @@ struct Inner {
 struct Running {
     /// Keeps the queue open.
     queue: mpsc::Sender<Request>,
-    threads: CommitterThreads,
+    thread: CommitterThread,
     /// Keeps other processes out.
     guard: DirGuard,
 }
@@ -134,12 +134,12 @@ impl LogEngine {
             counters: Arc::new(Counters::default()),
         };
         let (queue, submitter, receiver) = Submitter::queue();
-        let janitor_every_bytes = usize::try_from(options.file_bytes / 2).unwrap_or(usize::MAX);
-        let threads = CommitterThreads::start(&parts, receiver, janitor_every_bytes)
-            .map_err(OpenError::io("start the log threads for", dir))?;
+        let free_every_bytes = usize::try_from(options.file_bytes / 2).unwrap_or(usize::MAX);
+        let thread = CommitterThread::start(&parts, receiver, free_every_bytes)
+            .map_err(OpenError::io("start the log thread for", dir))?;
         let running = Mutex::new(Some(Running {
             queue,
-            threads,
+            thread,
             guard,
         }));
         let groups = Mutex::default();
@@ -229,8 +229,8 @@ impl LogEngine {
         self.inner.parts.health.subscribe()
     }
 
-    /// Completes what is queued, refuses what comes later and ends the threads. Blocks until then; a second call returns
-    /// at once. The directory is free for another process afterwards.
+    /// Completes what is queued, refuses what comes later and ends the thread. Blocks until then; a second call returns
+    /// at once. The directory is free for another process once every [`GroupLog`] is gone too.
     pub(crate) fn close(&self) {
         self.inner.close();
     }
@@ -250,7 +250,7 @@ impl Inner {
             return;
         };
         drop(running.queue);
-        running.threads.join();
+        running.thread.join();
         drop(running.guard);
     }
 }

@@ -8,7 +8,7 @@
 //! a torn one is cut off when the log is opened.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver as WakeReceiver, SyncSender, sync_channel};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::Receiver;
@@ -19,7 +19,7 @@ use super::limits::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX};
 use super::request::{Done, Request, Work};
 use super::stats::{Counters, add};
 
-/// What the two threads of a log share.
+/// What the committer and the groups share.
 #[derive(Clone)]
 pub(super) struct LogParts {
     pub(super) disk: Arc<dyn LogDisk>,
@@ -27,51 +27,41 @@ pub(super) struct LogParts {
     pub(super) counters: Arc<Counters>,
 }
 
-/// The running threads; they end when the queue closes.
-pub(super) struct CommitterThreads {
-    committer: JoinHandle<()>,
-    janitor: JoinHandle<()>,
+/// The running committer; it ends when the queue closes.
+pub(super) struct CommitterThread {
+    thread: JoinHandle<()>,
 }
 
-impl CommitterThreads {
-    /// Starts the committer on `queue`, and the janitor that frees old files after every `janitor_every_bytes` written.
+impl CommitterThread {
+    /// Starts the committer on `queue`. It frees old files after every `free_every_bytes` written.
     pub(super) fn start(
         parts: &LogParts,
         queue: Receiver<Request>,
-        janitor_every_bytes: usize,
+        free_every_bytes: usize,
     ) -> std::io::Result<Self> {
-        let (wake, wakes) = sync_channel(1);
-        let janitor_parts = parts.clone();
-        let janitor = thread::Builder::new()
-            .name("log-janitor".to_owned())
-            .spawn(move || free_old_files(&janitor_parts, &wakes))?;
         let committer = Committer {
             parts: parts.clone(),
-            wake,
-            janitor_every_bytes,
-            since_janitor_bytes: 0,
+            free_every_bytes,
+            since_freed_bytes: 0,
         };
-        let committer = thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("log-committer".to_owned())
             .spawn(move || committer.run(queue))?;
-        Ok(Self { committer, janitor })
+        Ok(Self { thread })
     }
 
-    /// Waits until both have ended. The queue must be closed, or this waits for ever.
+    /// Waits until it has ended. The queue must be closed, or this waits for ever.
     pub(super) fn join(self) {
-        for thread in [self.committer, self.janitor] {
-            if thread.join().is_err() {
-                tracing::error!("a log thread panicked");
-            }
+        if self.thread.join().is_err() {
+            tracing::error!("the log committer panicked");
         }
     }
 }
 
 struct Committer {
     parts: LogParts,
-    wake: SyncSender<()>,
-    janitor_every_bytes: usize,
-    since_janitor_bytes: usize,
+    free_every_bytes: usize,
+    since_freed_bytes: usize,
 }
 
 impl Committer {
@@ -106,10 +96,9 @@ impl Committer {
             done.complete(written.clone());
         }
         drop(budgets);
-        if self.since_janitor_bytes >= self.janitor_every_bytes {
-            self.since_janitor_bytes = 0;
-            // Full means that a run is already due.
-            let _ = self.wake.try_send(());
+        if self.since_freed_bytes >= self.free_every_bytes {
+            self.since_freed_bytes = 0;
+            self.free_old_files();
         }
     }
 
@@ -145,30 +134,32 @@ impl Committer {
             Ok(bytes) => bytes,
             Err(error) => return Err(parts.health.fail(&reason_of(&error))),
         };
-        // The janitor may have found the disk broken meanwhile; then this batch is as doubtful as any other.
-        parts.health.check()?;
-        self.since_janitor_bytes += bytes;
+        self.since_freed_bytes += bytes;
         add(&parts.counters.batches, 1);
         add(&parts.counters.syncs, usize::from(sync));
         add(&parts.counters.written_bytes, bytes);
         Ok(())
     }
-}
 
-/// Frees old log files each time it is woken. On a thread of its own because moving what is alive in them takes longer
-/// than a vote may wait.
-fn free_old_files(parts: &LogParts, wakes: &WakeReceiver<()>) {
-    while wakes.recv().is_ok() {
-        if parts.health.check().is_err() {
-            continue;
+    /// Frees old log files. On this thread, between two batches: the engine moves what is alive in those files, and it
+    /// asserts that no append cuts entries off meanwhile.
+    fn free_old_files(&self) {
+        let LogParts {
+            disk,
+            health,
+            counters,
+        } = &self.parts;
+        if health.check().is_err() {
+            return;
         }
-        match parts.disk.free_old_files() {
+        match disk.free_old_files() {
             Ok(pinning) => {
-                add(&parts.counters.purge_runs, 1);
-                let gauge = &parts.counters.pinning_groups;
-                gauge.store(pinning as u64, std::sync::atomic::Ordering::Relaxed);
+                add(&counters.purge_runs, 1);
+                counters
+                    .pinning_groups
+                    .store(pinning as u64, Ordering::Relaxed);
             }
-            Err(error) => drop(parts.health.fail(&reason_of(&error))),
+            Err(error) => drop(health.fail(&reason_of(&error))),
         }
     }
 }

@@ -3,9 +3,10 @@
 //! Owns: the engine's configuration, its index shift and its bad habits. Must never: let an engine type or an engine
 //! panic out, or decide what is written when.
 //!
-//! Two habits matter. The engine panics when an fsync fails; every call that can write is therefore caught and turned
-//! into an error. And a deleted key can return when the file with the deletion is purged before the file with the
-//! value, so marks are only ever overwritten.
+//! Three habits matter. The engine panics when an fsync fails; every call that can write is therefore caught and turned
+//! into an error. A deleted key can return when the file with the deletion is purged before the file with the value, so
+//! marks are only ever overwritten. And it asserts that no append cuts off entries while old files are freed, so both
+//! must be asked for by one thread; reads may run beside them, but one can find its file just freed and must try again.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +48,7 @@ impl Mark {
 }
 
 /// An encoded entry as the engine wants it.
+#[derive(Debug)]
 pub(super) struct EncodedEntry(BytesValue);
 
 impl EncodedEntry {
@@ -64,6 +66,7 @@ impl EncodedEntry {
 }
 
 /// One change to one group.
+#[derive(Debug)]
 pub(super) enum Change {
     /// Entries in index order. They replace what the log holds from the first of them on.
     Entries(Vec<EncodedEntry>),

@@ -181,7 +181,10 @@ impl GroupLog {
         to: u64,
         bytes_max: Option<usize>,
     ) -> Result<Vec<Entry>, LogError> {
-        let mut last_error = None;
+        let mut last_error = LogError::Missing {
+            group: self.group.get(),
+            index: from,
+        };
         for _ in 0..READ_ATTEMPTS_MAX {
             let plan = self.cell.lock().plan_read(from, to, bytes_max);
             let Some((disk_from, disk_to)) = plan.disk else {
@@ -190,23 +193,23 @@ impl GroupLog {
             let read = self.read_disk(disk_from, disk_to, bytes_max).await;
             if self.cell.lock().removals != plan.removals {
                 // Entries went away while they were read: what came back may be of two logs.
-                last_error = read.err();
                 continue;
             }
-            let mut entries = read?;
-            let expected = if bytes_max.is_some() {
-                entries.len() as u64
-            } else {
-                disk_to - disk_from
+            let mut entries = match read {
+                Ok(entries) => entries,
+                // The entries may just have been moved out of a file that was freed; then the next attempt finds them.
+                Err(error) => {
+                    last_error = error;
+                    continue;
+                }
             };
-            check_run(self.group, disk_from, expected.max(1), &entries)?;
+            let whole = disk_to - disk_from;
+            let count = bytes_max.map_or(whole, |_| (entries.len() as u64).max(1));
+            check_run(self.group, disk_from, count, &entries)?;
             entries.extend(plan.memory);
             return Ok(entries);
         }
-        Err(last_error.unwrap_or(LogError::Missing {
-            group: self.group.get(),
-            index: from,
-        }))
+        Err(last_error)
     }
 
     /// Reads from disk off the async workers, for the disk may be slow.

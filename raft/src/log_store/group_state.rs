@@ -144,16 +144,12 @@ impl GroupState {
         let Some(first) = entries.first().map(|entry| entry.log_id.index()) else {
             return Ok((Vec::new(), self.write_no));
         };
-        let mut expected = match self.last {
-            Some(last) => last.index() + 1,
-            None => first,
-        };
-        for entry in &entries {
+        let due = self.last.map_or(first, |last| last.index() + 1);
+        for (entry, expected) in entries.iter().zip(due..) {
             let found = entry.log_id.index();
             if found != expected {
                 return Err(LogError::Hole { found, expected });
             }
-            expected += 1;
         }
         if self.is_empty() {
             self.first = first;
@@ -179,7 +175,7 @@ impl GroupState {
     /// Removes every entry behind `keep`; returns what to write.
     pub(super) fn truncate_after(&mut self, keep: Option<LogId>) -> Vec<Change> {
         let keep = keep.max(self.purged);
-        if keep >= self.last {
+        if keep.map(|id| id.index()) >= self.last.map(|id| id.index()) {
             return Vec::new();
         }
         self.removals += 1;

@@ -30,8 +30,8 @@ pub(crate) const LIMITED_READ_BYTES_MAX: usize = 1 << 20;
 /// Entries fetched from disk in one call.
 pub(crate) const DISK_READ_ENTRIES_MAX: u64 = 1_024;
 
-/// Times a read is planned again because a truncation or purge ran beside it. Both are rare, one of each in a row is
-/// already a coincidence.
+/// Times a read is tried because a truncation, a purge or the freeing of a file ran beside it. All are rare, two in a
+/// row are already a coincidence.
 pub(crate) const READ_ATTEMPTS_MAX: usize = 8;
 
 /// Voter sets of one membership (joint consensus has two).

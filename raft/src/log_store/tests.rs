@@ -1,1 +1,7 @@
-//! The log store on a real disk.
+//! The log store on a real disk: openraft's own suite, restarts, failing and killed writers.
+
+mod conformance;
+mod crash;
+mod failing_disk;
+mod restart;
+mod writer;

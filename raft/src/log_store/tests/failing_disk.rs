@@ -1,0 +1,195 @@
+//! A disk that fills up or breaks while the log is in use.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use openraft::storage::{RaftLogReader, RaftLogStorage};
+use raft_engine::env::{DefaultFileSystem, FileSystem, Handle, Permission, WriteExt};
+use tempfile::TempDir;
+
+use super::writer::{GROUP, append, entries, options, start_append};
+use crate::log_store::{LogEngine, LogHealth};
+use crate::types::Vote;
+
+const SOUND: u8 = 0;
+const FULL: u8 = 1;
+const SYNC_FAILS: u8 = 2;
+
+/// The real file system until it is told to fail.
+#[derive(Clone, Default)]
+struct FlakyFs {
+    mode: Arc<AtomicU8>,
+}
+
+impl FlakyFs {
+    fn fail(&self, mode: u8) {
+        self.mode.store(mode, Ordering::SeqCst);
+    }
+
+    fn check(&self, failing: u8) -> io::Result<()> {
+        if self.mode.load(Ordering::SeqCst) == failing {
+            return Err(io::Error::from_raw_os_error(if failing == FULL {
+                28
+            } else {
+                5
+            }));
+        }
+        Ok(())
+    }
+}
+
+struct FlakyHandle {
+    inner: Arc<<DefaultFileSystem as FileSystem>::Handle>,
+    fs: FlakyFs,
+}
+
+impl Handle for FlakyHandle {
+    fn truncate(&self, offset: usize) -> io::Result<()> {
+        self.inner.truncate(offset)
+    }
+
+    fn file_size(&self) -> io::Result<usize> {
+        self.inner.file_size()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.fs.check(SYNC_FAILS)?;
+        self.inner.sync()
+    }
+}
+
+struct FlakyFile {
+    inner: <DefaultFileSystem as FileSystem>::Writer,
+    fs: FlakyFs,
+}
+
+impl Write for FlakyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.fs.check(FULL)?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Read for FlakyFile {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(bytes)
+    }
+}
+
+impl Seek for FlakyFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+impl WriteExt for FlakyFile {
+    fn truncate(&mut self, offset: usize) -> io::Result<()> {
+        self.inner.truncate(offset)
+    }
+
+    fn allocate(&mut self, offset: usize, size: usize) -> io::Result<()> {
+        self.fs.check(FULL)?;
+        self.inner.allocate(offset, size)
+    }
+}
+
+impl FileSystem for FlakyFs {
+    type Handle = FlakyHandle;
+    type Reader = FlakyFile;
+    type Writer = FlakyFile;
+
+    fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<FlakyHandle> {
+        self.check(FULL)?;
+        let inner = Arc::new(DefaultFileSystem.create(path)?);
+        Ok(FlakyHandle {
+            inner,
+            fs: self.clone(),
+        })
+    }
+
+    fn open<P: AsRef<Path>>(&self, path: P, permission: Permission) -> io::Result<FlakyHandle> {
+        let inner = Arc::new(DefaultFileSystem.open(path, permission)?);
+        Ok(FlakyHandle {
+            inner,
+            fs: self.clone(),
+        })
+    }
+
+    fn delete<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
+        DefaultFileSystem.delete(path)
+    }
+
+    fn rename<P: AsRef<Path>>(&self, from: P, to: P) -> io::Result<()> {
+        DefaultFileSystem.rename(from, to)
+    }
+
+    fn new_reader(&self, handle: Arc<FlakyHandle>) -> io::Result<FlakyFile> {
+        let inner = DefaultFileSystem.new_reader(Arc::clone(&handle.inner))?;
+        Ok(FlakyFile {
+            inner,
+            fs: self.clone(),
+        })
+    }
+
+    fn new_writer(&self, handle: Arc<FlakyHandle>) -> io::Result<FlakyFile> {
+        let inner = DefaultFileSystem.new_writer(Arc::clone(&handle.inner))?;
+        Ok(FlakyFile {
+            inner,
+            fs: self.clone(),
+        })
+    }
+}
+
+async fn a_failure_stops_the_log_and_loses_nothing_acknowledged(mode: u8) {
+    let dir = TempDir::new().unwrap();
+    let fs = FlakyFs::default();
+    let engine =
+        LogEngine::open_with_file_system(dir.path(), options(), Arc::new(fs.clone())).unwrap();
+    let mut health = engine.health();
+    let mut log = engine.group(GROUP).unwrap();
+    append(&mut log, entries(1, 0..10, 100)).await;
+    log.save_vote(&Vote::new(2, 1)).await.unwrap();
+    assert_eq!(*health.borrow_and_update(), LogHealth::Healthy);
+
+    fs.fail(mode);
+    let refused = start_append(&mut log, entries(1, 10..20, 100)).await;
+    assert!(refused.await.unwrap().is_err(), "not acknowledged");
+    assert!(matches!(
+        &*health.borrow_and_update(),
+        LogHealth::Failed { .. }
+    ));
+    assert!(
+        log.save_vote(&Vote::new(3, 1)).await.is_err(),
+        "nothing is, from then on"
+    );
+    fs.fail(SOUND);
+    let mut other = engine.group(crate::log_store::GroupId::new(6)).unwrap();
+    assert!(
+        other.save_vote(&Vote::new(3, 1)).await.is_err(),
+        "also when the disk recovers"
+    );
+    assert!(engine.remove_group(GROUP).await.is_err());
+    drop((log, other, engine));
+
+    let engine = LogEngine::open(dir.path(), options()).unwrap();
+    let mut log = engine.group(GROUP).unwrap();
+    let found = log.try_get_log_entries(..).await.unwrap();
+    assert_eq!(found[..10], entries(1, 0..10, 100));
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_the_log_and_loses_nothing_acknowledged() {
+    a_failure_stops_the_log_and_loses_nothing_acknowledged(FULL).await;
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_the_log_and_loses_nothing_acknowledged() {
+    a_failure_stops_the_log_and_loses_nothing_acknowledged(SYNC_FAILS).await;
+}
