@@ -1,2 +1,7 @@
-//! Stub.
-fn main() {}
+//! The operator's tool. Everything it does is in `holdfast_node::ctl`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdfast_node::ctl::main()
+}

@@ -1,0 +1,124 @@
+//! `holdfastctl`: what an operator asks and does from a shell.
+//!
+//! Owns: the command line, the exit codes, and both forms of every answer (text and JSON). Must never: touch a
+//! node's files, or know anything that a node's gRPC interface does not say.
+
+mod answer;
+mod cluster;
+mod connect;
+mod failure;
+mod plan;
+mod show;
+mod show_file;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use answer::{Answer, table};
+pub use connect::Target;
+pub use failure::Failure;
+
+const AFTER_HELP: &str = "\
+Examples:
+  holdfastctl plan check hall.json
+  holdfastctl --node 127.0.0.1:7101 cluster status
+  export HOLDFAST_NODE_ADDR=127.0.0.1:7101
+  holdfastctl show list
+  holdfastctl show status s7
+  holdfastctl plan import hall.json --slug town-hall
+  holdfastctl show create friday.toml
+  holdfastctl --json cluster status
+
+Exit codes:
+  0  done, and what was asked about is well
+  1  answered, but not well: a plan with problems, a node that cannot be reached, a group without a leader
+  2  the command line is wrong
+  3  the node could not be reached or did not answer in time; nothing is known
+  4  the node refused or failed; its reason is shown
+  5  a file could not be read or is not what it should be";
+
+/// Asks and tells a Holdfast cluster through any one of its nodes.
+#[derive(Debug, Parser)]
+#[command(name = "holdfastctl", version, about, after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Answer with one JSON object on one line of stdout, also on failure
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The cluster as one node sees it
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Shows: list them, look at one, create one
+    #[command(subcommand)]
+    Show(show::Command),
+    /// Seating plans: check a file, import it
+    #[command(subcommand)]
+    Plan(plan::Command),
+}
+
+/// The whole program: reads the arguments, does what they say, prints, and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.json;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => Err(Failure::file("the async runtime", &error)),
+    };
+    match result {
+        Ok(answer) => {
+            print(&if json {
+                answer.to_json_line()
+            } else {
+                answer.text
+            });
+            if answer.well {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(failure::UNWELL)
+            }
+        }
+        Err(failure) => {
+            if json {
+                print(&failure.to_json_line());
+            }
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Does what `args` say.
+///
+/// # Errors
+/// Why it could not be done; the exit code follows from it.
+pub async fn run(args: Args) -> Result<Answer, Failure> {
+    match args.command {
+        Command::Cluster(command) => cluster::run(&command, &args.target).await,
+        Command::Show(command) => show::run(&command, &args.target).await,
+        Command::Plan(command) => plan::run(&command, &args.target).await,
+    }
+}
+
+/// A reader that goes away early (`| head`) is no failure of ours.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _closed_pipe = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"));
+}
+
+#[cfg(test)]
+mod tests;
