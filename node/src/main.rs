@@ -1,2 +1,135 @@
-//! Stub.
-fn main() {}
+//! The `holdfast-node` process: arguments, configuration, signals, exit code.
+//!
+//! Owns: turning the process's surroundings into a [`Server`] and back. Must never: hold logic that a test would want.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use holdfast_node::{
+    config::{Config, Overrides},
+    server::{Server, Surroundings},
+};
+use holdfast_node_api::telemetry;
+use tokio::{
+    io::AsyncReadExt,
+    signal::unix::{SignalKind, signal},
+};
+
+/// The configuration, the topology or the surroundings are not usable.
+const EXIT_CANNOT_START: u8 = 3;
+/// The disk failed while the node was running.
+const EXIT_DISK_FAILED: u8 = 4;
+
+/// Runs one replica server of Holdfast.
+///
+/// It keeps its shows' Raft logs under --data-dir, serves peers and gateways over gRPC on --grpc-listen, and health,
+/// metrics and debug pages over HTTP on --http-listen. SIGTERM and Ctrl-C drain it: leaderships are handed over before
+/// it ends.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Args {
+    /// TOML file with any of the settings below, and [telemetry] and [limits]
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_NODE_CONFIG")]
+    config: Option<PathBuf>,
+    /// This node's number in the topology
+    #[arg(long, value_name = "N", env = "HOLDFAST_NODE_NODE_ID")]
+    node_id: Option<u64>,
+    /// Directory for everything durable; made when missing
+    #[arg(long, value_name = "DIR", env = "HOLDFAST_NODE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address for peers and gateways [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "ADDR:PORT", env = "HOLDFAST_NODE_GRPC_LISTEN")]
+    grpc_listen: Option<String>,
+    /// Address for health, metrics and debug pages [default: 127.0.0.1:7401]
+    #[arg(long, value_name = "ADDR:PORT", env = "HOLDFAST_NODE_HTTP_LISTEN")]
+    http_listen: Option<String>,
+    /// Topology file: every region and node, and how this one dials them
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_NODE_TOPOLOGY")]
+    topology: Option<PathBuf>,
+    /// What is logged, such as info or info,holdfast_raft=debug
+    #[arg(long, value_name = "FILTER", env = "HOLDFAST_NODE_LOG")]
+    log: Option<String>,
+    /// OpenTelemetry collector (OTLP over gRPC), such as http://127.0.0.1:4317; off unless given
+    #[arg(long, value_name = "URL", env = "HOLDFAST_NODE_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// End when standard input reaches its end, as it does when the parent process dies
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  holdfast-node --node-id 1 --data-dir data/n1 --topology local.toml
+  curl http://127.0.0.1:7401/readyz
+
+A flag wins over its environment variable, which wins over the file.
+
+Exit codes:
+  0  stopped on request
+  2  the command line cannot be understood
+  3  cannot start: configuration, topology, port or data directory
+  4  the disk failed while running";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            // Logging may not be set up yet, and a person is likely to be watching.
+            eprintln!("holdfast-node: {error:#}");
+            ExitCode::from(EXIT_CANNOT_START)
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides {
+        node_id: args.node_id,
+        data_dir: args.data_dir,
+        grpc_listen: args.grpc_listen,
+        http_listen: args.http_listen,
+        topology: args.topology,
+        log: args.log,
+        otlp_endpoint: args.otlp_endpoint,
+        exit_with_parent: args.exit_with_parent,
+    };
+    let config = Config::load(args.config.as_deref(), overrides)?;
+    let instance = config.node_id.to_string();
+    let _telemetry = telemetry::init("holdfast-node", &instance, &config.telemetry)?;
+    let exit_with_parent = config.exit_with_parent;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let server = Server::start(config, Surroundings::default()).await?;
+    tracing::info!(
+        node = %instance, grpc = %server.grpc_addr, http = %server.http_addr,
+        version = env!("CARGO_PKG_VERSION"), "node started"
+    );
+    let code = tokio::select! {
+        reason = server.disk_failed() => {
+            tracing::error!(reason, "disk failed, ending");
+            ExitCode::from(EXIT_DISK_FAILED)
+        }
+        _ = terminate.recv() => {
+            tracing::info!("SIGTERM, draining");
+            ExitCode::SUCCESS
+        }
+        _ = tokio::signal::ctrl_c() => {
+            tracing::info!("interrupted, draining");
+            ExitCode::SUCCESS
+        }
+        () = parent_gone(), if exit_with_parent => {
+            tracing::info!("standard input ended, draining");
+            ExitCode::SUCCESS
+        }
+    };
+    server.stop().await;
+    tracing::info!(node = %instance, "node stopped");
+    Ok(code)
+}
+
+/// Waits for the end of standard input; what is written to it is ignored.
+async fn parent_gone() {
+    let mut input = tokio::io::stdin();
+    let mut ignored = [0; 256];
+    while let Ok(1..) = input.read(&mut ignored).await {}
+}

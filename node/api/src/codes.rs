@@ -272,6 +272,13 @@ pub const CODES: &[Code] = &[
     ),
     request("token_expired", 401, false, "the buyer's token has expired"),
     request("event_unknown", 404, false, "no such event is known"),
+    request("plan_unknown", 404, false, "no such seating plan is known"),
+    request(
+        "slug_taken",
+        409,
+        false,
+        "the slug names something with other content",
+    ),
     request("not_found", 404, false, "there is nothing at this address"),
     request(
         "method_not_allowed",

@@ -1,0 +1,26 @@
+//! What the outside sees of a node, over gRPC.
+//!
+//! Owns: the services and the form of their errors. Must never: decide anything; it converts, asks and converts back.
+
+mod convert;
+mod directory;
+mod inventory;
+mod operator;
+mod read;
+mod submit_stream;
+
+pub use directory::DirectoryService;
+pub use inventory::InventoryService;
+pub use operator::OperatorService;
+
+use holdfast_node_api::codes::STATUS_CODE_KEY;
+use tonic::{Code, Status, metadata::MetadataValue};
+
+/// A gRPC status that carries a public error code, see [`holdfast_node_api::codes`].
+fn status(code: Code, public: &'static str, message: impl Into<String>) -> Status {
+    let mut status = Status::new(code, message);
+    status
+        .metadata_mut()
+        .insert(STATUS_CODE_KEY, MetadataValue::from_static(public));
+    status
+}

@@ -1,0 +1,440 @@
+//! The Directory service: the catalogue from local memory, changes through whoever leads group 0.
+//!
+//! Owns: catalogue messages, and the checks of a change that need this node's topology. Must never: cross the network
+//! for a read.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, StreamExt};
+use holdfast_inventory::{
+    ids::{CategoryNo, Currency, SeatNo},
+    show::{Area, SaleRules, Seat, SingleSeatRule},
+};
+use holdfast_node_api::{
+    client::NodeClient,
+    codes,
+    v1::{self, directory_server::Directory},
+};
+use holdfast_raft::{
+    Host,
+    directory::{
+        DirectoryCommand, DirectoryOutcome, DirectoryRejection, DirectoryState, NewEvent, NewPlan,
+        NewShow, PlanRecord, ShowRecord,
+    },
+};
+use holdfast_region_config::{GroupId, RegionId, Topology, place};
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
+
+use super::{convert, read, status};
+use crate::{
+    directory_client::{ChangeError, Changed, DirectoryDesk, FORWARDED_KEY, Forwarded},
+    plan::{self, SeatingPlan},
+};
+
+/// The Directory service of this node.
+#[derive(Clone)]
+pub struct DirectoryService {
+    host: Host,
+    topology: Arc<Topology>,
+    desk: DirectoryDesk,
+}
+
+type Versions = Pin<Box<dyn Stream<Item = Result<v1::CatalogueVersion, Status>> + Send>>;
+
+impl DirectoryService {
+    /// Serves the directory of `host`.
+    #[must_use]
+    pub fn new(host: Host, topology: Arc<Topology>, desk: DirectoryDesk) -> Self {
+        Self {
+            host,
+            topology,
+            desk,
+        }
+    }
+
+    async fn change<R, F>(
+        &self,
+        command: DirectoryCommand,
+        forwarded: bool,
+        forward: impl Fn(NodeClient) -> F,
+    ) -> Result<Changed<R>, Status>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let pass_on = (!forwarded).then_some(|client| {
+            let call = forward(client);
+            async { outcome_of(call.await) }
+        });
+        match self.desk.change(command, pass_on).await {
+            Ok(Ok(changed)) => Ok(changed),
+            Ok(Err(refusal)) => Err(refusal),
+            Err(error) => Err(change_refused(&error)),
+        }
+    }
+
+    fn new_show(&self, request: v1::CreateShowRequest) -> Result<DirectoryCommand, Status> {
+        let home = RegionId::new(request.home_region.as_str())
+            .map_err(|error| invalid("home_region", &error.to_string()))?;
+        let single_seat = match request.single_seat_rule.as_str() {
+            "" => SingleSeatRule::default(),
+            text => SingleSeatRule::parse(text).ok_or_else(|| {
+                invalid(
+                    "single_seat_rule",
+                    "must be \"strict\", \"lenient\" or \"off\"",
+                )
+            })?,
+        };
+        let currency = Currency::parse(&request.currency)
+            .ok_or_else(|| invalid("currency", "must be an ISO 4217 code such as EUR"))?;
+        // The number decides only which node of a region serves; a guess that another create overtakes is as good.
+        let (number, _) = self.host.directory().read(|directory| {
+            directory
+                .shows()
+                .last_key_value()
+                .map_or(1, |(last, _)| last.get() + 1)
+        });
+        let placement = place(&self.topology, &home, GroupId::new(number))
+            .map_err(|error| invalid("home_region", &error.to_string()))?;
+        let show = NewShow {
+            slug: request.slug,
+            event_id: request.event_id,
+            plan_id: request.plan_id,
+            venue: request.venue,
+            city: request.city,
+            country: request.country,
+            starts_at_ms: request.starts_at_ms,
+            time_zone: request.time_zone,
+            local_date: request.local_date,
+            local_time: request.local_time,
+            home_region: home,
+            currency,
+            price_minor: request.price_minor.into_iter().collect(),
+            rules: SaleRules {
+                opens_at_ms: request.sale_opens_at_ms,
+                closes_at_ms: request.sale_closes_at_ms,
+                seats_per_order_max: request.seats_per_order_max,
+                seats_per_buyer_max: request.seats_per_buyer_max,
+                single_seat,
+                hold_ttl_ms: request.hold_ttl_ms,
+                hold_ttl_max_ms: request.hold_ttl_max_ms,
+            },
+        };
+        Ok(DirectoryCommand::CreateShow {
+            show: Box::new(show),
+            leader_preference: placement.leader_preference,
+            voters: placement.voters,
+            learners: placement.learners,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Directory for DirectoryService {
+    type WatchCatalogueStream = Versions;
+
+    async fn get_catalogue(
+        &self,
+        request: Request<v1::GetCatalogueRequest>,
+    ) -> Result<Response<v1::Catalogue>, Status> {
+        let options = request.into_inner().read;
+        let directory = self.host.directory();
+        let mut linearizable = false;
+        if let Some(options) = &options {
+            if options.at_least_index > 0 {
+                let wait =
+                    directory.wait_applied(options.at_least_index, read::AT_LEAST_INDEX_WAIT);
+                wait.await.map_err(|error| read::refused(&error))?;
+            }
+            if options.linearizable {
+                directory
+                    .read_linearizable()
+                    .await
+                    .map_err(|error| read::refused(&error))?;
+                linearizable = true;
+            }
+        }
+        let (catalogue, as_of) = directory.read(catalogue);
+        read::check_age(as_of, options.as_ref())?;
+        let as_of = Some(convert::as_of(as_of, linearizable));
+        Ok(Response::new(v1::Catalogue { as_of, ..catalogue }))
+    }
+
+    async fn watch_catalogue(
+        &self,
+        _: Request<v1::WatchCatalogueRequest>,
+    ) -> Result<Response<Versions>, Status> {
+        let directory = self.host.directory();
+        let mut last = None;
+        let versions = WatchStream::new(directory.applied()).filter_map(move |_| {
+            let (version, _) = directory.read(DirectoryState::version);
+            let news = last.replace(version) != Some(version);
+            std::future::ready(news.then_some(Ok(v1::CatalogueVersion { version })))
+        });
+        Ok(Response::new(Box::pin(versions)))
+    }
+
+    async fn import_plan(
+        &self,
+        request: Request<v1::ImportPlanRequest>,
+    ) -> Result<Response<v1::ImportPlanReply>, Status> {
+        let (forwarded, request) = taken(request);
+        let plan = match plan::parse(&request.plan_json) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                let problems = problems.into_iter().map(|problem| v1::PlanProblem {
+                    path: problem.path,
+                    problem: problem.problem,
+                    expected: problem.expected,
+                });
+                let problems = problems.collect();
+                return Ok(Response::new(v1::ImportPlanReply {
+                    problems,
+                    ..Default::default()
+                }));
+            }
+        };
+        let command = DirectoryCommand::ImportPlan(Box::new(new_plan(request.slug.clone(), plan)));
+        let forward = |client: NodeClient| {
+            let request = passed_on(request.clone());
+            async move { client.directory().import_plan(request).await }
+        };
+        match self.change(command, forwarded, forward).await? {
+            Changed::There(reply) => Ok(Response::new(reply)),
+            Changed::Here(DirectoryOutcome::Plan { plan_id, existed }) => {
+                let problems = Vec::new();
+                Ok(Response::new(v1::ImportPlanReply {
+                    plan_id,
+                    existed,
+                    problems,
+                }))
+            }
+            Changed::Here(other) => Err(unexpected(other)),
+        }
+    }
+
+    async fn create_event(
+        &self,
+        request: Request<v1::CreateEventRequest>,
+    ) -> Result<Response<v1::CreateEventReply>, Status> {
+        let (forwarded, request) = taken(request);
+        let v1::CreateEventRequest {
+            slug,
+            name,
+            category,
+            description,
+        } = request.clone();
+        let command = DirectoryCommand::CreateEvent(NewEvent {
+            slug,
+            name,
+            category,
+            description,
+        });
+        let forward = |client: NodeClient| {
+            let request = passed_on(request.clone());
+            async move { client.directory().create_event(request).await }
+        };
+        match self.change(command, forwarded, forward).await? {
+            Changed::There(reply) => Ok(Response::new(reply)),
+            Changed::Here(DirectoryOutcome::Event { event_id, existed }) => {
+                Ok(Response::new(v1::CreateEventReply { event_id, existed }))
+            }
+            Changed::Here(other) => Err(unexpected(other)),
+        }
+    }
+
+    async fn create_show(
+        &self,
+        request: Request<v1::CreateShowRequest>,
+    ) -> Result<Response<v1::CreateShowReply>, Status> {
+        let (forwarded, request) = taken(request);
+        let command = self.new_show(request.clone())?;
+        let forward = |client: NodeClient| {
+            let request = passed_on(request.clone());
+            async move { client.directory().create_show(request).await }
+        };
+        match self.change(command, forwarded, forward).await? {
+            Changed::There(reply) => Ok(Response::new(reply)),
+            Changed::Here(DirectoryOutcome::Show {
+                show_id,
+                group_id,
+                existed,
+            }) => Ok(Response::new(v1::CreateShowReply {
+                show_id: show_id.get(),
+                group_id: group_id.get(),
+                existed,
+            })),
+            Changed::Here(other) => Err(unexpected(other)),
+        }
+    }
+}
+
+/// Whether another node passed the request on, and the request.
+pub(super) fn taken<T>(request: Request<T>) -> (bool, T) {
+    let forwarded = request.metadata().contains_key(FORWARDED_KEY);
+    (forwarded, request.into_inner())
+}
+
+/// The request, marked so that nobody passes it on again.
+pub(super) fn passed_on<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert(FORWARDED_KEY, MetadataValue::from_static("1"));
+    request
+}
+
+/// Sorts a forwarded call's end: only a leader's word is final.
+pub(super) fn outcome_of<R>(call: Result<Response<R>, Status>) -> Forwarded<R, Status> {
+    match call {
+        Ok(reply) => Forwarded::Reply(reply.into_inner()),
+        Err(status) => match status.code() {
+            Code::InvalidArgument
+            | Code::AlreadyExists
+            | Code::NotFound
+            | Code::ResourceExhausted => Forwarded::Refused(status),
+            _ => Forwarded::TryAgain,
+        },
+    }
+}
+
+/// A change that no leader decided.
+pub(super) fn change_refused(error: &ChangeError) -> Status {
+    match error {
+        ChangeError::Unavailable => status(Code::Unavailable, "unavailable", error.to_string()),
+        ChangeError::NotLeader => status(Code::FailedPrecondition, "not_leader", error.to_string()),
+        ChangeError::TooLarge(_) => status(Code::InvalidArgument, "invalid", error.to_string()),
+    }
+}
+
+fn unexpected(outcome: DirectoryOutcome) -> Status {
+    let DirectoryOutcome::Rejected(rejection) = outcome else {
+        return status(
+            Code::Internal,
+            "internal",
+            "the directory answered another question",
+        );
+    };
+    let code = match rejection {
+        DirectoryRejection::SlugTaken { .. } => Code::AlreadyExists,
+        DirectoryRejection::EventUnknown { .. } | DirectoryRejection::PlanUnknown { .. } => {
+            Code::NotFound
+        }
+        DirectoryRejection::Invalid { .. } => Code::InvalidArgument,
+        DirectoryRejection::Full { .. } => Code::ResourceExhausted,
+    };
+    debug_assert!(
+        codes::find(rejection.code()).is_some(),
+        "every public code is in the table"
+    );
+    status(code, rejection.code(), rejection.to_string())
+}
+
+fn invalid(field: &str, reason: &str) -> Status {
+    status(
+        Code::InvalidArgument,
+        "invalid",
+        format!("{field}: {reason}"),
+    )
+}
+
+fn new_plan(slug: String, plan: SeatingPlan) -> NewPlan {
+    let seats = plan.seats.into_iter().map(|seat| Seat {
+        id: seat.id,
+        zone: seat.zone,
+        row: seat.row,
+        number: seat.number,
+        category: CategoryNo(seat.category),
+        x: seat.x,
+        y: seat.y,
+        accessible: seat.accessible,
+        companion_of: seat.companion_of.map(SeatNo),
+    });
+    let areas = plan.areas.into_iter().map(|area| Area {
+        id: area.id,
+        name: area.name,
+        category: CategoryNo(area.category),
+        capacity: area.capacity,
+        x: area.x,
+        y: area.y,
+    });
+    NewPlan {
+        slug,
+        name: plan.name,
+        width: plan.width,
+        height: plan.height,
+        categories: plan
+            .categories
+            .into_iter()
+            .map(|c| (c.name, c.color))
+            .collect(),
+        seats: seats.collect(),
+        areas: areas.collect(),
+    }
+}
+
+fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
+    let events = directory.events().values().map(|record| v1::Event {
+        event_id: record.event_id,
+        slug: record.event.slug.clone(),
+        name: record.event.name.clone(),
+        category: record.event.category.clone(),
+        description: record.event.description.clone(),
+    });
+    v1::Catalogue {
+        as_of: None,
+        version: directory.version(),
+        events: events.collect(),
+        shows: directory
+            .shows()
+            .values()
+            .map(|record| show(record, directory))
+            .collect(),
+        plans: directory.plans().values().map(plan_message).collect(),
+    }
+}
+
+fn plan_message(record: &PlanRecord) -> v1::Plan {
+    let PlanRecord { plan_id, plan } = record;
+    v1::Plan {
+        plan_id: *plan_id,
+        slug: plan.slug.clone(),
+        name: plan.name.clone(),
+        seats: u32::try_from(plan.seats.len()).unwrap_or(u32::MAX),
+        areas: u32::try_from(plan.areas.len()).unwrap_or(u32::MAX),
+        places: places(plan),
+    }
+}
+
+fn places(plan: &NewPlan) -> u64 {
+    let standing: u64 = plan.areas.iter().map(|area| u64::from(area.capacity)).sum();
+    plan.seats.len() as u64 + standing
+}
+
+/// A show's catalogue entry.
+pub(super) fn show(record: &ShowRecord, directory: &DirectoryState) -> v1::Show {
+    let show = &record.show;
+    let plan = directory.plans().get(&show.plan_id);
+    let prices = || show.price_minor.values().copied();
+    v1::Show {
+        show_id: record.show_id.get(),
+        slug: show.slug.clone(),
+        event_id: show.event_id,
+        plan_id: show.plan_id,
+        venue: show.venue.clone(),
+        city: show.city.clone(),
+        country: show.country.clone(),
+        starts_at_ms: show.starts_at_ms,
+        time_zone: show.time_zone.clone(),
+        local_date: show.local_date.clone(),
+        local_time: show.local_time.clone(),
+        home_region: show.home_region.to_string(),
+        group_id: record.group_id.get(),
+        voters: record.voters.iter().map(|node| node.get()).collect(),
+        learners: record.learners.iter().map(|node| node.get()).collect(),
+        currency: show.currency.to_string(),
+        places: plan.map_or(0, |record| places(&record.plan)),
+        price_minor_min: prices().min().unwrap_or_default(),
+        price_minor_max: prices().max().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,170 @@
+//! The Operator service: what one node knows of the cluster and of one show.
+//!
+//! Owns: status messages. Must never: ask another node; an operator wants to know what *this* one sees.
+
+use std::sync::Arc;
+
+use holdfast_inventory::{ids::ShowId, invariants};
+use holdfast_node_api::{
+    client::NodeClient,
+    v1::{self, operator_server::Operator},
+};
+use holdfast_raft::{
+    Host,
+    directory::{DirectoryCommand, NodeRecord},
+};
+use holdfast_region_config::{NodeId, RegionId, Topology};
+use tonic::{Code, Request, Response, Status};
+
+use super::{convert, directory, read, status};
+use crate::directory_client::DirectoryDesk;
+
+/// The Operator service of this node.
+#[derive(Clone)]
+pub struct OperatorService {
+    host: Host,
+    topology: Arc<Topology>,
+    desk: DirectoryDesk,
+}
+
+impl OperatorService {
+    /// Answers for the node of `host`.
+    #[must_use]
+    pub fn new(host: Host, topology: Arc<Topology>, desk: DirectoryDesk) -> Self {
+        Self {
+            host,
+            topology,
+            desk,
+        }
+    }
+
+    fn nodes(&self) -> Vec<v1::NodeStatus> {
+        let (known, _) = self
+            .host
+            .directory()
+            .read(|directory| directory.nodes().clone());
+        let peers = self.host.peers();
+        let own = self.host.node();
+        let status = |node: &holdfast_region_config::Node| {
+            let peer = peers.iter().find(|peer| peer.node == node.id);
+            let is_own = node.id == own;
+            v1::NodeStatus {
+                node_id: node.id.get(),
+                region: node.region.to_string(),
+                addr: node.addr.clone(),
+                last_heard_ms: if is_own {
+                    Some(0)
+                } else {
+                    peer.and_then(|p| p.last_heard_ms)
+                },
+                reachable: is_own || peer.is_some_and(|peer| peer.reachable),
+                version: known
+                    .get(&node.id)
+                    .map(|r| r.version.clone())
+                    .unwrap_or_default(),
+            }
+        };
+        self.topology.nodes.iter().map(status).collect()
+    }
+}
+
+#[tonic::async_trait]
+impl Operator for OperatorService {
+    async fn cluster_status(
+        &self,
+        _: Request<v1::ClusterStatusRequest>,
+    ) -> Result<Response<v1::ClusterStatusReply>, Status> {
+        let node = self.host.node();
+        let group = self.host.directory();
+        let ((), as_of) = group.read(|_| ());
+        let own = group.status();
+        let directory_leader = own.leader.map_or(0, NodeId::get);
+        let mut groups = vec![convert::group_status(&own)];
+        groups.extend(
+            self.host
+                .show_groups()
+                .iter()
+                .map(|g| convert::group_status(&g.status())),
+        );
+        Ok(Response::new(v1::ClusterStatusReply {
+            node_id: node.get(),
+            region: self
+                .topology
+                .region_of(node)
+                .map(RegionId::to_string)
+                .unwrap_or_default(),
+            directory: Some(convert::as_of(as_of, false)),
+            directory_leader,
+            nodes: self.nodes(),
+            groups,
+        }))
+    }
+
+    async fn show_status(
+        &self,
+        request: Request<v1::ShowStatusRequest>,
+    ) -> Result<Response<v1::ShowStatusReply>, Status> {
+        let request = request.into_inner();
+        let group = read::group(&self.host, request.show_id)?;
+        let linearizable = read::wait(&group, request.read.as_ref()).await?;
+        let (show, _) = self.host.directory().read(|directory| {
+            let record = directory.shows().get(&ShowId(request.show_id))?;
+            Some(directory::show(record, directory))
+        });
+        let group_status = convert::group_status(&group.status());
+        let (reply, as_of) = group.read(|state| {
+            let counts = state.counts();
+            v1::ShowStatusReply {
+                as_of: None,
+                show,
+                group: Some(group_status),
+                ready: state.is_set_up(),
+                available: counts.seats.available + counts.places.available,
+                held: counts.seats.held + counts.places.held,
+                sold: counts.seats.sold + counts.places.sold,
+                blocked: counts.seats.blocked + counts.places.blocked,
+                holds_active: counts.holds_active,
+                orders: counts.orders,
+                outbox_pending: state.outbox_len() as u64,
+                state_hash: state.state_hash(),
+                invariant_violations: invariants::violations_total(),
+            }
+        });
+        read::check_age(as_of, request.read.as_ref())?;
+        let as_of = Some(convert::as_of(as_of, linearizable));
+        Ok(Response::new(v1::ShowStatusReply { as_of, ..reply }))
+    }
+
+    async fn announce_node(
+        &self,
+        request: Request<v1::AnnounceNodeRequest>,
+    ) -> Result<Response<v1::AnnounceNodeReply>, Status> {
+        let (forwarded, request) = directory::taken(request);
+        let node = NodeId::new(request.node_id);
+        let Some(region) = self.topology.region_of(node).cloned() else {
+            let message = format!("node_id: {node} is not in this node's topology");
+            return Err(status(Code::InvalidArgument, "invalid", message));
+        };
+        if request.version.len() > VERSION_BYTES_MAX {
+            let message = format!("version: longer than {VERSION_BYTES_MAX} bytes");
+            return Err(status(Code::InvalidArgument, "invalid", message));
+        }
+        let record = NodeRecord {
+            region,
+            version: request.version.clone(),
+        };
+        let command = DirectoryCommand::RegisterNode { node, record };
+        let pass_on = (!forwarded).then_some(|client: NodeClient| {
+            let request = directory::passed_on(request.clone());
+            async move { directory::outcome_of(client.operator().announce_node(request).await) }
+        });
+        match self.desk.change(command, pass_on).await {
+            Ok(Ok(_)) => Ok(Response::new(v1::AnnounceNodeReply {})),
+            Ok(Err(refusal)) => Err(refusal),
+            Err(error) => Err(directory::change_refused(&error)),
+        }
+    }
+}
+
+/// Longest version text of a node.
+const VERSION_BYTES_MAX: usize = 64;

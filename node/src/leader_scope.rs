@@ -1,0 +1,141 @@
+//! Workers exist exactly while this node leads term *t* of a show's group.
+//!
+//! ```text
+//!  group opened ─► follow leadership ─► leads term t ─► workers of t ─► lost, or term t+1 ─► workers aborted ─┐
+//!                        ▲                                                                                   │
+//!                        └───────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Aborting is always safe: a worker keeps nothing but what it can read again from the log, and what it does outside
+//! carries ids by which the far side drops repeats. Owns: that lifetime. Must never: let a worker outlive its term.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use holdfast_inventory::{
+    command::{Command, Envelope},
+    ids::RequestId,
+    outcome::Outcome,
+};
+use holdfast_raft::{Clock, Host, ShowGroup};
+use holdfast_region_config::Topology;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    metrics::Metrics,
+    proposers::Proposers,
+    submission::SubmitFailure,
+    workers::{
+        hold_expiry, home_leader, outbox, outbox::NoticeSink, payment, payment::PaymentProvider,
+        show_set_up,
+    },
+};
+
+/// How long a worker waits for one command of its own.
+const COMMIT_LIMIT: Duration = Duration::from_secs(5);
+/// About the size of a worker's command, bytes.
+const COMMAND_BYTES: usize = 64;
+
+/// What every worker of this node shares.
+#[derive(Clone)]
+pub struct WorkerContext {
+    /// This node's groups.
+    pub host: Host,
+    /// Where everything is.
+    pub topology: Arc<Topology>,
+    /// The way into the logs.
+    pub proposers: Proposers,
+    /// Stamps and waits.
+    pub clock: Arc<dyn Clock>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Who moves the money.
+    pub payments: Arc<dyn PaymentProvider>,
+    /// Longest wait for its answer.
+    pub payment_timeout: Duration,
+    /// Where notices and events go.
+    pub notices: Arc<dyn NoticeSink>,
+}
+
+/// What a worker of one term works with.
+#[derive(Clone)]
+pub struct Led {
+    /// The group that this node leads.
+    pub group: ShowGroup,
+    /// The term it leads.
+    pub term: u64,
+    /// The rest.
+    pub context: WorkerContext,
+}
+
+impl Led {
+    /// Commits a command of the system itself and returns its outcome.
+    ///
+    /// # Errors
+    /// [`SubmitFailure`]; the command may have happened, and every one a worker sends may be sent again.
+    pub async fn commit(
+        &self,
+        request: RequestId,
+        command: Command,
+    ) -> Result<Outcome, SubmitFailure> {
+        let proposer = self.context.proposers.of(self.group.show_id())?;
+        let envelope = Envelope { request, command };
+        let (_, outcome) = proposer
+            .submit_one(envelope, COMMAND_BYTES, COMMIT_LIMIT)
+            .await?;
+        Ok(outcome)
+    }
+}
+
+/// Follows every group of this node until `stop`; ends when all workers have ended.
+pub async fn run(context: WorkerContext, stop: CancellationToken) {
+    let mut changed = context.host.groups_changed();
+    let mut followed = BTreeSet::new();
+    let mut scopes = JoinSet::new();
+    loop {
+        changed.borrow_and_update();
+        for group in context.host.show_groups() {
+            if followed.insert(group.group_id()) {
+                scopes.spawn(follow(group, context.clone()));
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            news = changed.changed() => if news.is_err() { break },
+        }
+    }
+    scopes.shutdown().await;
+}
+
+/// Runs the workers of each term that this node leads. Dropping the future aborts them.
+async fn follow(group: ShowGroup, context: WorkerContext) {
+    let mut leadership = group.leadership();
+    loop {
+        let Ok(term) = leadership
+            .wait_for(|now| now.leads)
+            .await
+            .map(|now| now.term)
+        else {
+            return;
+        };
+        let led = Led {
+            group: group.clone(),
+            term,
+            context: context.clone(),
+        };
+        let mut workers = JoinSet::new();
+        workers.spawn(show_set_up::run(led.clone()));
+        workers.spawn(hold_expiry::run(led.clone()));
+        workers.spawn(payment::run(led.clone()));
+        workers.spawn(outbox::run(led.clone()));
+        workers.spawn(home_leader::run(led));
+        let lost = leadership
+            .wait_for(|now| !now.leads || now.term != term)
+            .await
+            .is_err();
+        workers.shutdown().await;
+        if lost {
+            return;
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Turns waiting commands into log entries, one proposer per show.
+//!
+//! ```text
+//!  callers ─► bounded queue ─► gather what waits ─► refuse the doomed ─► one entry, stamped ─► up to n in flight
+//!     ▲                                                   │                                      │
+//!     └───────────── answers, matched by tag ◄────────────┴──────────────────────────────────────┘
+//! ```
+//!
+//! There is no linger: an idle show's command is written at once, and a batch is whatever came while earlier
+//! entries were in flight. Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry,
+//! or forward; whoever asked holds the idempotency key and decides.
+
+mod flight;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use holdfast_inventory::{
+    command::{Entry, Envelope},
+    outcome::{Outcome, Rejection},
+};
+use holdfast_raft::{Clock, Committed, ProposeError, ShowGroup};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::flight::Flight;
+use crate::{
+    config::Limits,
+    metrics::Metrics,
+    submission::{Answer, Item, Submission, SubmitFailure},
+};
+
+/// Where entries go: a show's group, or a script in tests.
+pub trait Target: Send + Sync + 'static {
+    /// Commits one entry and applies it; the first poll submits.
+    fn propose(
+        &self,
+        entry: &Entry,
+    ) -> impl Future<Output = Result<Committed<Outcome>, ProposeError>> + Send;
+
+    /// For each command, why it is bound to be refused, when that is certain from here. All `None` unless this
+    /// replica is sure to be the leader and to be current.
+    fn doomed<'a>(
+        &self,
+        commands: impl Iterator<Item = &'a Envelope>,
+        now_ms: u64,
+    ) -> Vec<Option<Rejection>>;
+}
+
+impl Target for ShowGroup {
+    async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
+        Self::propose(self, entry).await
+    }
+
+    fn doomed<'a>(
+        &self,
+        commands: impl Iterator<Item = &'a Envelope>,
+        now_ms: u64,
+    ) -> Vec<Option<Rejection>> {
+        if !self.leadership().borrow().leads || !self.has_lease() {
+            return Vec::new();
+        }
+        let (verdicts, _) = self.read(|state| {
+            commands
+                .map(|envelope| state.would_reject(envelope, now_ms))
+                .collect()
+        });
+        verdicts
+    }
+}
+
+/// What a proposer works with besides its show.
+#[derive(Clone)]
+pub struct ProposerContext {
+    /// Stamps entries.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Ends the proposer; what waits is answered [`SubmitFailure::Stopping`].
+    pub stop: CancellationToken,
+}
+
+/// A submission in the queue, with its share of the queue's room.
+struct Queued {
+    submission: Submission,
+    room: OwnedSemaphorePermit,
+    arrived: Instant,
+}
+
+/// A cheap handle to one show's proposer.
+#[derive(Debug, Clone)]
+pub struct Proposer {
+    queue: mpsc::Sender<Queued>,
+    /// One permit per command that waits or is in flight.
+    room: Arc<Semaphore>,
+}
+
+impl Proposer {
+    /// A proposer for `target`, and its loop for the caller to spawn. The loop ends when every handle is dropped or
+    /// the context's token is cancelled.
+    pub fn new<T: Target>(
+        target: T,
+        context: ProposerContext,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let commands_max = context.limits.commands_per_show_max as usize;
+        // Every submission has at least one command, so the queue can never be shorter than the room.
+        let (queue, waiting) = mpsc::channel(commands_max);
+        let room = Arc::new(Semaphore::new(commands_max));
+        (
+            Self { queue, room },
+            run(Arc::new(target), context, waiting),
+        )
+    }
+
+    /// Whether its loop has ended; a new proposer is needed then.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Hands commands over without waiting.
+    ///
+    /// # Errors
+    /// [`SubmitFailure::Overloaded`] or [`SubmitFailure::Stopping`], with the submission given back; nothing
+    /// happened.
+    pub fn submit(&self, submission: Submission) -> Result<(), (Submission, SubmitFailure)> {
+        let commands = u32::try_from(submission.items.len()).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(commands) else {
+            return Err((submission, SubmitFailure::Overloaded));
+        };
+        let queued = Queued {
+            submission,
+            room,
+            arrived: Instant::now(),
+        };
+        self.queue.try_send(queued).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(queued) => {
+                (queued.submission, SubmitFailure::Overloaded)
+            }
+            mpsc::error::TrySendError::Closed(queued) => {
+                (queued.submission, SubmitFailure::Stopping)
+            }
+        })
+    }
+
+    /// Submits one command and waits for its outcome, at most `deadline`.
+    ///
+    /// # Errors
+    /// [`SubmitFailure`]; [`SubmitFailure::Unconfirmed`] when the time is up.
+    pub async fn submit_one(
+        &self,
+        envelope: Envelope,
+        bytes: usize,
+        deadline: Duration,
+    ) -> Result<(u64, Outcome), SubmitFailure> {
+        let give_up_at = Instant::now() + deadline;
+        let (answers, mut answer) = mpsc::channel(1);
+        let items = vec![Item {
+            tag: 0,
+            envelope,
+            give_up_at,
+        }];
+        self.submit(Submission {
+            show: 0,
+            items,
+            bytes,
+            answers,
+        })
+        .map_err(|(_, failure)| failure)?;
+        match tokio::time::timeout_at(give_up_at, answer.recv()).await {
+            Ok(Some(answers)) => match answers.answers.into_iter().next() {
+                Some((_, Answer::Outcome(outcome))) => Ok((answers.index, outcome)),
+                Some((_, Answer::Failed(failure))) => Err(failure),
+                None => Err(SubmitFailure::Unconfirmed),
+            },
+            // The sender is dropped without an answer only when the proposer is torn down in mid-flight.
+            Ok(None) | Err(_) => Err(SubmitFailure::Unconfirmed),
+        }
+    }
+}
+
+async fn run<T: Target>(
+    target: Arc<T>,
+    context: ProposerContext,
+    mut waiting: mpsc::Receiver<Queued>,
+) {
+    let flights_max = context.limits.entries_in_flight_max as usize;
+    let mut flights = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => break,
+            // A new flight's first poll, here, is what submits it: entries keep the order of their making.
+            Some(()) = flights.next(), if !flights.is_empty() => {}
+            queued = waiting.recv(), if flights.len() < flights_max => {
+                let Some(first) = queued else { break };
+                let batch = gather(first, &mut waiting, &context.limits);
+                if let Some(flight) = Flight::prepare(batch, target.as_ref(), &context) {
+                    flights.push(flight.fly(Arc::clone(&target), &context));
+                }
+            }
+        }
+    }
+    waiting.close();
+    while let Ok(queued) = waiting.try_recv() {
+        flight::fail_all(queued, &SubmitFailure::Stopping);
+    }
+    while flights.next().await.is_some() {}
+}
+
+/// Takes what waits, up to the bounds of one entry.
+fn gather(first: Queued, waiting: &mut mpsc::Receiver<Queued>, limits: &Limits) -> Vec<Queued> {
+    let mut commands = first.submission.items.len();
+    let mut bytes = first.submission.bytes;
+    let mut batch = vec![first];
+    while commands < limits.commands_per_entry_max as usize
+        && bytes < limits.entry_bytes_max as usize
+    {
+        let Ok(next) = waiting.try_recv() else { break };
+        commands += next.submission.items.len();
+        bytes += next.submission.bytes;
+        batch.push(next);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests;

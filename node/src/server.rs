@@ -1,0 +1,317 @@
+//! One node, put together.
+//!
+//! ```text
+//!  start:  topology · listeners · groups (holdfast-raft) · proposers · HTTP · gRPC · workers · announcement
+//!  stop:   unready · announcement, workers · leaderships handed over, groups closed · proposers · gRPC · HTTP
+//! ```
+//!
+//! Listeners come first, so that a taken port is found before anything touches the disk. On the way down gRPC stays up
+//! while leaderships are handed over: peers need it to take them. Owns: that order. Must never: leave a task behind.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use holdfast_node_api::v1::{
+    AnnounceNodeRequest,
+    directory_server::DirectoryServer,
+    inventory_server::InventoryServer,
+    operator_server::{Operator, OperatorServer},
+};
+use holdfast_raft::{
+    CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, STREAM_WINDOW_BYTES, SnapshotOptions,
+    StartError, SystemClock,
+};
+use holdfast_region_config::{Topology, TopologyError};
+use thiserror::Error;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::{Router, TcpIncoming};
+
+use crate::{
+    config::Config,
+    debug::{self, DebugState},
+    directory_client::DirectoryDesk,
+    grpc::{DirectoryService, InventoryService, OperatorService},
+    leader_scope::{self, WorkerContext},
+    metrics::Metrics,
+    plan,
+    propose::ProposerContext,
+    proposers::Proposers,
+    workers::{
+        outbox::{CountingSink, NoticeSink},
+        payment::{PaymentProvider, TestProvider},
+    },
+};
+
+/// Largest message that the Inventory service reads: the longest list of seats in one command, with room.
+const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// Largest message that the Directory service reads: one plan, with room.
+const PLAN_MESSAGE_BYTES_MAX: usize = plan::PLAN_BYTES_MAX + 64 * 1024;
+/// Between two looks at the disk's health, and two tries to announce this node.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What differs between a node in service and one in a test.
+pub struct Surroundings {
+    /// Stamps entries.
+    pub clock: Arc<dyn Clock>,
+    /// Moves money.
+    pub payments: Arc<dyn PaymentProvider>,
+    /// Takes notices; `None` counts and accepts them.
+    pub notices: Option<Arc<dyn NoticeSink>>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            payments: Arc::new(TestProvider),
+            notices: None,
+        }
+    }
+}
+
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The topology is missing or wrong.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A listener's address cannot be used.
+    #[error("{field}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The configuration field.
+        field: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The groups cannot be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Two metrics have one name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A running node. Call [`Server::stop`]; dropping it leaves its tasks to the runtime.
+pub struct Server {
+    /// Where gRPC listens.
+    pub grpc_addr: SocketAddr,
+    /// Where HTTP listens.
+    pub http_addr: SocketAddr,
+    host: Host,
+    proposers: Proposers,
+    draining: Arc<AtomicBool>,
+    /// Ends workers and the announcement.
+    stop_workers: CancellationToken,
+    workers: Vec<JoinHandle<()>>,
+    /// Ends the listeners.
+    stop_listeners: CancellationToken,
+    listeners: Vec<JoinHandle<()>>,
+    drain_max: Duration,
+}
+
+impl Server {
+    /// Starts everything, in the order at the head of this file.
+    ///
+    /// # Errors
+    /// [`ServerError`]; nothing is left running then.
+    pub async fn start(config: Config, around: Surroundings) -> Result<Self, ServerError> {
+        let topology = Arc::new(Topology::load(&config.topology)?);
+        let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen).await?;
+        let (http, http_addr) = listen("http_listen", config.http_listen).await?;
+        let metrics = Metrics::new()?;
+        let options = HostOptions {
+            node: config.node_id,
+            topology: Arc::clone(&topology),
+            data_dir: config.data_dir.clone(),
+            snapshots: SnapshotOptions {
+                every_entries: u64::from(config.limits.snapshot_every_entries),
+                keep_entries: u64::from(config.limits.snapshot_keep_entries),
+            },
+        };
+        let host = Host::start(options).await?;
+        let limits = Arc::new(config.limits.clone());
+        let proposers = Proposers::new(
+            host.clone(),
+            ProposerContext {
+                clock: Arc::clone(&around.clock),
+                limits: Arc::clone(&limits),
+                metrics: metrics.clone(),
+                stop: CancellationToken::new(),
+            },
+        );
+        let draining = Arc::new(AtomicBool::new(false));
+        let stop_listeners = CancellationToken::new();
+        let debug = debug::router(DebugState {
+            host: host.clone(),
+            topology: Arc::clone(&topology),
+            metrics: metrics.clone(),
+            draining: Arc::clone(&draining),
+        });
+        let deadline_default = Duration::from_millis(u64::from(limits.deadline_default_ms));
+        let desk = DirectoryDesk::new(host.clone(), Arc::clone(&topology));
+        let operator = OperatorService::new(host.clone(), Arc::clone(&topology), desk.clone());
+        let directory = DirectoryService::new(host.clone(), Arc::clone(&topology), desk);
+        let inventory = InventoryService::new(host.clone(), proposers.clone(), deadline_default);
+        let router = tonic::transport::Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_keepalive_interval(Some(Duration::from_secs(5)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+            .add_routes(host.peer_service())
+            .add_service(
+                InventoryServer::new(inventory).max_decoding_message_size(COMMAND_BYTES_MAX),
+            )
+            .add_service(
+                DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
+            )
+            .add_service(OperatorServer::new(operator.clone()));
+        let listeners = vec![
+            tokio::spawn(serve_http(http, debug, stop_listeners.clone())),
+            tokio::spawn(serve_grpc(grpc, router, stop_listeners.clone())),
+        ];
+        let stop_workers = CancellationToken::new();
+        let context = WorkerContext {
+            host: host.clone(),
+            topology,
+            proposers: proposers.clone(),
+            clock: around.clock,
+            payments: around.payments,
+            payment_timeout: Duration::from_millis(u64::from(limits.payment_timeout_ms)),
+            notices: around
+                .notices
+                .unwrap_or_else(|| Arc::new(CountingSink::new(metrics.clone()))),
+            metrics,
+        };
+        let workers = vec![
+            tokio::spawn(leader_scope::run(context, stop_workers.clone())),
+            tokio::spawn(announce(host.clone(), operator, stop_workers.clone())),
+        ];
+        Ok(Self {
+            grpc_addr,
+            http_addr,
+            host,
+            proposers,
+            draining,
+            stop_workers,
+            workers,
+            stop_listeners,
+            listeners,
+            drain_max: Duration::from_millis(u64::from(limits.drain_ms_max)),
+        })
+    }
+
+    /// Waits until the disk fails, and returns why. A node without its log can do nothing but end.
+    pub async fn disk_failed(&self) -> String {
+        loop {
+            if let Some(reason) = self.host.disk_failure() {
+                return reason;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Stops everything, in the order at the head of this file.
+    pub async fn stop(self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.stop_workers.cancel();
+        for worker in self.workers {
+            join("worker", worker).await;
+        }
+        self.host.shutdown().await;
+        if tokio::time::timeout(self.drain_max, self.proposers.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!("commands in flight were not answered in time");
+        }
+        self.stop_listeners.cancel();
+        for listener in self.listeners {
+            join("listener", listener).await;
+        }
+    }
+}
+
+async fn join(what: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(what, %error, "task ended badly");
+    }
+}
+
+async fn listen(
+    field: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Listen {
+        field,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let serving = axum::serve(listener, router);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = serving => if let Err(error) = ended {
+            tracing::error!(%error, "http listener failed");
+        },
+    }
+}
+
+/// Serves until `stop`, then drops the connections: streams have no end of their own, and by then every leadership has
+/// been handed over and every command answered.
+async fn serve_grpc(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = router.serve_with_incoming(incoming) => if let Err(error) = ended {
+            tracing::error!(%error, "grpc listener failed");
+        },
+    }
+}
+
+/// Has this node written down in the directory, once it can be.
+async fn announce(host: Host, operator: OperatorService, stop: CancellationToken) {
+    let node = host.node();
+    let version = env!("CARGO_PKG_VERSION");
+    let request = AnnounceNodeRequest {
+        node_id: node.get(),
+        region: String::new(),
+        version: version.to_owned(),
+    };
+    loop {
+        let (known, _) = host.directory().read(|directory| {
+            directory
+                .nodes()
+                .get(&node)
+                .is_some_and(|record| record.version == version)
+        });
+        if known {
+            return;
+        }
+        let announced = operator.announce_node(tonic::Request::new(request.clone()));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            answer = announced => match answer {
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, "node not announced yet"),
+            },
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Loads a new show's seats into its shard.
+//!
+//! Owns: one proposal, repeated until the state has a layout. Must never: change a show that is set up; the state
+//! machine refuses another layout and takes the same one again.
+
+use std::time::Duration;
+
+use holdfast_inventory::{
+    command::{Command, Entry, Envelope},
+    ids::RequestId,
+    outcome::Outcome,
+};
+
+use crate::leader_scope::Led;
+
+/// After a proposal that was not committed.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// Runs until the show is set up, or cannot be.
+pub async fn run(led: Led) {
+    let show = led.group.show_id();
+    loop {
+        if led.group.read(|state| state.is_set_up()).0 {
+            return;
+        }
+        let (set_up, _) = led.context.host.directory().read(|d| d.show_set_up(show));
+        let Some(set_up) = set_up else {
+            // The group exists because the directory named it, so the record is at most a moment away.
+            tokio::time::sleep(RETRY_DELAY).await;
+            continue;
+        };
+        let command = Command::SetUpShow(Box::new(set_up));
+        let request = RequestId::internal("set-up", show.get());
+        let now_ms = led.context.clock.now_ms();
+        let entry = Entry {
+            now_ms,
+            commands: vec![Envelope { request, command }],
+        };
+        // Directly, not through the proposer: a layout is large and would fill an entry that others wait for.
+        match led.group.propose(&entry).await {
+            Ok(committed) => match committed.outcomes.first() {
+                Some(Outcome::Rejected(reason)) => {
+                    tracing::error!(%show, %reason, "show cannot be set up");
+                    return;
+                }
+                _ => tracing::info!(%show, "show is set up"),
+            },
+            Err(error) => {
+                tracing::debug!(%show, %error, "show is not set up yet");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+}
