@@ -365,7 +365,7 @@ impl Cluster {
     }
 
     /// Ends everything: gateways first, so that no user is left with half an answer, then all nodes together.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         for (gateways_only, timeout) in [(true, STOP_TIMEOUT), (false, STOP_TIMEOUT)] {
             let chosen = |member: &&mut Member| !gateways_only || member.kind == Kind::Gateway;
             let ending: Vec<Process> = self

@@ -57,7 +57,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     status.begin("stopping every process");
     tokio::select! {
         () = cluster.stop() => status.done("stopped; what was sold is kept in the data dir"),
-        // Impatient: whatever still runs is killed as its handle is dropped.
+        // Impatient: whatever still runs is killed as the cluster is dropped.
         () = stop.received() => status.done("killed"),
     }
     result

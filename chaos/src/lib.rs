@@ -14,7 +14,11 @@
 //!
 //! Must never: import the code under test. Only the contract (`holdfast-node-api`) and the topology.
 
+pub mod buyer;
+pub mod checker;
 pub mod cluster;
 pub mod demo;
+pub mod history;
+pub mod lab;
 pub mod season;
 pub mod wan;

@@ -6,7 +6,9 @@
 //! Owns: the season's file form. Must never: change what a cluster already has.
 
 mod file;
+mod grid;
 mod load;
 
 pub use file::{EventEntry, PlanEntry, Season, SeasonError, ShowEntry};
+pub use grid::GridShow;
 pub use load::{LoadError, LoadedShow, load};

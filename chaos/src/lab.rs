@@ -1,0 +1,262 @@
+//! A cluster for one test or one benchmark: in a directory of its own, with shows of its own, gone afterwards.
+//!
+//! Owns: building the sibling binaries once, and the directory. Must never: be used by the demo.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::Context;
+use holdfast_node_api::client::{ClientOptions, NodeClient};
+use holdfast_node_api::refs::ShowRef;
+use holdfast_node_api::v1::{ShowStatusReply, ShowStatusRequest};
+use holdfast_region_config::{NodeId, RegionId, Topology};
+use tempfile::TempDir;
+
+use crate::buyer::{self, Buyer};
+use crate::checker::FinalState;
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::season::{self, GridShow, LoadedShow, Season};
+
+/// What to set up.
+#[derive(Debug)]
+pub struct LabOptions {
+    /// How many regions of the five, 1 to 5.
+    pub regions: usize,
+    /// Nodes in each, at least 1.
+    pub nodes_per_region: u16,
+    /// Whether ways between regions take their round trip.
+    pub wan: bool,
+    /// What is on sale.
+    pub shows: Vec<GridShow>,
+    /// Where the binaries are; `None` builds them (debug).
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// A running cluster with shows on sale.
+#[derive(Debug)]
+pub struct Lab {
+    /// The processes.
+    pub cluster: Cluster,
+    /// The shows, in the order asked for.
+    pub shows: Vec<LoadedShow>,
+    /// One HTTP client for all buyers.
+    pub http: reqwest::Client,
+    /// Removed at the end, unless something failed: then it is kept for reading the logs.
+    dir: Option<TempDir>,
+}
+
+impl Lab {
+    /// Builds what is needed, starts everything and waits until every show is ready at every gateway.
+    ///
+    /// # Errors
+    /// Whatever keeps the cluster from running; the text names the process.
+    pub async fn start(options: LabOptions) -> anyhow::Result<Self> {
+        let bin_dir = match options.bin_dir {
+            Some(dir) => dir,
+            None => tokio::task::spawn_blocking(build_siblings).await??,
+        };
+        let dir = tempfile::Builder::new().prefix("holdfast-lab-").tempdir()?;
+        let five = Topology::preset("five-regions").context("a built-in topology is missing")?;
+        let topology = five
+            .with_first_regions(options.regions)?
+            .with_nodes_per_region(options.nodes_per_region)?;
+        let cluster = Cluster::start(ClusterOptions {
+            topology,
+            wan: options.wan,
+            seed: 1,
+            data_dir: dir.path().to_owned(),
+            port_base: None,
+            bin_dir,
+            otlp_endpoint: None,
+        })?;
+        let http = buyer::http_client();
+        let mut lab = Self {
+            cluster,
+            shows: Vec::new(),
+            http,
+            dir: Some(dir),
+        };
+        lab.open_sale(&options.shows).await?;
+        Ok(lab)
+    }
+
+    async fn open_sale(&mut self, shows: &[GridShow]) -> anyhow::Result<()> {
+        self.cluster.wait_all_ready(|_| {}).await?;
+        let topology = self.cluster.topology().clone();
+        let node = self.node(topology.nodes[0].id)?;
+        let season = Season::of_grids(shows);
+        self.shows = season::load(&season, &node, &topology, |_| {}).await?;
+        for region in &topology.regions {
+            for show in &self.shows {
+                self.wait_on_sale(&region.id, show).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a region's gateway shows the seats of a show.
+    ///
+    /// # Errors
+    /// When it does not within a minute.
+    pub async fn wait_on_sale(&self, region: &RegionId, show: &LoadedShow) -> anyhow::Result<()> {
+        let url = format!(
+            "{}/v1/shows/{}/seats?fields=state",
+            self.cluster.gateway_url(region)?,
+            ShowRef(show.show_id)
+        );
+        let mut last = String::new();
+        for _ in 0..600 {
+            match self.http.get(&url).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => last = answer.text().await.unwrap_or_default(),
+                Err(error) => last = error.to_string(),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("{url} does not show seats: {last}")
+    }
+
+    /// Text form of the show at this place: `s1`.
+    #[must_use]
+    pub fn show(&self, at: usize) -> String {
+        ShowRef(self.shows[at].show_id).to_string()
+    }
+
+    /// The region at this place of the topology.
+    #[must_use]
+    pub fn region(&self, at: usize) -> RegionId {
+        self.cluster.topology().regions[at].id.clone()
+    }
+
+    /// `http://…` of the gateway of the region at this place.
+    #[must_use]
+    pub fn gateway(&self, at: usize) -> String {
+        self.cluster
+            .gateway_url(&self.region(at))
+            .expect("every region has a gateway")
+    }
+
+    /// A new guest at the gateway of the region at this place.
+    ///
+    /// # Errors
+    /// When that gateway does not answer.
+    pub async fn guest(&self, at: usize) -> anyhow::Result<Buyer> {
+        Buyer::guest(&self.http, &self.gateway(at)).await
+    }
+
+    /// A client of a node, directly.
+    ///
+    /// # Errors
+    /// When the node is not in the topology.
+    pub fn node(&self, id: NodeId) -> anyhow::Result<NodeClient> {
+        let node = self.cluster.topology().node(id).context("no such node")?;
+        Ok(NodeClient::new(&node.addr, &ClientOptions::default())?)
+    }
+
+    /// What one node's replica says of a show.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn status(&self, id: NodeId, show_id: u64) -> anyhow::Result<ShowStatusReply> {
+        let request = ShowStatusRequest {
+            show_id,
+            read: None,
+        };
+        Ok(self
+            .node(id)?
+            .operator()
+            .show_status(request)
+            .await?
+            .into_inner())
+    }
+
+    /// Seats of a show as its leader confirms them through the gateway at this place, and the orders given.
+    ///
+    /// # Errors
+    /// When there is no linearizable answer.
+    pub async fn final_state(
+        &self,
+        at: usize,
+        show: &str,
+        orders: &[(Buyer, String)],
+    ) -> anyhow::Result<FinalState> {
+        let url = format!("{}/v1/shows/{show}/seats", self.gateway(at));
+        let request = self.http.get(url).header("X-Consistency", "linearizable");
+        let body: serde_json::Value = request.send().await?.error_for_status()?.json().await?;
+        let mut state = FinalState::default();
+        for seat in body["seats"].as_array().into_iter().flatten() {
+            if let (Some(id), Some(now)) = (seat["id"].as_str(), seat["state"].as_str()) {
+                state.seats.insert(id.to_owned(), now.to_owned());
+            }
+        }
+        for (buyer, order) in orders {
+            let answer = buyer
+                .through(&self.gateway(at))
+                .get(&format!("/v1/orders/{order}"))
+                .await;
+            state
+                .orders
+                .insert(order.clone(), answer.state().to_owned());
+        }
+        Ok(state)
+    }
+
+    /// Keeps the directory and says where it is: something failed.
+    pub fn keep_files(&mut self) -> Option<PathBuf> {
+        self.dir.take().map(TempDir::keep)
+    }
+
+    /// Ends every process politely and removes the directory.
+    pub async fn stop(mut self) {
+        self.cluster.stop().await;
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(dir) = self.keep_files()
+        {
+            eprintln!("the cluster's files are kept in {}", dir.display());
+        }
+    }
+}
+
+/// Builds `holdfast-node` and `holdfast-gateway` beside the running program, once.
+///
+/// # Errors
+/// When the build fails.
+pub fn build_siblings() -> anyhow::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    // A test runs from target/debug/deps, the program itself from target/debug.
+    let mut dir = own.parent().context("no directory")?.to_owned();
+    if dir.ends_with("deps") {
+        dir.pop();
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("no workspace")?;
+    let packages = ["-p", "holdfast-node", "-p", "holdfast-gateway"];
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(root)
+        .args(["build", "--quiet", "--bins"])
+        .args(packages);
+    if dir.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status().context("cannot run cargo")?;
+    anyhow::ensure!(
+        status.success(),
+        "building the node and the gateway failed: {status}"
+    );
+    Ok(dir)
+}
