@@ -15,7 +15,6 @@ mod fabric;
 mod group;
 mod handles;
 mod host;
-mod local_registry;
 mod log_store;
 mod snapshot_store;
 mod state_machine;
@@ -25,6 +24,8 @@ mod types;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ProposeError, ReadError, StartError, TransferError};
 pub use fabric::PeerStatus;
+#[doc(hidden)]
+pub use log_store::measure;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
 pub use handles::{DirectoryGroup, ShowGroup};
 pub use host::{CONNECTION_WINDOW_BYTES, Host, HostOptions, LogCounters, STREAM_WINDOW_BYTES};

@@ -19,6 +19,7 @@ mod group;
 mod group_state;
 mod identity;
 mod limits;
+pub mod measure;
 mod record;
 mod request;
 mod stats;
@@ -185,6 +186,13 @@ impl LogEngine {
     }
 
     /// Every group that has a vote or entries on disk, in order.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a node gives up replicas once membership can change"
+        )
+    )]
     pub(crate) fn groups(&self) -> Vec<GroupId> {
         let mut groups: Vec<GroupId> = self
             .inner
@@ -200,6 +208,13 @@ impl LogEngine {
 
     /// Removes everything of `group`, durably. No handle of it may be in use: a vote forgotten by a node that goes on
     /// voting breaks consensus.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a node gives up replicas once membership can change"
+        )
+    )]
     pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), LogError> {
         let slot = self.inner.submitter.slot(0).await?;
         let (tell, told) = oneshot::channel();

@@ -34,7 +34,8 @@ const KEPT_PER_GROUP: usize = 2;
 /// Memory sled may use for its pages. Snapshots are written once and read rarely, so caching buys little.
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// Why a snapshot was not stored or could not be read.
+/// Why a snapshot was not stored or could not be read. All but [`SnapshotError::TooLarge`] may pass, for example when
+/// space was freed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotError {
     /// Larger than [`SNAPSHOT_BYTES_MAX`].
@@ -63,16 +64,6 @@ pub(crate) enum SnapshotError {
     },
 }
 
-impl SnapshotError {
-    /// Whether trying again may work, for example after space was freed.
-    pub(crate) fn is_retryable(&self) -> bool {
-        match self {
-            Self::Store { .. } | Self::NotAsWritten { .. } => true,
-            Self::TooLarge { .. } => false,
-        }
-    }
-}
-
 impl From<SnapshotError> for io::Error {
     fn from(error: SnapshotError) -> Self {
         Self::other(error)
@@ -81,6 +72,10 @@ impl From<SnapshotError> for io::Error {
 
 /// Counters since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the node's metrics take it from here")
+)]
 pub(crate) struct SnapshotStats {
     /// Snapshots stored.
     pub(crate) stored: u64,
@@ -170,6 +165,13 @@ impl SnapshotStore {
     }
 
     /// Removes every snapshot of `group`.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a node gives up replicas once membership can change"
+        )
+    )]
     pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), SnapshotError> {
         let turn = Arc::clone(&self.inner.writer).lock_owned().await;
         self.blocking("remove snapshots", move |inner| {
@@ -189,6 +191,10 @@ impl SnapshotStore {
     }
 
     /// Counters and size.
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "the node's metrics take it from here")
+    )]
     pub(crate) fn stats(&self) -> SnapshotStats {
         let counters = &self.inner.counters;
         SnapshotStats {

@@ -23,7 +23,8 @@ pub(crate) enum LogHealth {
     },
 }
 
-/// Why a log request was not carried out.
+/// Why a log request was not carried out. None of them passes by itself: the log has to be opened again, or an operator is
+/// needed. Only after [`LogError::Failed`] may the change nevertheless be found on disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LogError {
     /// The log failed, now or earlier. The request may or may not be on disk.
@@ -69,26 +70,6 @@ pub(crate) enum LogError {
     },
 }
 
-impl LogError {
-    /// Whether the same request may succeed later on the same open log. Never so: every kind needs the log opened again
-    /// or an operator.
-    pub(crate) fn is_retryable(&self) -> bool {
-        match self {
-            Self::Failed { .. }
-            | Self::Closed
-            | Self::Hole { .. }
-            | Self::Undecodable { .. }
-            | Self::Unreadable { .. }
-            | Self::Missing { .. } => false,
-        }
-    }
-
-    /// Whether the change asked for may nevertheless be found on disk after a restart.
-    pub(crate) fn may_have_happened(&self) -> bool {
-        matches!(self, Self::Failed { .. })
-    }
-}
-
 impl From<LogError> for io::Error {
     fn from(error: LogError) -> Self {
         let kind = match &error {
@@ -102,7 +83,7 @@ impl From<LogError> for io::Error {
     }
 }
 
-/// Why a data directory could not be opened.
+/// Why a data directory could not be opened. Only [`OpenError::InUse`] may pass without anybody doing something about it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// A file or directory operation failed.
@@ -168,11 +149,6 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// Whether opening may work later without anybody doing something about it.
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::InUse { .. })
-    }
-
     /// Shorthand for a failed file operation.
     pub(crate) fn io(
         action: &'static str,
