@@ -92,6 +92,13 @@ impl Idempotency {
         false
     }
 
+    /// Whether anything is old enough to be forgotten.
+    pub(crate) fn has_old(&self, now_ms: u64) -> bool {
+        self.by_age
+            .front()
+            .is_some_and(|(at_ms, _)| at_ms.saturating_add(limits::REMEMBERED_MS) <= now_ms)
+    }
+
     /// Requests remembered now.
     pub(crate) fn len(&self) -> usize {
         self.table.len()

@@ -207,11 +207,12 @@ impl InventoryState {
 
     /// Whether this command would be refused at `now_ms` by the state as it is: a leader can say so without
     /// a log entry. `None` means that only applying can tell, also for every repeat of a request that had
-    /// an effect, for best available (finding seats is not cheap) and for the system's own commands.
+    /// an effect, for best available (finding seats is not cheap), for the system's own commands, and while
+    /// the next entry will forget something first.
     #[must_use]
     pub fn would_reject(&self, envelope: &Envelope, now_ms: u64) -> Option<Rejection> {
         let Envelope { request, command } = envelope;
-        if !command.is_remembered() {
+        if !command.is_remembered() || self.has_old(now_ms) {
             return None;
         }
         if let Command::PlaceHold(wanted) = command

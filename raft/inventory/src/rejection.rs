@@ -402,7 +402,11 @@ impl fmt::Display for Rejection {
             Self::SeatsBlocked { seats } => write!(f, "{} not on sale", count(seats)),
             Self::SeatsNotBlocked { seats } => write!(f, "{} not blocked", count(seats)),
             Self::SingleSeatLeft { seats } => {
-                write!(f, "{} would be left between taken ones", count(seats))
+                write!(
+                    f,
+                    "this would leave {} single between taken ones",
+                    plain_count(seats)
+                )
             }
             Self::NotEnoughSeats => f.write_str("not so many suitable seats are free"),
             Self::AreaFull { available } => {
@@ -416,9 +420,14 @@ impl fmt::Display for Rejection {
 }
 
 fn count(seats: &[SeatNo]) -> String {
+    let verb = if seats.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", plain_count(seats))
+}
+
+fn plain_count(seats: &[SeatNo]) -> String {
     match seats.len() {
-        1 => "1 seat is".to_owned(),
-        n => format!("{n} seats are"),
+        1 => "1 seat".to_owned(),
+        n => format!("{n} seats"),
     }
 }
 

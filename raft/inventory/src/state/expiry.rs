@@ -138,6 +138,15 @@ impl InventoryState {
             .push_back((self.clock_ms, Expiring::Order(order)));
     }
 
+    /// Whether the next entry at `now_ms` would forget something.
+    pub(crate) fn has_old(&self, now_ms: u64) -> bool {
+        self.idempotency.has_old(now_ms)
+            || self
+                .ended
+                .front()
+                .is_some_and(|(at_ms, _)| at_ms.saturating_add(limits::ENDED_KEPT_MS) <= now_ms)
+    }
+
     /// Forgets requests and ended records that are old enough, a bounded number of each.
     pub(crate) fn forget_old(&mut self, now_ms: u64) {
         // A remembered request names its hold or order, so requests are forgotten first.
