@@ -313,8 +313,12 @@ where
     floored.at_least_index = read
         .at_least_index
         .max(app.upstream.written_index(place.show_id));
-    let first = app.upstream.read(place, freshness, ask(floored)).await;
-    let Err(error) = first else { return Ok(first?) };
+    let seen = floored.at_least_index > 0 && freshness == Freshness::Near;
+    let wanted = if seen { Freshness::Seen } else { freshness };
+    let first = app.upstream.read(place, wanted, ask(floored)).await;
+    let Err(error) = first else {
+        return Ok(first?);
+    };
     if freshness == Freshness::Linearizable {
         return Err(error.into());
     }

@@ -185,7 +185,7 @@ async fn settled(
             node.inventory().get_order(request).await
         };
         // A read that failed costs nothing: the order goes on, and the next look may succeed.
-        if let Ok(reply) = app.upstream.read(place, Freshness::Near, ask).await
+        if let Ok(reply) = app.upstream.read(place, Freshness::Seen, ask).await
             && let Some(seen) = reply.order
         {
             index = reply.as_of.map_or(index, |as_of| as_of.index.max(index));

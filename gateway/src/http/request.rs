@@ -80,7 +80,8 @@ pub(super) fn freshness(
 ) -> Result<(Freshness, ReadOptions), Problem> {
     let at_least_index = number(pairs, "at_least", 0, u64::MAX)?.unwrap_or(0);
     let freshness = match headers.get("x-consistency").map(|value| value.as_bytes()) {
-        None | Some(b"near" | b"stale") => Freshness::Near,
+        None | Some(b"near") if at_least_index > 0 => Freshness::Seen,
+        None | Some(b"near") => Freshness::Near,
         Some(b"linearizable") => Freshness::Linearizable,
         Some(_) => {
             let reason = "must be linearizable or near";

@@ -17,6 +17,8 @@ use crate::{clock, limits};
 pub enum Freshness {
     /// The nearest replica, whatever its age.
     Near,
+    /// The nearest replica once it has seen a log index. Being behind is no fault of the node's health.
+    Seen,
     /// The leader, after asking its quorum.
     Linearizable,
 }
@@ -75,7 +77,10 @@ impl Upstream {
                     }
                 },
                 Err(_) => {
-                    peer.health.failed(clock::now());
+                    // Only a plain read says something about the node; the others may wait for a quorum.
+                    if freshness == Freshness::Near {
+                        peer.health.failed(clock::now());
+                    }
                     self.count_read("deadline");
                     last = UpstreamError::new("unavailable", "no node answered in time");
                 }

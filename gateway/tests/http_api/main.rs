@@ -1,0 +1,16 @@
+//! The gateway's HTTP API against scripted nodes.
+//!
+//! Owns: what a client may rely on. Must never: reach into the gateway other than through its socket.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up must fail loudly"
+)]
+
+mod document;
+mod fake_node;
+mod harness;
+mod idempotency;
+mod journey;
+mod retry;
+mod validation;
