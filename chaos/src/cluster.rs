@@ -60,6 +60,8 @@ pub struct ClusterOptions {
     pub bin_dir: PathBuf,
     /// Where processes send traces, when anywhere.
     pub otlp_endpoint: Option<String>,
+    /// Keys of the nodes' `[limits]` that differ from their defaults.
+    pub node_limits: Vec<(&'static str, u32)>,
 }
 
 /// What a member is.

@@ -40,6 +40,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         port_base: args.port_base,
         bin_dir: bin_dir()?,
         otlp_endpoint: args.otlp_endpoint.clone(),
+        node_limits: Vec::new(),
     };
     let status = Status::new();
     for warning in options.topology.warnings() {

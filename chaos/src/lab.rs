@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_node_api::client::{ClientOptions, NodeClient};
@@ -12,11 +13,15 @@ use holdfast_node_api::refs::ShowRef;
 use holdfast_node_api::v1::{ShowStatusReply, ShowStatusRequest};
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::buyer::{self, Buyer};
 use crate::checker::FinalState;
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::season::{self, GridShow, LoadedShow, Season};
+
+/// Time between two looks at a process; it has no other way to tell.
+const POLL: Duration = Duration::from_millis(100);
 
 /// What to set up.
 #[derive(Debug)]
@@ -31,6 +36,33 @@ pub struct LabOptions {
     pub shows: Vec<GridShow>,
     /// Where the binaries are; `None` builds them (debug).
     pub bin_dir: Option<PathBuf>,
+    /// Keys of the nodes' `[limits]` that differ from their defaults.
+    pub node_limits: Vec<(&'static str, u32)>,
+}
+
+impl LabOptions {
+    /// Three regions with one node each, without the network's delays.
+    #[must_use]
+    pub const fn trio(shows: Vec<GridShow>) -> Self {
+        let node_limits = Vec::new();
+        Self {
+            regions: 3,
+            nodes_per_region: 1,
+            wan: false,
+            shows,
+            bin_dir: None,
+            node_limits,
+        }
+    }
+
+    /// The same with the network's delays.
+    #[must_use]
+    pub fn wide(shows: Vec<GridShow>) -> Self {
+        Self {
+            wan: true,
+            ..Self::trio(shows)
+        }
+    }
 }
 
 /// A running cluster with shows on sale.
@@ -69,6 +101,7 @@ impl Lab {
             port_base: None,
             bin_dir,
             otlp_endpoint: None,
+            node_limits: options.node_limits,
         })?;
         let http = buyer::http_client();
         let mut lab = Self {
@@ -112,7 +145,7 @@ impl Lab {
                 Ok(answer) => last = answer.text().await.unwrap_or_default(),
                 Err(error) => last = error.to_string(),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(POLL).await;
         }
         anyhow::bail!("{url} does not show seats: {last}")
     }
@@ -169,6 +202,30 @@ impl Lab {
             .show_status(request)
             .await?
             .into_inner())
+    }
+
+    /// Waits until every node has the same state of a show at the same place of the log.
+    ///
+    /// # Errors
+    /// When they do not within `patience`, with what each said last.
+    pub async fn replicas_agree(&self, show_id: u64, patience: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
+        loop {
+            let mut seen = Vec::new();
+            for node in &self.cluster.topology().nodes {
+                let status = self.status(node.id, show_id).await;
+                seen.push(status.map(|s| (s.as_of.map(|as_of| as_of.index), s.state_hash)));
+            }
+            let states: Vec<_> = seen.iter().flatten().collect();
+            if states.len() == seen.len() && states.windows(2).all(|pair| pair[0] == pair[1]) {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                Instant::now() < until,
+                "replicas of show {show_id} differ: {seen:?}"
+            );
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Seats of a show as its leader confirms them through the gateway at this place, and the orders given.

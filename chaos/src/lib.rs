@@ -22,3 +22,4 @@ pub mod history;
 pub mod lab;
 pub mod season;
 pub mod wan;
+pub mod workload;

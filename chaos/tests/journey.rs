@@ -14,14 +14,7 @@ async fn lab() -> Lab {
     let mut short = GridShow::new("short", "southeastasia", 4, 10);
     short.hold_ttl_ms = 2_000;
     let shows = vec![GridShow::new("main", "eastus", 10, 12), short];
-    let options = LabOptions {
-        regions: 3,
-        nodes_per_region: 1,
-        wan: true,
-        shows,
-        bin_dir: None,
-    };
-    Lab::start(options).await.unwrap()
+    Lab::start(LabOptions::wide(shows)).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Each wants one certain seat, ten want each, and keeps at it until the answer is definite.
 async fn compete(buyer: Buyer, show: String, seat: String) -> (String, u16, String) {
-    let attempt = || buyer.hold(&show, &[seat.as_str()], "the-one");
+    let wanted = [seat.as_str()];
+    let attempt = || buyer.hold(&show, &wanted, "the-one");
     let answer = insist(PATIENCE, attempt).await;
     (seat.clone(), answer.status, answer.code().to_owned())
 }
@@ -28,14 +29,7 @@ async fn a_hundred_of_a_thousand_buyers_win_and_the_rest_are_told_so() {
     let hall = GridShow::new("race", "westeurope", 10, 10);
     let seats = hall.seats();
     let shows = vec![hall];
-    let options = LabOptions {
-        regions: 3,
-        nodes_per_region: 1,
-        wan: true,
-        shows,
-        bin_dir: None,
-    };
-    let lab = Lab::start(options).await.unwrap();
+    let lab = Lab::start(LabOptions::wide(shows)).await.unwrap();
     let recorder = Arc::new(Recorder::default());
     let mut buyers = Vec::new();
     for number in 0..BUYERS {

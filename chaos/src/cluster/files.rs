@@ -11,8 +11,8 @@ use holdfast_region_config::{NodeId, RegionId, Topology};
 use rand::Rng;
 
 use super::error::ClusterError;
-use super::gateway_name;
 use super::ports::Ports;
+use super::{ClusterOptions, gateway_name};
 use crate::wan::Wan;
 
 /// The data dir of a running cluster.
@@ -79,8 +79,9 @@ impl Files {
         topology: &Topology,
         wan: Option<&Wan>,
         ports: &Ports,
-        otlp_endpoint: Option<&str>,
+        options: &ClusterOptions,
     ) -> Result<(), ClusterError> {
+        let otlp_endpoint = options.otlp_endpoint.as_deref();
         self.write(&self.root.join("cluster.toml"), &topology.to_toml())?;
         for region in &topology.regions {
             let seen = seen_from(&region.id, topology, wan)?;
@@ -109,6 +110,12 @@ impl Files {
                 ports.node_http(node.id).to_string().into(),
             );
             config.insert("topology".to_owned(), text(&self.topology(&node.region)));
+            if !options.node_limits.is_empty() {
+                let limits = options.node_limits.iter();
+                let limits =
+                    limits.map(|(key, value)| ((*key).to_owned(), i64::from(*value).into()));
+                config.insert("limits".to_owned(), toml::Value::Table(limits.collect()));
+            }
             self.write_config(&node.id.to_string(), config, otlp_endpoint)?;
         }
         Ok(())
