@@ -2,7 +2,7 @@
 //!
 //! Owns: turning the process's surroundings into a [`Server`] and back. Must never: hold logic that a test would want.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Read, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
@@ -12,8 +12,8 @@ use holdfast_node::{
 };
 use holdfast_node_api::telemetry;
 use tokio::{
-    io::AsyncReadExt,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 
 /// The configuration, the topology or the surroundings are not usable.
@@ -128,8 +128,19 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Waits for the end of standard input; what is written to it is ignored.
+///
+/// A thread of its own reads it: the runtime would wait for a blocking read of its own when it ends, and the read may
+/// never end.
 async fn parent_gone() {
-    let mut input = tokio::io::stdin();
-    let mut ignored = [0; 256];
-    while let Ok(1..) = input.read(&mut ignored).await {}
+    let (gone, heard) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        let mut ignored = [0; 256];
+        while matches!(input.read(&mut ignored), Ok(1..)) {}
+        // Nobody listens when the node is already stopping.
+        let _ = gone.send(());
+    });
+    if heard.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

@@ -272,10 +272,14 @@ async fn an_entry_that_fails_fails_each_of_its_commands_alike() {
     running.await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn without_a_quorum_the_caller_learns_that_it_may_yet_happen() {
-    let (proposer, run) = Proposer::new(Script::new(0), context(Limits::default()));
-    let _running = tokio::spawn(run);
+    let limits = Limits {
+        deadline_default_ms: 20,
+        ..Limits::default()
+    };
+    let (proposer, run) = Proposer::new(Script::new(0), context(limits));
+    let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(10);
     proposer.submit(submission(0..1, &answers)).unwrap();
     let (_, answer) = collect(&mut answered, 1).await.remove(0);
@@ -283,6 +287,7 @@ async fn without_a_quorum_the_caller_learns_that_it_may_yet_happen() {
         panic!("{answer:?}")
     };
     assert!(failure.maybe_happened());
+    running.abort();
 }
 
 #[tokio::test]
