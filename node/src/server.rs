@@ -53,6 +53,8 @@ use crate::{
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// Largest message that the Directory service reads: one plan, with room.
 const PLAN_MESSAGE_BYTES_MAX: usize = plan::PLAN_BYTES_MAX + 64 * 1024;
+/// How long open connections are waited for at the very end.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// Between two looks at the disk's health, and two tries to announce this node.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -159,8 +161,18 @@ impl Server {
         let deadline_default = Duration::from_millis(u64::from(limits.deadline_default_ms));
         let desk = DirectoryDesk::new(host.clone(), Arc::clone(&topology));
         let operator = OperatorService::new(host.clone(), Arc::clone(&topology), desk.clone());
-        let directory = DirectoryService::new(host.clone(), Arc::clone(&topology), desk);
-        let inventory = InventoryService::new(host.clone(), proposers.clone(), deadline_default);
+        let directory = DirectoryService::new(
+            host.clone(),
+            Arc::clone(&topology),
+            desk,
+            stop_listeners.clone(),
+        );
+        let inventory = InventoryService::new(
+            host.clone(),
+            proposers.clone(),
+            deadline_default,
+            stop_listeners.clone(),
+        );
         let router = tonic::transport::Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -261,23 +273,33 @@ async fn listen(
 }
 
 async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    let serving = axum::serve(listener, router);
-    tokio::select! {
-        () = stop.cancelled() => {}
-        ended = serving => if let Err(error) = ended {
-            tracing::error!(%error, "http listener failed");
-        },
-    }
+    let serving = axum::serve(listener, router)
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .into_future();
+    serve("http", serving, &stop).await;
 }
 
-/// Serves until `stop`, then drops the connections: streams have no end of their own, and by then every leadership has
-/// been handed over and every command answered.
 async fn serve_grpc(listener: TcpListener, router: Router, stop: CancellationToken) {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    serve("grpc", serving, &stop).await;
+}
+
+/// Serves until `stop`, and then no longer than [`CLOSE_MAX`]: by then every leadership has been handed over and every
+/// command answered, so a connection that lingers has nothing to wait for.
+async fn serve<E: std::fmt::Display>(
+    what: &str,
+    serving: impl Future<Output = Result<(), E>>,
+    stop: &CancellationToken,
+) {
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(CLOSE_MAX).await;
+    };
     tokio::select! {
-        () = stop.cancelled() => {}
-        ended = router.serve_with_incoming(incoming) => if let Err(error) = ended {
-            tracing::error!(%error, "grpc listener failed");
+        () = late => tracing::debug!(what, "connections left open at the end"),
+        ended = serving => if let Err(error) = ended {
+            tracing::error!(what, %error, "listener failed");
         },
     }
 }

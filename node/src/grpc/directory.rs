@@ -24,6 +24,7 @@ use holdfast_raft::{
 };
 use holdfast_region_config::{GroupId, RegionId, Topology, place};
 use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
 
 use super::{convert, read, status};
@@ -38,18 +39,26 @@ pub struct DirectoryService {
     host: Host,
     topology: Arc<Topology>,
     desk: DirectoryDesk,
+    /// Ends the watches.
+    stop: CancellationToken,
 }
 
 type Versions = Pin<Box<dyn Stream<Item = Result<v1::CatalogueVersion, Status>> + Send>>;
 
 impl DirectoryService {
-    /// Serves the directory of `host`.
+    /// Serves the directory of `host`; watches end with `stop`.
     #[must_use]
-    pub fn new(host: Host, topology: Arc<Topology>, desk: DirectoryDesk) -> Self {
+    pub fn new(
+        host: Host,
+        topology: Arc<Topology>,
+        desk: DirectoryDesk,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             host,
             topology,
             desk,
+            stop,
         }
     }
 
@@ -171,6 +180,7 @@ impl Directory for DirectoryService {
             let news = last.replace(version) != Some(version);
             std::future::ready(news.then_some(Ok(v1::CatalogueVersion { version })))
         });
+        let versions = versions.take_until(self.stop.clone().cancelled_owned());
         Ok(Response::new(Box::pin(versions)))
     }
 

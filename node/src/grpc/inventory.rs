@@ -5,7 +5,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use holdfast_inventory::{
     ids::{HoldId, OrderId, ShowId},
     layout::Layout,
@@ -14,6 +14,7 @@ use holdfast_node_api::v1::{self, inventory_server::Inventory};
 use holdfast_raft::Host;
 use prost::Message;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::{convert, read, status, submit_stream::SubmitStream};
@@ -28,16 +29,24 @@ pub struct InventoryService {
     host: Host,
     proposers: Proposers,
     deadline_default: Duration,
+    /// Ends the streams.
+    stop: CancellationToken,
 }
 
 impl InventoryService {
-    /// Serves the groups of `host`; `deadline_default` is for callers who name none.
+    /// Serves the groups of `host`; `deadline_default` is for callers who name none. Streams end with `stop`.
     #[must_use]
-    pub fn new(host: Host, proposers: Proposers, deadline_default: Duration) -> Self {
+    pub fn new(
+        host: Host,
+        proposers: Proposers,
+        deadline_default: Duration,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             host,
             proposers,
             deadline_default,
+            stop,
         }
     }
 
@@ -77,6 +86,7 @@ impl Inventory for InventoryService {
     ) -> Result<Response<Replies>, Status> {
         let requests = request.into_inner();
         let stream = SubmitStream::new(requests, self.proposers.clone(), self.deadline_default);
+        let stream = stream.take_until(self.stop.clone().cancelled_owned());
         Ok(Response::new(Box::pin(stream)))
     }
 
