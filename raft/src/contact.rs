@@ -52,7 +52,9 @@ impl Contact {
             state.unproven.pop_front();
             state.current_at = Some(state.current_at.map_or(received, |at| at.max(received)));
         }
-        state.current_at.map(|at| now.saturating_duration_since(at) + one_way)
+        state
+            .current_at
+            .map(|at| now.saturating_duration_since(at) + one_way)
     }
 }
 
@@ -68,8 +70,14 @@ mod tests {
         assert_eq!(contact.age(0, start, Duration::ZERO), None);
         contact.heard(Some(5), at(0));
         contact.heard(Some(9), at(100));
-        assert_eq!(contact.age(5, at(150), Duration::ZERO), Some(Duration::from_millis(150)));
-        assert_eq!(contact.age(9, at(150), Duration::from_millis(45)), Some(Duration::from_millis(95)));
+        assert_eq!(
+            contact.age(5, at(150), Duration::ZERO),
+            Some(Duration::from_millis(150))
+        );
+        assert_eq!(
+            contact.age(9, at(150), Duration::from_millis(45)),
+            Some(Duration::from_millis(95))
+        );
     }
 
     #[test]

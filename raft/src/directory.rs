@@ -7,9 +7,9 @@
 //! refused, so an import can be repeated until it succeeds. A show's record *is* its shard: creating it allocates the group
 //! and fixes its replicas; nodes open what the record says (`host::reconcile`).
 
-pub mod command;
 mod apply;
 mod codec;
+pub mod command;
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,12 @@ impl DirectoryState {
             .map(|(name, color)| Category {
                 name: name.clone(),
                 color: color.clone(),
-                price_minor: record.show.price_minor.get(name).copied().unwrap_or_default(),
+                price_minor: record
+                    .show
+                    .price_minor
+                    .get(name)
+                    .copied()
+                    .unwrap_or_default(),
             })
             .collect();
         Some(ShowSetUp {
@@ -161,7 +166,11 @@ impl DirectoryState {
 
 /// Seats and general-admission places together.
 pub(crate) fn places(seats: &[Seat], areas: &[Area]) -> u64 {
-    seats.len() as u64 + areas.iter().map(|area| u64::from(area.capacity)).sum::<u64>()
+    seats.len() as u64
+        + areas
+            .iter()
+            .map(|area| u64::from(area.capacity))
+            .sum::<u64>()
 }
 
 /// Checks that need no state: a currency that is one, rules that can be met.

@@ -49,7 +49,9 @@ impl Fabric {
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>, StartError> {
-        let here = topology.region_of(node).ok_or(StartError::UnknownNode { node })?;
+        let here = topology
+            .region_of(node)
+            .ok_or(StartError::UnknownNode { node })?;
         let mut peers = BTreeMap::new();
         for other in topology.nodes.iter().filter(|other| other.id != node) {
             let link = Link::new(other.id, topology.rtt.between(here, &other.region));
@@ -59,7 +61,9 @@ impl Fabric {
                 addr: other.addr.clone(),
                 link: Arc::clone(&link),
             };
-            let channel = dialler.channel().map_err(|e| StartError::Address { reason: e.to_string() })?;
+            let channel = dialler.channel().map_err(|e| StartError::Address {
+                reason: e.to_string(),
+            })?;
             tasks.spawn(dialler.run(channel.clone(), stop.clone()));
             let peer = Peer {
                 route: PeerRoute { link, channel },
@@ -68,15 +72,22 @@ impl Fabric {
             };
             peers.insert(other.id, peer);
         }
-        Ok(Arc::new(Self { cluster: topology.cluster.clone(), peers }))
+        Ok(Arc::new(Self {
+            cluster: topology.cluster.clone(),
+            peers,
+        }))
     }
 
     pub(crate) fn rtt_to(&self, node: NodeId) -> Duration {
-        self.peers.get(&node).map_or(Duration::ZERO, |peer| peer.route.link.rtt())
+        self.peers
+            .get(&node)
+            .map_or(Duration::ZERO, |peer| peer.route.link.rtt())
     }
 
     pub(crate) fn is_reachable(&self, node: NodeId) -> bool {
-        self.peers.get(&node).is_some_and(|peer| reachable(&peer.route.link))
+        self.peers
+            .get(&node)
+            .is_some_and(|peer| reachable(&peer.route.link))
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {
@@ -96,7 +107,9 @@ impl Fabric {
 
 impl Routes for Fabric {
     fn route(&self, node: u64) -> Option<PeerRoute> {
-        self.peers.get(&NodeId::new(node)).map(|peer| peer.route.clone())
+        self.peers
+            .get(&NodeId::new(node))
+            .map(|peer| peer.route.clone())
     }
 
     fn cluster(&self) -> &str {

@@ -132,7 +132,10 @@ impl GroupCore {
     pub(crate) async fn propose(&self, bytes: Bytes) -> Result<(u64, Applied), ProposeError> {
         let group = self.group;
         if bytes.len() > ENTRY_BYTES_MAX {
-            return Err(ProposeError::TooLarge { bytes: bytes.len(), bytes_max: ENTRY_BYTES_MAX });
+            return Err(ProposeError::TooLarge {
+                bytes: bytes.len(),
+                bytes_max: ENTRY_BYTES_MAX,
+            });
         }
         match self.raft.client_write(AppData { bytes }).await {
             Ok(written) => Ok((written.log_id.index(), written.data)),
@@ -140,9 +143,15 @@ impl GroupCore {
                 Err(self.not_writable(&forward))
             }
             Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(forward))) => {
-                Err(ProposeError::Unknown { group, leader: forward.leader_id.map(NodeId::new) })
+                Err(ProposeError::Unknown {
+                    group,
+                    leader: forward.leader_id.map(NodeId::new),
+                })
             }
-            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown { group, leader: None }),
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown {
+                group,
+                leader: None,
+            }),
             Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped { group }),
         }
     }
@@ -150,10 +159,12 @@ impl GroupCore {
     fn not_writable(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
         match forward.reason {
             ForwardReason::LeaseExpired => ProposeError::NoQuorum { group: self.group },
-            ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => ProposeError::NotLeader {
-                group: self.group,
-                leader: forward.leader_id.map(NodeId::new),
-            },
+            ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => {
+                ProposeError::NotLeader {
+                    group: self.group,
+                    leader: forward.leader_id.map(NodeId::new),
+                }
+            }
         }
     }
 
@@ -163,7 +174,13 @@ impl GroupCore {
         let index = position.applied.map_or(0, |id| id.index());
         let answer = f(&position);
         drop(position);
-        (answer, AsOf { index, age_ms: self.age_ms(index) })
+        (
+            answer,
+            AsOf {
+                index,
+                age_ms: self.age_ms(index),
+            },
+        )
     }
 
     /// Confirms with a quorum that this replica leads and has applied everything committed when it was asked.
@@ -173,8 +190,13 @@ impl GroupCore {
         let confirming = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
         match tokio::time::timeout(limit, confirming).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(f)))) if f.leader_id.is_some() => {
-                Err(ReadError::NotLeader { group, leader: f.leader_id.map(NodeId::new) })
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(f))))
+                if f.leader_id.is_some() =>
+            {
+                Err(ReadError::NotLeader {
+                    group,
+                    leader: f.leader_id.map(NodeId::new),
+                })
             }
             Ok(Err(RaftError::Fatal(_))) => Err(ReadError::Stopped { group }),
             Ok(Err(RaftError::APIError(_))) | Err(_) => Err(ReadError::NoQuorum { group }),
@@ -189,7 +211,11 @@ impl GroupCore {
         match reached {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(ReadError::Stopped { group }),
-            Err(_) => Err(ReadError::Behind { group, applied: *self.shared.watch_applied().borrow(), wanted }),
+            Err(_) => Err(ReadError::Behind {
+                group,
+                applied: *self.shared.watch_applied().borrow(),
+                wanted,
+            }),
         }
     }
 
@@ -201,14 +227,16 @@ impl GroupCore {
             match metrics.state {
                 ServerState::Leader => metrics.last_quorum_acked.map(|acked| acked.elapsed()),
                 _ => {
-                    let one_way = metrics
-                        .current_leader
-                        .map_or(Duration::ZERO, |leader| self.fabric.rtt_to(NodeId::new(leader)) / 2);
+                    let one_way = metrics.current_leader.map_or(Duration::ZERO, |leader| {
+                        self.fabric.rtt_to(NodeId::new(leader)) / 2
+                    });
                     self.contact.age(applied, Instant::now(), one_way)
                 }
             }
         };
-        age.map_or(u64::MAX, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+        age.map_or(u64::MAX, |age| {
+            u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+        })
     }
 
     pub(crate) fn has_lease(&self) -> bool {
@@ -217,7 +245,9 @@ impl GroupCore {
         // Nine tenths: the check and the use of its answer are not the same moment.
         let lease = Duration::from_millis(self.timing.election_timeout_max_ms) * 9 / 10;
         metrics.state == ServerState::Leader
-            && metrics.last_quorum_acked.is_some_and(|acked| acked.elapsed() < lease)
+            && metrics
+                .last_quorum_acked
+                .is_some_and(|acked| acked.elapsed() < lease)
     }
 
     pub(crate) fn status(&self) -> GroupStatus {
@@ -250,7 +280,11 @@ impl GroupCore {
     /// Whether `target` is a voter that is heard and lacks next to nothing.
     pub(crate) fn ready_to_lead(&self, target: NodeId) -> Result<(), TransferError> {
         let group = self.group;
-        let not_ready = |reason| TransferError::NotReady { group, target, reason };
+        let not_ready = |reason| TransferError::NotReady {
+            group,
+            target,
+            reason,
+        };
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         if metrics.state != ServerState::Leader {
@@ -263,7 +297,10 @@ impl GroupCore {
         if !self.fabric.is_reachable(target) {
             return Err(not_ready("it is not heard"));
         }
-        let matched = metrics.replication.as_ref().and_then(|all| all.get(&target.get()).copied().flatten());
+        let matched = metrics
+            .replication
+            .as_ref()
+            .and_then(|all| all.get(&target.get()).copied().flatten());
         let last = metrics.last_log_index.unwrap_or_default();
         if matched.map_or(0, |id| id.index()) + TRANSFER_LAG_MAX < last {
             return Err(not_ready("it lacks entries"));
@@ -274,7 +311,11 @@ impl GroupCore {
     pub(crate) async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
         self.ready_to_lead(target)?;
         let stopped = TransferError::Stopped { group: self.group };
-        self.raft.trigger().transfer_leader(target.get()).await.map_err(|_| stopped)
+        self.raft
+            .trigger()
+            .transfer_leader(target.get())
+            .await
+            .map_err(|_| stopped)
     }
 }
 
@@ -284,7 +325,9 @@ pub(crate) async fn publish_leadership(raft: Raft, publish: watch::Sender<Leader
     loop {
         let now = {
             let m = metrics.borrow_watched();
-            let own_term_applied = m.last_applied.is_some_and(|id| **id.committed_leader_id() == m.current_term);
+            let own_term_applied = m
+                .last_applied
+                .is_some_and(|id| **id.committed_leader_id() == m.current_term);
             Leadership {
                 term: m.current_term,
                 leads: m.state == ServerState::Leader && own_term_applied,
@@ -297,7 +340,11 @@ pub(crate) async fn publish_leadership(raft: Raft, publish: watch::Sender<Leader
             changed
         });
         if metrics.changed().await.is_err() {
-            publish.send_replace(Leadership { leads: false, leader: None, ..now });
+            publish.send_replace(Leadership {
+                leads: false,
+                leader: None,
+                ..now
+            });
             return;
         }
     }

@@ -39,7 +39,11 @@ macro_rules! common {
             ///
             /// # Errors
             /// [`ReadError::Behind`] when the time is up.
-            pub async fn wait_applied(&self, wanted: u64, limit: Duration) -> Result<(), ReadError> {
+            pub async fn wait_applied(
+                &self,
+                wanted: u64,
+                limit: Duration,
+            ) -> Result<(), ReadError> {
                 self.core.wait_applied(wanted, limit).await
             }
 
@@ -104,11 +108,17 @@ impl ShowGroup {
     /// # Errors
     /// [`ProposeError`], which says whether the batch may have happened all the same.
     pub async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
-        let too_large = |bytes| ProposeError::TooLarge { bytes, bytes_max: crate::group::ENTRY_BYTES_MAX };
-        let bytes = holdfast_inventory::codec::encode_entry(entry).map_err(|_| too_large(usize::MAX))?;
+        let too_large = |bytes| ProposeError::TooLarge {
+            bytes,
+            bytes_max: crate::group::ENTRY_BYTES_MAX,
+        };
+        let bytes =
+            holdfast_inventory::codec::encode_entry(entry).map_err(|_| too_large(usize::MAX))?;
         let (index, applied) = self.core.propose(bytes.into()).await?;
         let Applied::Show(outcomes) = applied else {
-            return Err(ProposeError::Stopped { group: self.core.group });
+            return Err(ProposeError::Stopped {
+                group: self.core.group,
+            });
         };
         Ok(Committed { index, outcomes })
     }
@@ -135,13 +145,27 @@ impl DirectoryGroup {
     ///
     /// # Errors
     /// [`ProposeError`], which says whether it may have happened all the same; creates are idempotent by slug.
-    pub async fn propose(&self, command: DirectoryCommand) -> Result<(u64, DirectoryOutcome), ProposeError> {
-        let too_large = |_| ProposeError::TooLarge { bytes: usize::MAX, bytes_max: crate::group::ENTRY_BYTES_MAX };
+    pub async fn propose(
+        &self,
+        command: DirectoryCommand,
+    ) -> Result<(u64, DirectoryOutcome), ProposeError> {
+        let too_large = |_| ProposeError::TooLarge {
+            bytes: usize::MAX,
+            bytes_max: crate::group::ENTRY_BYTES_MAX,
+        };
         let bytes = directory::encode_commands(&[command]).map_err(too_large)?;
         let (index, applied) = self.core.propose(bytes).await?;
-        let stopped = ProposeError::Stopped { group: self.core.group };
-        let Applied::Directory(outcomes) = applied else { return Err(stopped) };
-        outcomes.into_iter().next().map(|outcome| (index, outcome)).ok_or(stopped)
+        let stopped = ProposeError::Stopped {
+            group: self.core.group,
+        };
+        let Applied::Directory(outcomes) = applied else {
+            return Err(stopped);
+        };
+        outcomes
+            .into_iter()
+            .next()
+            .map(|outcome| (index, outcome))
+            .ok_or(stopped)
     }
 
     /// Reads the directory as applied here.

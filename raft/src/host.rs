@@ -30,9 +30,9 @@ use crate::group::GroupCore;
 use crate::handles::{DirectoryGroup, ShowGroup};
 use crate::log_store::{LogEngine, LogHealth, LogOptions, LogStats, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
+use crate::transport::FRAME_BYTES_MAX;
 use crate::transport::server::{Groups, OpenGroup, PeerServer};
 use crate::transport::wire::pb;
-use crate::transport::FRAME_BYTES_MAX;
 
 /// How long a stopping node waits for its leaderships to be taken over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
@@ -51,6 +51,28 @@ pub struct HostOptions {
     pub topology: Arc<Topology>,
     /// This node's own directory; another node's, or a newer release's, is refused.
     pub data_dir: PathBuf,
+    /// When state is written out and the log behind it dropped.
+    pub snapshots: SnapshotOptions,
+}
+
+/// When a group's state is written out and the log behind it dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// A snapshot after this many entries; at least 1.
+    pub every_entries: u64,
+    /// Entries kept behind a snapshot, so that a follower that missed a moment gets entries and not a snapshot.
+    pub keep_entries: u64,
+}
+
+impl Default for SnapshotOptions {
+    /// An entry is a batch of up to some hundred commands, so 2,000 of them are up to a million holds; replaying them
+    /// takes well under a second.
+    fn default() -> Self {
+        Self {
+            every_entries: 2_000,
+            keep_entries: 500,
+        }
+    }
 }
 
 /// What the log has done since it was opened.
@@ -79,22 +101,37 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn get(&self, group: GroupId) -> Option<Arc<GroupCore>> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).get(&group).cloned()
+        self.groups
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&group)
+            .cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<GroupCore>> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.groups
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     fn insert(&self, core: Arc<GroupCore>) {
-        self.groups.write().unwrap_or_else(PoisonError::into_inner).insert(core.group, core);
+        self.groups
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(core.group, core);
     }
 }
 
 impl Groups for Table {
     fn open_group(&self, group: GroupId) -> Option<OpenGroup> {
         let core = self.get(group)?;
-        Some(OpenGroup { raft: core.raft.clone(), contact: Arc::clone(&core.contact) })
+        Some(OpenGroup {
+            raft: core.raft.clone(),
+            contact: Arc::clone(&core.contact),
+        })
     }
 }
 
@@ -106,6 +143,7 @@ pub(crate) struct Inner {
     pub(crate) snapshots: SnapshotStore,
     pub(crate) table: Arc<Table>,
     pub(crate) groups_changed: watch::Sender<u64>,
+    pub(crate) snapshot_options: SnapshotOptions,
     /// Ends the loops that open and tend groups.
     pub(crate) stop_duties: CancellationToken,
     /// Ends everything else.
@@ -126,7 +164,12 @@ impl Host {
     /// # Errors
     /// [`StartError`], which names the field or the group at fault; nothing is left running then.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
-        let HostOptions { node, topology, data_dir } = options;
+        let HostOptions {
+            node,
+            topology,
+            data_dir,
+            snapshots: snapshot_options,
+        } = options;
         let (snapshots, log) = open_stores(&topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -140,20 +183,26 @@ impl Host {
             snapshots,
             table: Arc::new(Table::default()),
             groups_changed,
+            snapshot_options,
             stop_duties: stop.child_token(),
             stop,
             tasks: Mutex::new(tasks),
         });
         let host = Self { inner };
         let placement = place_directory(&host.inner.topology);
-        host.open_group(GroupId::DIRECTORY, &placement.voters).await?;
+        host.open_group(GroupId::DIRECTORY, &placement.voters)
+            .await?;
         host.spawn(host.clone().reconcile_until_stopped());
         host.spawn(host.clone().tend_led_groups());
         Ok(host)
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.inner
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(task);
     }
 
     /// The peer protocol, to be served on this node's gRPC port.
@@ -183,7 +232,11 @@ impl Host {
     /// Never after a successful [`Host::start`], which opens it first.
     #[must_use]
     pub fn directory(&self) -> DirectoryGroup {
-        let core = self.inner.table.get(GroupId::DIRECTORY).expect("start opens the directory before it returns");
+        let core = self
+            .inner
+            .table
+            .get(GroupId::DIRECTORY)
+            .expect("start opens the directory before it returns");
         DirectoryGroup { core }
     }
 
@@ -200,7 +253,12 @@ impl Host {
     /// All open shows.
     #[must_use]
     pub fn show_groups(&self) -> Vec<ShowGroup> {
-        let shows = self.inner.table.all().into_iter().filter(|core| !core.group.is_directory());
+        let shows = self
+            .inner
+            .table
+            .all()
+            .into_iter()
+            .filter(|core| !core.group.is_directory());
         shows.map(|core| ShowGroup { core }).collect()
     }
 
@@ -219,8 +277,23 @@ impl Host {
     /// What the log has done.
     #[must_use]
     pub fn log_counters(&self) -> LogCounters {
-        let LogStats { syncs, batches, entries, written_bytes, queue_depth, used_bytes, .. } = self.inner.log.stats();
-        LogCounters { syncs, batches, entries, written_bytes, queue_depth, used_bytes }
+        let LogStats {
+            syncs,
+            batches,
+            entries,
+            written_bytes,
+            queue_depth,
+            used_bytes,
+            ..
+        } = self.inner.log.stats();
+        LogCounters {
+            syncs,
+            batches,
+            entries,
+            written_bytes,
+            queue_depth,
+            used_bytes,
+        }
     }
 
     /// Why the disk failed; `None` while it works. A failed log stops every group of this node.
@@ -242,10 +315,19 @@ impl Host {
             }
         }
         self.inner.stop.cancel();
-        let tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(
+            &mut *self
+                .inner
+                .tasks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         tasks.join_all().await;
         let log = self.inner.log.clone();
-        if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
+        if tokio::task::spawn_blocking(move || log.close())
+            .await
+            .is_err()
+        {
             tracing::error!("closing the log panicked");
         }
     }
@@ -263,13 +345,18 @@ impl Host {
                     if core.transfer_leader(target).await.is_ok() {
                         let mut leadership = core.leadership.clone();
                         // The group stopped meanwhile: nobody to wait for.
-                        let _ = leadership.wait_for(|l| !l.leads && l.leader.is_some()).await;
+                        let _ = leadership
+                            .wait_for(|l| !l.leads && l.leader.is_some())
+                            .await;
                         return;
                     }
                 }
             });
         }
-        if tokio::time::timeout(HAND_OVER_LIMIT, waiting.join_all()).await.is_err() {
+        if tokio::time::timeout(HAND_OVER_LIMIT, waiting.join_all())
+            .await
+            .is_err()
+        {
             tracing::warn!("not every leadership was taken over in time, the others will elect");
         }
     }
@@ -281,7 +368,10 @@ async fn open_stores(
     node: NodeId,
     data_dir: &Path,
 ) -> Result<(SnapshotStore, LogEngine), StartError> {
-    let identity = NodeIdentity { cluster: topology.cluster.clone(), node: node.get() };
+    let identity = NodeIdentity {
+        cluster: topology.cluster.clone(),
+        node: node.get(),
+    };
     let dir = data_dir.to_owned();
     let opening = tokio::task::spawn_blocking(move || {
         let snapshots = SnapshotStore::open(&dir).map_err(|e| e.to_string())?;
@@ -290,6 +380,8 @@ async fn open_stores(
         let log = LogEngine::open(&dir, options).map_err(|e| e.to_string())?;
         Ok::<_, String>((snapshots, log))
     });
-    let opened = opening.await.map_err(|e| StartError::DataDir { reason: e.to_string() })?;
+    let opened = opening.await.map_err(|e| StartError::DataDir {
+        reason: e.to_string(),
+    })?;
     opened.map_err(|reason| StartError::DataDir { reason })
 }

@@ -24,8 +24,10 @@ mod types;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ProposeError, ReadError, StartError, TransferError};
 pub use fabric::PeerStatus;
-#[doc(hidden)]
-pub use log_store::measure;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
 pub use handles::{DirectoryGroup, ShowGroup};
-pub use host::{CONNECTION_WINDOW_BYTES, Host, HostOptions, LogCounters, STREAM_WINDOW_BYTES};
+pub use host::{
+    CONNECTION_WINDOW_BYTES, Host, HostOptions, LogCounters, STREAM_WINDOW_BYTES, SnapshotOptions,
+};
+#[doc(hidden)]
+pub use log_store::measure;

@@ -19,14 +19,16 @@ use futures_util::{Stream, TryStreamExt as _};
 use holdfast_inventory::state::InventoryState;
 use holdfast_region_config::GroupId;
 use openraft::EntryPayload;
-use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::OptionalSend;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use tokio::sync::watch;
 
 use crate::applied::Applied;
 use crate::directory::{self, DirectoryState};
 use crate::snapshot_store::SnapshotStore;
-use crate::types::{AppData, LogId, Snapshot, SnapshotData, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::types::{
+    AppData, LogId, Snapshot, SnapshotData, SnapshotMeta, StoredMembership, TypeConfig,
+};
 
 /// The state of one group, by kind.
 #[derive(Debug, Clone)]
@@ -56,16 +58,18 @@ impl Machine {
             }
             Self::Directory(state) => {
                 let commands = directory::decode_commands(bytes).map_err(invalid_data)?;
-                Ok(Applied::Directory(commands.into_iter().map(|c| state.apply(c)).collect()))
+                Ok(Applied::Directory(
+                    commands.into_iter().map(|c| state.apply(c)).collect(),
+                ))
             }
         }
     }
 
     fn encode(&self) -> Result<Bytes, io::Error> {
         match self {
-            Self::Show(state) => {
-                holdfast_inventory::codec::encode_snapshot(state).map(Bytes::from).map_err(invalid_data)
-            }
+            Self::Show(state) => Ok(Bytes::from(holdfast_inventory::codec::encode_snapshot(
+                state,
+            ))),
             Self::Directory(state) => directory::encode_snapshot(state).map_err(invalid_data),
         }
     }
@@ -109,7 +113,9 @@ impl Shared {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Position> {
-        self.position.write().unwrap_or_else(PoisonError::into_inner)
+        self.position
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows the number of applied entries (last applied index plus one).
@@ -118,7 +124,8 @@ impl Shared {
     }
 
     fn publish(&self, applied: Option<LogId>) {
-        self.applied.send_replace(applied.map_or(0, |id| id.index() + 1));
+        self.applied
+            .send_replace(applied.map_or(0, |id| id.index() + 1));
     }
 }
 
@@ -143,7 +150,11 @@ impl StateMachine {
             position.membership = meta.last_membership;
         }
         let (applied, _) = watch::channel(0);
-        let shared = Arc::new(Shared { group, position: RwLock::new(position), applied });
+        let shared = Arc::new(Shared {
+            group,
+            position: RwLock::new(position),
+            applied,
+        });
         let at = shared.read().applied;
         shared.publish(at);
         Ok(Self { shared, snapshots })
@@ -153,7 +164,11 @@ impl StateMachine {
         Arc::clone(&self.shared)
     }
 
-    fn apply_entry(&self, log_id: LogId, payload: EntryPayload<AppData, u64, ()>) -> Result<Applied, io::Error> {
+    fn apply_entry(
+        &self,
+        log_id: LogId,
+        payload: EntryPayload<AppData, u64, ()>,
+    ) -> Result<Applied, io::Error> {
         let mut position = self.shared.write();
         let applied = match payload {
             EntryPayload::Blank => Applied::Nothing,
@@ -204,10 +219,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.clone()
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> Result<(), io::Error> {
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotData,
+    ) -> Result<(), io::Error> {
         let machine = Machine::decode(self.shared.group, &snapshot)?;
         // On disk first: openraft purges the log behind it as soon as this returns.
-        self.snapshots.put(self.shared.group, meta.clone(), snapshot).await?;
+        self.snapshots
+            .put(self.shared.group, meta.clone(), snapshot)
+            .await?;
         *self.shared.write() = Position {
             machine,
             applied: meta.last_log_id,
@@ -239,7 +260,12 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
         };
         let encoded = tokio::task::spawn_blocking(move || machine.encode());
         let bytes = encoded.await.map_err(io::Error::other)??;
-        self.snapshots.put(self.shared.group, meta.clone(), bytes.clone()).await?;
-        Ok(Snapshot { meta, snapshot: bytes })
+        self.snapshots
+            .put(self.shared.group, meta.clone(), bytes.clone())
+            .await?;
+        Ok(Snapshot {
+            meta,
+            snapshot: bytes,
+        })
     }
 }

@@ -69,4 +69,7 @@ pub(crate) const REDIAL_DELAY_MIN: Duration = Duration::from_millis(50);
 /// The delay doubles up to this.
 pub(crate) const REDIAL_DELAY_MAX: Duration = Duration::from_millis(1_000);
 
-const _: () = assert!(PING_INTERVAL.as_millis() * 3 < SILENCE_MAX.as_millis(), "one lost ping is not a dead peer");
+const _: () = assert!(
+    PING_INTERVAL.as_millis() * 3 < SILENCE_MAX.as_millis(),
+    "one lost ping is not a dead peer"
+);

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use holdfast_inventory::ids::ShowId;
 use holdfast_region_config::{GroupId, NodeId};
 
-use super::command::{DirectoryCommand, DirectoryOutcome, DirectoryRejection, NewEvent, NewPlan, NewShow};
+use super::command::{
+    DirectoryCommand, DirectoryOutcome, DirectoryRejection, NewEvent, NewPlan, NewShow,
+};
 use super::{
-    DESCRIPTION_BYTES_MAX, DirectoryState, EVENTS_MAX, EventRecord, NAME_BYTES_MAX, NodeRecord, PLANS_MAX,
-    PlanRecord, SHOWS_MAX, ShowRecord, places, rules_are_sane,
+    DESCRIPTION_BYTES_MAX, DirectoryState, EVENTS_MAX, EventRecord, NAME_BYTES_MAX, NodeRecord,
+    PLANS_MAX, PlanRecord, SHOWS_MAX, ShowRecord, places, rules_are_sane,
 };
 
 type Verdict = Result<DirectoryOutcome, DirectoryRejection>;
@@ -22,9 +24,12 @@ impl DirectoryState {
             DirectoryCommand::RegisterNode { node, record } => Ok(self.register_node(node, record)),
             DirectoryCommand::ImportPlan(plan) => self.import_plan(*plan),
             DirectoryCommand::CreateEvent(event) => self.create_event(event),
-            DirectoryCommand::CreateShow { show, leader_preference, voters, learners } => {
-                self.create_show(*show, leader_preference, voters, learners)
-            }
+            DirectoryCommand::CreateShow {
+                show,
+                leader_preference,
+                voters,
+                learners,
+            } => self.create_show(*show, leader_preference, voters, learners),
         };
         verdict.unwrap_or_else(DirectoryOutcome::Rejected)
     }
@@ -44,15 +49,28 @@ impl DirectoryState {
             return Err(invalid("seats", "the plan has no places"));
         }
         if let Some(plan_id) = self.plan_slugs.get(&plan.slug).copied() {
-            let same = self.plans.get(&plan_id).is_some_and(|kept| kept.plan == plan);
-            return existing(same, &plan.slug, DirectoryOutcome::Plan { plan_id, existed: true });
+            let same = self
+                .plans
+                .get(&plan_id)
+                .is_some_and(|kept| kept.plan == plan);
+            return existing(
+                same,
+                &plan.slug,
+                DirectoryOutcome::Plan {
+                    plan_id,
+                    existed: true,
+                },
+            );
         }
         room("plans", self.plans.len(), PLANS_MAX)?;
         let plan_id = next_number(&self.plans);
         self.plan_slugs.insert(plan.slug.clone(), plan_id);
         self.plans.insert(plan_id, PlanRecord { plan_id, plan });
         self.version += 1;
-        Ok(DirectoryOutcome::Plan { plan_id, existed: false })
+        Ok(DirectoryOutcome::Plan {
+            plan_id,
+            existed: false,
+        })
     }
 
     fn create_event(&mut self, event: NewEvent) -> Verdict {
@@ -60,18 +78,35 @@ impl DirectoryState {
         named("name", &event.name)?;
         named("category", &event.category)?;
         if event.description.len() > DESCRIPTION_BYTES_MAX {
-            return Err(invalid("description", &format!("longer than {DESCRIPTION_BYTES_MAX} bytes")));
+            return Err(invalid(
+                "description",
+                &format!("longer than {DESCRIPTION_BYTES_MAX} bytes"),
+            ));
         }
         if let Some(event_id) = self.event_slugs.get(&event.slug).copied() {
-            let same = self.events.get(&event_id).is_some_and(|kept| kept.event == event);
-            return existing(same, &event.slug, DirectoryOutcome::Event { event_id, existed: true });
+            let same = self
+                .events
+                .get(&event_id)
+                .is_some_and(|kept| kept.event == event);
+            return existing(
+                same,
+                &event.slug,
+                DirectoryOutcome::Event {
+                    event_id,
+                    existed: true,
+                },
+            );
         }
         room("events", self.events.len(), EVENTS_MAX)?;
         let event_id = next_number(&self.events);
         self.event_slugs.insert(event.slug.clone(), event_id);
-        self.events.insert(event_id, EventRecord { event_id, event });
+        self.events
+            .insert(event_id, EventRecord { event_id, event });
         self.version += 1;
-        Ok(DirectoryOutcome::Event { event_id, existed: false })
+        Ok(DirectoryOutcome::Event {
+            event_id,
+            existed: false,
+        })
     }
 
     fn create_show(
@@ -83,24 +118,45 @@ impl DirectoryState {
     ) -> Verdict {
         self.check_show(&show)?;
         if voters.is_empty() || leader_preference.iter().any(|node| !voters.contains(node)) {
-            return Err(invalid("voters", "none, or a preferred leader is not one of them"));
+            return Err(invalid(
+                "voters",
+                "none, or a preferred leader is not one of them",
+            ));
         }
         if let Some(show_id) = self.show_slugs.get(&show.slug).copied() {
             // Where it was placed is not part of its content: a repeat may have been placed otherwise.
             let Some(kept) = self.shows.get(&show_id) else {
                 return Err(DirectoryRejection::SlugTaken { slug: show.slug });
             };
-            let outcome = DirectoryOutcome::Show { show_id, group_id: kept.group_id, existed: true };
+            let outcome = DirectoryOutcome::Show {
+                show_id,
+                group_id: kept.group_id,
+                existed: true,
+            };
             return existing(kept.show == show, &show.slug, outcome);
         }
         room("shows", self.shows.len(), SHOWS_MAX)?;
-        let number = self.shows.last_key_value().map_or(1, |(last, _)| last.get() + 1);
+        let number = self
+            .shows
+            .last_key_value()
+            .map_or(1, |(last, _)| last.get() + 1);
         let (show_id, group_id) = (ShowId(number), GroupId::new(number));
         self.show_slugs.insert(show.slug.clone(), show_id);
-        let record = ShowRecord { show_id, group_id, voters, learners, leader_preference, show };
+        let record = ShowRecord {
+            show_id,
+            group_id,
+            voters,
+            learners,
+            leader_preference,
+            show,
+        };
         self.shows.insert(show_id, record);
         self.version += 1;
-        Ok(DirectoryOutcome::Show { show_id, group_id, existed: false })
+        Ok(DirectoryOutcome::Show {
+            show_id,
+            group_id,
+            existed: false,
+        })
     }
 
     fn check_show(&self, show: &NewShow) -> Result<(), DirectoryRejection> {
@@ -116,20 +172,39 @@ impl DirectoryState {
             named(field, value)?;
         }
         if !self.events.contains_key(&show.event_id) {
-            return Err(DirectoryRejection::EventUnknown { event_id: show.event_id });
+            return Err(DirectoryRejection::EventUnknown {
+                event_id: show.event_id,
+            });
         }
         let Some(plan) = self.plans.get(&show.plan_id) else {
-            return Err(DirectoryRejection::PlanUnknown { plan_id: show.plan_id });
+            return Err(DirectoryRejection::PlanUnknown {
+                plan_id: show.plan_id,
+            });
         };
-        if let Some((name, _)) = plan.plan.categories.iter().find(|(name, _)| !show.price_minor.contains_key(name)) {
-            return Err(invalid("price_minor", &format!("no price for category \"{name}\"")));
+        if let Some((name, _)) = plan
+            .plan
+            .categories
+            .iter()
+            .find(|(name, _)| !show.price_minor.contains_key(name))
+        {
+            return Err(invalid(
+                "price_minor",
+                &format!("no price for category \"{name}\""),
+            ));
         }
-        let is_category = |name: &String| plan.plan.categories.iter().any(|(known, _)| known == name);
+        let is_category =
+            |name: &String| plan.plan.categories.iter().any(|(known, _)| known == name);
         if let Some(name) = show.price_minor.keys().find(|name| !is_category(name)) {
-            return Err(invalid("price_minor", &format!("the plan has no category \"{name}\"")));
+            return Err(invalid(
+                "price_minor",
+                &format!("the plan has no category \"{name}\""),
+            ));
         }
         if !rules_are_sane(show.currency, &show.rules) {
-            return Err(invalid("rules", "currency, sale window, hold times or limits contradict each other"));
+            return Err(invalid(
+                "rules",
+                "currency, sale window, hold times or limits contradict each other",
+            ));
         }
         Ok(())
     }
@@ -140,24 +215,39 @@ fn named(field: &str, value: &str) -> Result<(), DirectoryRejection> {
         return Err(invalid(field, "empty"));
     }
     if value.len() > NAME_BYTES_MAX {
-        return Err(invalid(field, &format!("longer than {NAME_BYTES_MAX} bytes")));
+        return Err(invalid(
+            field,
+            &format!("longer than {NAME_BYTES_MAX} bytes"),
+        ));
     }
     Ok(())
 }
 
 fn invalid(field: &str, reason: &str) -> DirectoryRejection {
-    DirectoryRejection::Invalid { field: field.to_owned(), reason: reason.to_owned() }
+    DirectoryRejection::Invalid {
+        field: field.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn existing(same: bool, slug: &str, outcome: DirectoryOutcome) -> Verdict {
-    if same { Ok(outcome) } else { Err(DirectoryRejection::SlugTaken { slug: slug.to_owned() }) }
+    if same {
+        Ok(outcome)
+    } else {
+        Err(DirectoryRejection::SlugTaken {
+            slug: slug.to_owned(),
+        })
+    }
 }
 
 fn room(what: &str, used: usize, limit: usize) -> Result<(), DirectoryRejection> {
     if used < limit {
         return Ok(());
     }
-    Err(DirectoryRejection::Full { what: what.to_owned(), limit: limit as u64 })
+    Err(DirectoryRejection::Full {
+        what: what.to_owned(),
+        limit: limit as u64,
+    })
 }
 
 fn next_number<T>(table: &BTreeMap<u64, T>) -> u64 {

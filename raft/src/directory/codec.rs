@@ -48,7 +48,9 @@ pub enum DirectoryCodecError {
 }
 
 fn encode<T: Serialize>(magic: [u8; 4], value: &T) -> Result<Bytes, DirectoryCodecError> {
-    let body = postcard::to_stdvec(value).map_err(|e| DirectoryCodecError::Body { reason: e.to_string() })?;
+    let body = postcard::to_stdvec(value).map_err(|e| DirectoryCodecError::Body {
+        reason: e.to_string(),
+    })?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend_from_slice(&magic);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -59,7 +61,9 @@ fn encode<T: Serialize>(magic: [u8; 4], value: &T) -> Result<Bytes, DirectoryCod
 
 fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<T, DirectoryCodecError> {
     let short = DirectoryCodecError::Short { bytes: bytes.len() };
-    let (found_magic, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| short.clone())?;
+    let (found_magic, rest) = bytes
+        .split_first_chunk::<4>()
+        .ok_or_else(|| short.clone())?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(|| short.clone())?;
     let (checksum, body) = rest.split_first_chunk::<8>().ok_or(short)?;
     if *found_magic != magic {
@@ -72,7 +76,9 @@ fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<T, Direct
     if xxhash_rust::xxh3::xxh3_64(body) != u64::from_le_bytes(*checksum) {
         return Err(DirectoryCodecError::Checksum);
     }
-    postcard::from_bytes(body).map_err(|e| DirectoryCodecError::Body { reason: e.to_string() })
+    postcard::from_bytes(body).map_err(|e| DirectoryCodecError::Body {
+        reason: e.to_string(),
+    })
 }
 
 pub(crate) fn encode_commands(commands: &[DirectoryCommand]) -> Result<Bytes, DirectoryCodecError> {

@@ -76,9 +76,23 @@ fn repeated_create_answers_the_first_id() {
     let first = state.apply(create_show(show("tides-1")));
     let version = state.version();
     let group_id = GroupId::new(1);
-    assert_eq!(first, DirectoryOutcome::Show { show_id: ShowId(1), group_id, existed: false });
+    assert_eq!(
+        first,
+        DirectoryOutcome::Show {
+            show_id: ShowId(1),
+            group_id,
+            existed: false
+        }
+    );
     let second = state.apply(create_show(show("tides-1")));
-    assert_eq!(second, DirectoryOutcome::Show { show_id: ShowId(1), group_id, existed: true });
+    assert_eq!(
+        second,
+        DirectoryOutcome::Show {
+            show_id: ShowId(1),
+            group_id,
+            existed: true
+        }
+    );
     assert_eq!(state.version(), version, "a repeat changes nothing");
 }
 
@@ -89,7 +103,9 @@ fn slug_with_other_content_is_refused() {
     let mut other = show("tides-1");
     other.city = "Rotterdam".to_owned();
     let outcome = state.apply(create_show(other));
-    let DirectoryOutcome::Rejected(rejection) = outcome else { panic!("{outcome:?}") };
+    let DirectoryOutcome::Rejected(rejection) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(rejection.code(), "slug_taken");
 }
 
@@ -100,10 +116,46 @@ fn show_needs_a_known_event_plan_and_every_price() {
         DirectoryOutcome::Rejected(rejection) => rejection.code(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(rejected(&mut state, NewShow { event_id: 9, ..show("x") }), "event_unknown");
-    assert_eq!(rejected(&mut state, NewShow { plan_id: 9, ..show("x") }), "plan_unknown");
-    assert_eq!(rejected(&mut state, NewShow { price_minor: BTreeMap::new(), ..show("x") }), "invalid");
-    assert_eq!(rejected(&mut state, NewShow { city: String::new(), ..show("x") }), "invalid");
+    assert_eq!(
+        rejected(
+            &mut state,
+            NewShow {
+                event_id: 9,
+                ..show("x")
+            }
+        ),
+        "event_unknown"
+    );
+    assert_eq!(
+        rejected(
+            &mut state,
+            NewShow {
+                plan_id: 9,
+                ..show("x")
+            }
+        ),
+        "plan_unknown"
+    );
+    assert_eq!(
+        rejected(
+            &mut state,
+            NewShow {
+                price_minor: BTreeMap::new(),
+                ..show("x")
+            }
+        ),
+        "invalid"
+    );
+    assert_eq!(
+        rejected(
+            &mut state,
+            NewShow {
+                city: String::new(),
+                ..show("x")
+            }
+        ),
+        "invalid"
+    );
 }
 
 #[test]
@@ -125,10 +177,16 @@ fn bytes_survive_and_damage_is_named() {
     assert_eq!(decode_commands(&bytes), Err(DirectoryCodecError::Magic));
     let mut damaged = bytes.to_vec();
     *damaged.last_mut().expect("not empty") ^= 1;
-    assert_eq!(decode_snapshot(&damaged), Err(DirectoryCodecError::Checksum));
+    assert_eq!(
+        decode_snapshot(&damaged),
+        Err(DirectoryCodecError::Checksum)
+    );
     let mut newer = bytes.to_vec();
     newer[4] = 2;
-    assert_eq!(decode_snapshot(&newer), Err(DirectoryCodecError::NewerVersion { found: 2 }));
+    assert_eq!(
+        decode_snapshot(&newer),
+        Err(DirectoryCodecError::NewerVersion { found: 2 })
+    );
     for cut in 0..14 {
         assert!(decode_snapshot(&bytes[..cut]).is_err(), "{cut} bytes");
     }

@@ -37,12 +37,16 @@ impl Host {
         let members: BTreeSet<NodeId> = status.voters.into_iter().chain(status.learners).collect();
         let wanted = self.wanted_learners(core);
         // One at a time: a second change before the first is committed would be refused.
-        let Some(learner) = wanted.into_iter().find(|node| !members.contains(node)) else { return };
+        let Some(learner) = wanted.into_iter().find(|node| !members.contains(node)) else {
+            return;
+        };
         let adding = core.raft.add_learner(learner.get(), (), false);
         let limit = Duration::from_millis(core.timing.election_timeout_max_ms);
         match tokio::time::timeout(limit, adding).await {
             Ok(Ok(_)) => tracing::info!(group = %core.group, %learner, "learner added"),
-            Ok(Err(error)) => tracing::debug!(group = %core.group, %learner, %error, "learner not added yet"),
+            Ok(Err(error)) => {
+                tracing::debug!(group = %core.group, %learner, %error, "learner not added yet")
+            }
             Err(_) => {}
         }
     }
@@ -53,7 +57,11 @@ impl Host {
         }
         let show = ShowId(core.group.get());
         let (learners, _) = self.directory().read(|directory| {
-            directory.shows().get(&show).map(|record| record.learners.clone()).unwrap_or_default()
+            directory
+                .shows()
+                .get(&show)
+                .map(|record| record.learners.clone())
+                .unwrap_or_default()
         });
         learners
     }

@@ -10,19 +10,12 @@ use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::watch;
 
-use super::Host;
+use super::{Host, SnapshotOptions};
 use crate::contact::Contact;
 use crate::error::StartError;
 use crate::group::{GroupCore, Leadership, publish_leadership};
 use crate::state_machine::StateMachine;
 use crate::transport::network::{GroupNetworkFactory, Routes};
-
-/// A snapshot is built after this many entries. An entry is a batch of up to some hundred commands, so this is up to a
-/// million holds; replaying them takes well under a second.
-const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
-
-/// Entries kept behind a snapshot, so that a follower that missed a moment gets entries and not a snapshot.
-const ENTRIES_KEPT_BEHIND_SNAPSHOT: u64 = 500;
 
 /// Entries of one append; the log reader caps its bytes.
 const ENTRIES_PER_APPEND_MAX: u64 = 256;
@@ -33,14 +26,19 @@ const SNAPSHOT_LIMIT_MS: u64 = 60_000;
 impl Host {
     /// Opens a group that this node keeps a replica of; does nothing when it is open. `preference` names the voters, the
     /// preferred leader first.
-    pub(crate) async fn open_group(&self, group: GroupId, preference: &[NodeId]) -> Result<(), StartError> {
+    pub(crate) async fn open_group(
+        &self,
+        group: GroupId,
+        preference: &[NodeId],
+    ) -> Result<(), StartError> {
         let inner = &self.inner;
         if inner.table.get(group).is_some() {
             return Ok(());
         }
         let failed = |reason: String| StartError::Group { group, reason };
         let timing = GroupTiming::for_voters(&inner.topology, preference);
-        let config = openraft_config(&inner.topology.cluster, &timing).map_err(&failed)?;
+        let config = openraft_config(&inner.topology.cluster, &timing, inner.snapshot_options)
+            .map_err(&failed)?;
         let log = inner.log.group(group).map_err(|e| failed(e.to_string()))?;
         let state_machine = StateMachine::open(group, inner.snapshots.clone())
             .await
@@ -68,13 +66,22 @@ impl Host {
         inner.groups_changed.send_modify(|count| *count += 1);
         if preference.contains(&node) {
             let first = preference.first() == Some(&node);
-            self.spawn(initialise(core, preference.to_vec(), first, inner.stop_duties.clone()));
+            self.spawn(initialise(
+                core,
+                preference.to_vec(),
+                first,
+                inner.stop_duties.clone(),
+            ));
         }
         Ok(())
     }
 }
 
-fn openraft_config(cluster: &str, timing: &GroupTiming) -> Result<Config, String> {
+fn openraft_config(
+    cluster: &str,
+    timing: &GroupTiming,
+    snapshots: SnapshotOptions,
+) -> Result<Config, String> {
     let config = Config {
         cluster_name: cluster.to_owned(),
         heartbeat_interval: timing.heartbeat_interval_ms,
@@ -82,8 +89,8 @@ fn openraft_config(cluster: &str, timing: &GroupTiming) -> Result<Config, String
         election_timeout_max: timing.election_timeout_max_ms,
         install_snapshot_timeout: SNAPSHOT_LIMIT_MS,
         max_payload_entries: ENTRIES_PER_APPEND_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(ENTRIES_PER_SNAPSHOT),
-        max_in_snapshot_log_to_keep: ENTRIES_KEPT_BEHIND_SNAPSHOT,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every_entries),
+        max_in_snapshot_log_to_keep: snapshots.keep_entries,
         // A node that comes back from a partition must not depose a working leader with its inflated term.
         enable_pre_vote: Some(true),
         // A leader that reaches only a minority keeps a connected majority from electing by its heartbeats: it has to
@@ -118,7 +125,8 @@ async fn initialise(
         Ok(false) => {}
         Ok(true) | Err(_) => return,
     }
-    let members: std::collections::BTreeMap<u64, ()> = voters.iter().map(|voter| (voter.get(), ())).collect();
+    let members: std::collections::BTreeMap<u64, ()> =
+        voters.iter().map(|voter| (voter.get(), ())).collect();
     match core.raft.initialize(members).await {
         Ok(()) => tracing::info!(group = %core.group, voters = ?voters, "group initialised"),
         // Another voter was quicker and its entry arrived between the check and the call.

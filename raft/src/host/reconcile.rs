@@ -55,13 +55,21 @@ impl Host {
     fn missing_shows(&self) -> Vec<(ShowId, Vec<NodeId>)> {
         let node = self.inner.node;
         let (missing, _) = self.directory().read(|directory| {
-            let here = directory.shows().values().filter(|record| record.has_replica(node));
+            let here = directory
+                .shows()
+                .values()
+                .filter(|record| record.has_replica(node));
             let missing = here.filter(|record| self.inner.table.get(record.group_id).is_none());
             // The preferred leader first, then the other voters: the order in which they may initialise.
             missing
                 .map(|record| {
                     let mut voters = record.leader_preference.clone();
-                    voters.extend(record.voters.iter().filter(|v| !record.leader_preference.contains(v)));
+                    voters.extend(
+                        record
+                            .voters
+                            .iter()
+                            .filter(|v| !record.leader_preference.contains(v)),
+                    );
                     (record.show_id, voters)
                 })
                 .collect::<Vec<_>>()

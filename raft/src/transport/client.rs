@@ -43,11 +43,12 @@ pub(crate) struct BadAddress {
 impl Dialler {
     /// The channel to the peer; connects when first used.
     pub(crate) fn channel(&self) -> Result<Channel, BadAddress> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|e| BadAddress {
-            node: self.link.target(),
-            addr: self.addr.clone(),
-            reason: e.to_string(),
-        })?;
+        let endpoint =
+            Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|e| BadAddress {
+                node: self.link.target(),
+                addr: self.addr.clone(),
+                reason: e.to_string(),
+            })?;
         Ok(endpoint
             .connect_timeout(SILENCE_MAX + self.link.rtt() * 3)
             .tcp_nodelay(true)
@@ -94,7 +95,11 @@ impl Dialler {
             to_node: self.link.target().get(),
             protocol: PROTOCOL,
         };
-        let first = pb::Frame { group: 0, session: 0, body: Some(pb::frame::Body::Hello(hello)) };
+        let first = pb::Frame {
+            group: 0,
+            session: 0,
+            body: Some(pb::frame::Body::Hello(hello)),
+        };
         if to_wire.try_send(first).is_err() {
             return false;
         }
@@ -151,5 +156,8 @@ impl Dialler {
 /// How old the last sign of life may be for a peer to count as reachable.
 pub(crate) fn reachable(link: &Link) -> bool {
     let silence_max: Duration = SILENCE_MAX + link.rtt() * 3;
-    link.is_connected() && link.last_heard().is_some_and(|heard| heard.elapsed() <= silence_max)
+    link.is_connected()
+        && link
+            .last_heard()
+            .is_some_and(|heard| heard.elapsed() <= silence_max)
 }

@@ -63,7 +63,12 @@ pub(crate) struct Link {
 impl Link {
     /// `rtt` is the topology's round trip to the peer.
     pub(crate) fn new(target: NodeId, rtt: Duration) -> Arc<Self> {
-        Arc::new(Self { target, rtt, next_session: AtomicU64::new(1), state: Mutex::default() })
+        Arc::new(Self {
+            target,
+            rtt,
+            next_session: AtomicU64::new(1),
+            state: Mutex::default(),
+        })
     }
 
     pub(crate) fn target(&self) -> NodeId {
@@ -129,7 +134,10 @@ impl Link {
     }
 
     fn send(&self, state: &State, frame: pb::Frame) -> Result<(), LinkError> {
-        let outbound = state.outbound.as_ref().ok_or(LinkError::Down(self.target))?;
+        let outbound = state
+            .outbound
+            .as_ref()
+            .ok_or(LinkError::Down(self.target))?;
         outbound.try_send(frame).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => LinkError::Full(self.target),
             mpsc::error::TrySendError::Closed(_) => LinkError::Down(self.target),
@@ -137,13 +145,29 @@ impl Link {
     }
 
     /// A frame that needs no answer, such as a ping.
-    pub(crate) fn tell(&self, group: GroupId, session: u64, body: pb::frame::Body) -> Result<(), LinkError> {
+    pub(crate) fn tell(
+        &self,
+        group: GroupId,
+        session: u64,
+        body: pb::frame::Body,
+    ) -> Result<(), LinkError> {
         let state = self.state();
-        self.send(&state, pb::Frame { group: group.get(), session, body: Some(body) })
+        self.send(
+            &state,
+            pb::Frame {
+                group: group.get(),
+                session,
+                body: Some(body),
+            },
+        )
     }
 
     /// Asks and waits for the one answer. Dropping the future forgets the question.
-    pub(crate) async fn call(&self, group: GroupId, body: pb::frame::Body) -> Result<pb::frame::Body, LinkError> {
+    pub(crate) async fn call(
+        &self,
+        group: GroupId,
+        body: pb::frame::Body,
+    ) -> Result<pb::frame::Body, LinkError> {
         let session = self.next_session.fetch_add(1, Ordering::Relaxed);
         let (waiter, answer) = oneshot::channel();
         {
@@ -151,12 +175,24 @@ impl Link {
             if state.waiters.len() >= CALLS_IN_FLIGHT_MAX {
                 return Err(LinkError::Full(self.target));
             }
-            self.send(&state, pb::Frame { group: group.get(), session, body: Some(body) })?;
+            self.send(
+                &state,
+                pb::Frame {
+                    group: group.get(),
+                    session,
+                    body: Some(body),
+                },
+            )?;
             state.waiters.insert(session, Waiter::Call(waiter));
         }
-        let _forget = Forget { link: self, session };
+        let _forget = Forget {
+            link: self,
+            session,
+        };
         match answer.await {
-            Ok(pb::frame::Body::Refusal(refusal)) => Err(LinkError::Refused(self.target, refusal.reason)),
+            Ok(pb::frame::Body::Refusal(refusal)) => {
+                Err(LinkError::Refused(self.target, refusal.reason))
+            }
             Ok(body) => Ok(body),
             Err(_) => Err(LinkError::Broken(self.target)),
         }
@@ -175,7 +211,10 @@ impl Link {
             return Err(LinkError::Full(self.target));
         }
         state.waiters.insert(session, Waiter::Stream(waiter));
-        Ok(StreamSession { id: session, replies })
+        Ok(StreamSession {
+            id: session,
+            replies,
+        })
     }
 
     /// Ends a pipelined session here and tells the peer.
@@ -184,7 +223,14 @@ impl Link {
         if state.waiters.remove(&session).is_some() {
             let close = pb::frame::Body::Close(pb::CloseSession {});
             // A peer that cannot be told loses the session with the connection.
-            let _ = self.send(&state, pb::Frame { group: group.get(), session, body: Some(close) });
+            let _ = self.send(
+                &state,
+                pb::Frame {
+                    group: group.get(),
+                    session,
+                    body: Some(close),
+                },
+            );
         }
     }
 }
@@ -219,7 +265,10 @@ mod tests {
     #[tokio::test]
     async fn call_on_a_link_that_is_down_fails_at_once() {
         let link = Link::new(NodeId::new(2), Duration::from_millis(1));
-        let error = link.call(GroupId::new(1), vote_body()).await.expect_err("down");
+        let error = link
+            .call(GroupId::new(1), vote_body())
+            .await
+            .expect_err("down");
         assert_eq!(error, LinkError::Down(NodeId::new(2)));
     }
 
@@ -233,7 +282,10 @@ mod tests {
             link.disconnected();
         };
         let (answer, ()) = tokio::join!(call, breaker);
-        assert_eq!(answer.expect_err("broken"), LinkError::Broken(NodeId::new(2)));
+        assert_eq!(
+            answer.expect_err("broken"),
+            LinkError::Broken(NodeId::new(2))
+        );
     }
 
     #[tokio::test]
@@ -243,9 +295,20 @@ mod tests {
         let call = link.call(GroupId::new(1), vote_body());
         let peer = async {
             let asked = outbound.recv().await.expect("the frame was sent");
-            let reply = pb::frame::Body::VoteReply(pb::VoteReply { granted: true, ..Default::default() });
-            link.received(pb::Frame { group: 1, session: asked.session + 7, body: Some(reply.clone()) });
-            link.received(pb::Frame { group: 1, session: asked.session, body: Some(reply) });
+            let reply = pb::frame::Body::VoteReply(pb::VoteReply {
+                granted: true,
+                ..Default::default()
+            });
+            link.received(pb::Frame {
+                group: 1,
+                session: asked.session + 7,
+                body: Some(reply.clone()),
+            });
+            link.received(pb::Frame {
+                group: 1,
+                session: asked.session,
+                body: Some(reply),
+            });
         };
         let (answer, ()) = tokio::join!(call, peer);
         assert!(matches!(answer, Ok(pb::frame::Body::VoteReply(reply)) if reply.granted));
@@ -257,7 +320,11 @@ mod tests {
         let link = Link::new(NodeId::new(2), Duration::from_millis(1));
         let _outbound = link.connected();
         let call = link.call(GroupId::new(1), vote_body());
-        assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), call)
+                .await
+                .is_err()
+        );
         assert!(link.state().waiters.is_empty());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use holdfast_region_config::GroupId;
+use openraft::OptionalSend;
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::v2::RaftNetworkV2;
@@ -17,7 +18,6 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
     StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::OptionalSend;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -31,6 +31,9 @@ use crate::types::{Snapshot, SnapshotData, TypeConfig, Vote};
 /// but is no measure for a follower that is writing megabytes: a pipeline waits this long beyond three round trips
 /// for each reply before it is given up and the entries are sent anew.
 const REPLY_SLACK: Duration = Duration::from_millis(1_500);
+
+/// How long an append waits for a link that is down before it is reported as unreachable.
+const DOWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is needed to reach one peer.
 #[derive(Debug, Clone)]
@@ -57,7 +60,11 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
     type Network = GroupNetwork;
 
     async fn new_client(&mut self, target: u64, _node: &()) -> GroupNetwork {
-        GroupNetwork { group: self.group, target, routes: Arc::clone(&self.routes) }
+        GroupNetwork {
+            group: self.group,
+            target,
+            routes: Arc::clone(&self.routes),
+        }
     }
 }
 
@@ -97,12 +104,19 @@ impl GroupNetwork {
         let route = self.route()?;
         match tokio::time::timeout(ttl, route.link.call(self.group, body)).await {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err(unreachable(format!("n{} did not answer in {} ms", self.target, ttl.as_millis()))),
+            Err(_) => Err(unreachable(format!(
+                "n{} did not answer in {} ms",
+                self.target,
+                ttl.as_millis()
+            ))),
         }
     }
 
     fn unexpected(&self) -> RPCError<TypeConfig> {
-        unreachable(format!("n{} answered with an unexpected frame", self.target))
+        unreachable(format!(
+            "n{} answered with an unexpected frame",
+            self.target
+        ))
     }
 }
 
@@ -131,6 +145,10 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     {
         Box::pin(async move {
             let link = self.route()?.link;
+            if !link.is_connected() {
+                // openraft tries a pipeline that failed to open again at once; a peer that is away must not cost a core.
+                tokio::time::sleep(DOWN_PAUSE).await;
+            }
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
             let pipeline = Pipeline::open(self.group, link, ttl)?;
             let stream: BoxStream<'s, _> = pipeline.run(input);
@@ -169,7 +187,9 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let route = self.route().map_err(|e| StreamingError::Unreachable(Unreachable::from_string(e)))?;
+        let route = self
+            .route()
+            .map_err(|e| StreamingError::Unreachable(Unreachable::from_string(e)))?;
         let sending = send_snapshot(self.group, self.routes.cluster(), route, vote, snapshot);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
@@ -201,12 +221,21 @@ fn append_reply(reply: pb::AppendReply) -> RpcResult<AppendEntriesResponse<TypeC
     use pb::append_reply::Result as Wire;
     Ok(match reply.result {
         Some(Wire::Flushed(_)) => AppendEntriesResponse::Success,
-        Some(Wire::Partial(p)) => AppendEntriesResponse::PartialSuccess(p.log_id.map(wire::log_id_from_pb)),
-        Some(Wire::Conflict(_)) => AppendEntriesResponse::Conflict,
-        Some(Wire::HigherVote(vote)) => {
-            AppendEntriesResponse::HigherVote(wire::vote_from_pb(Some(vote), "append_reply.higher_vote")?)
+        Some(Wire::Partial(p)) => {
+            AppendEntriesResponse::PartialSuccess(p.log_id.map(wire::log_id_from_pb))
         }
-        None => return Err(Malformed { field: "append_reply.result", reason: "missing" }.into()),
+        Some(Wire::Conflict(_)) => AppendEntriesResponse::Conflict,
+        Some(Wire::HigherVote(vote)) => AppendEntriesResponse::HigherVote(wire::vote_from_pb(
+            Some(vote),
+            "append_reply.higher_vote",
+        )?),
+        None => {
+            return Err(Malformed {
+                field: "append_reply.result",
+                reason: "missing",
+            }
+            .into());
+        }
     })
 }
 
@@ -215,10 +244,17 @@ fn stream_reply(reply: pb::AppendReply) -> RpcResult<StreamAppendResult<TypeConf
     Ok(match reply.result {
         Some(Wire::Flushed(f) | Wire::Partial(f)) => Ok(f.log_id.map(wire::log_id_from_pb)),
         Some(Wire::Conflict(id)) => Err(StreamAppendError::Conflict(wire::log_id_from_pb(id))),
-        Some(Wire::HigherVote(vote)) => {
-            Err(StreamAppendError::HigherVote(wire::vote_from_pb(Some(vote), "append_reply.higher_vote")?))
+        Some(Wire::HigherVote(vote)) => Err(StreamAppendError::HigherVote(wire::vote_from_pb(
+            Some(vote),
+            "append_reply.higher_vote",
+        )?)),
+        None => {
+            return Err(Malformed {
+                field: "append_reply.result",
+                reason: "missing",
+            }
+            .into());
         }
-        None => return Err(Malformed { field: "append_reply.result", reason: "missing" }.into()),
     })
 }
 
@@ -240,7 +276,13 @@ impl Drop for Pipeline {
 impl Pipeline {
     fn open(group: GroupId, link: Arc<Link>, ttl: Duration) -> RpcResult<Self> {
         let session = link.open_stream()?;
-        Ok(Self { group, link, session: session.id, replies: session.replies, ttl })
+        Ok(Self {
+            group,
+            link,
+            session: session.id,
+            replies: session.replies,
+            ttl,
+        })
     }
 
     /// Sends what `input` yields, at most a window ahead of the replies, and yields the replies.
@@ -253,12 +295,15 @@ impl Pipeline {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let window = Arc::new(Semaphore::new(STREAM_APPENDS_IN_FLIGHT_MAX));
-        let (sent, expected) = tokio::sync::mpsc::channel::<RpcResult<()>>(STREAM_APPENDS_IN_FLIGHT_MAX + 1);
+        let (sent, expected) =
+            tokio::sync::mpsc::channel::<RpcResult<()>>(STREAM_APPENDS_IN_FLIGHT_MAX + 1);
         let (link, group, session) = (Arc::clone(&self.link), self.group, self.session);
         let sender_window = Arc::clone(&window);
         let sender = tokio::spawn(async move {
             while let Some(request) = input.next().await {
-                let Ok(permit) = sender_window.acquire().await else { return };
+                let Ok(permit) = sender_window.acquire().await else {
+                    return;
+                };
                 permit.forget();
                 let body = pb::frame::Body::StreamAppend(wire::append_to_pb(&request));
                 let outcome = link.tell(group, session, body).map_err(RPCError::from);
@@ -268,8 +313,16 @@ impl Pipeline {
                 }
             }
         });
-        let state = PipelineReplies { pipeline: self, expected, window, _sender: AbortOnDrop(sender) };
-        Box::pin(futures_util::stream::unfold(Some(state), PipelineReplies::next))
+        let state = PipelineReplies {
+            pipeline: self,
+            expected,
+            window,
+            _sender: AbortOnDrop(sender),
+        };
+        Box::pin(futures_util::stream::unfold(
+            Some(state),
+            PipelineReplies::next,
+        ))
     }
 }
 
@@ -291,7 +344,9 @@ struct PipelineReplies {
 
 impl PipelineReplies {
     /// The next reply, in request order; the stream ends after the first error or when the input has ended.
-    async fn next(state: Option<Self>) -> Option<(RpcResult<StreamAppendResult<TypeConfig>>, Option<Self>)> {
+    async fn next(
+        state: Option<Self>,
+    ) -> Option<(RpcResult<StreamAppendResult<TypeConfig>>, Option<Self>)> {
         let mut this = state?;
         if let Err(error) = this.expected.recv().await? {
             return Some((Err(error), None));
@@ -302,7 +357,10 @@ impl PipelineReplies {
             Ok(Some(pb::frame::Body::Refusal(refusal))) => Err(unreachable(refusal.reason)),
             Ok(Some(_)) => Err(unreachable("unexpected frame in an append session")),
             Ok(None) => Err(LinkError::Broken(this.pipeline.link.target()).into()),
-            Err(_) => Err(unreachable(format!("append was not answered in {} ms", ttl.as_millis()))),
+            Err(_) => Err(unreachable(format!(
+                "append was not answered in {} ms",
+                ttl.as_millis()
+            ))),
         };
         this.window.add_permits(1);
         let goes_on = matches!(reply, Ok(Ok(_)));
@@ -326,7 +384,9 @@ async fn send_snapshot(
         to_node: route.link.target().get(),
         vote: Some(wire::vote_to_pb(&vote)),
         last_log_id: snapshot.meta.last_log_id.as_ref().map(wire::log_id_to_pb),
-        membership: Some(wire::stored_membership_to_pb(&snapshot.meta.last_membership)),
+        membership: Some(wire::stored_membership_to_pb(
+            &snapshot.meta.last_membership,
+        )),
         bytes_total: bytes.len() as u64,
         checksum: xxhash_rust::xxh3::xxh3_64(&bytes),
     };
@@ -336,7 +396,11 @@ async fn send_snapshot(
             .chain(wire::pieces(&bytes, SNAPSHOT_PIECE_BYTES).map(Part::Piece));
         for part in all {
             // The call ended: its error is the one to report.
-            if sender.send(pb::SnapshotPart { part: Some(part) }).await.is_err() {
+            if sender
+                .send(pb::SnapshotPart { part: Some(part) })
+                .await
+                .is_err()
+            {
                 break;
             }
         }
@@ -346,6 +410,8 @@ async fn send_snapshot(
         .max_encoding_message_size(FRAME_BYTES_MAX);
     let call = client.install_snapshot(ReceiverStream::new(parts));
     let ((), reply) = tokio::join!(feed, call);
-    let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();
+    let reply = reply
+        .map_err(|status| status.message().to_owned())?
+        .into_inner();
     wire::vote_from_pb(reply.vote, "snapshot_reply.vote").map_err(|e| e.to_string())
 }

@@ -63,7 +63,11 @@ impl pb::peer_server::Peer for PeerServer {
         };
         self.check_hello(&hello)?;
         let (replies, outbound) = mpsc::channel(OUTBOUND_FRAMES_MAX);
-        let connection = Connection { server: self.clone(), replies, sessions: HashMap::new() };
+        let connection = Connection {
+            server: self.clone(),
+            replies,
+            sessions: HashMap::new(),
+        };
         tokio::spawn(connection.run(inbound));
         Ok(Response::new(ReceiverStream::new(outbound)))
     }
@@ -104,18 +108,26 @@ impl PeerServer {
         Ok(())
     }
 
-    async fn receive_snapshot(&self, mut parts: Streaming<pb::SnapshotPart>) -> Result<pb::Vote, Status> {
+    async fn receive_snapshot(
+        &self,
+        mut parts: Streaming<pb::SnapshotPart>,
+    ) -> Result<pb::Vote, Status> {
         use pb::snapshot_part::Part;
         let first = parts.message().await?.and_then(|p| p.part);
         let Some(Part::Header(header)) = first else {
-            return Err(Status::invalid_argument("the first part must be the header"));
+            return Err(Status::invalid_argument(
+                "the first part must be the header",
+            ));
         };
         self.check_addressee(&header.cluster, header.to_node)?;
         let malformed = |e: wire::Malformed| Status::invalid_argument(e.to_string());
         let vote = wire::vote_from_pb(header.vote, "header.vote").map_err(malformed)?;
-        let last_membership = wire::stored_membership_from_pb(header.membership).map_err(malformed)?;
+        let last_membership =
+            wire::stored_membership_from_pb(header.membership).map_err(malformed)?;
         if header.bytes_total > SNAPSHOT_BYTES_MAX {
-            return Err(Status::invalid_argument(format!("header.bytes_total: above {SNAPSHOT_BYTES_MAX}")));
+            return Err(Status::invalid_argument(format!(
+                "header.bytes_total: above {SNAPSHOT_BYTES_MAX}"
+            )));
         }
         let group = GroupId::new(header.group);
         let open = self
@@ -123,8 +135,20 @@ impl PeerServer {
             .open_group(group)
             .ok_or_else(|| Status::unavailable(format!("{group} is not open here")))?;
         let bytes = collect_pieces(&mut parts, header.bytes_total, header.checksum).await?;
-        let meta = SnapshotMeta { last_log_id: header.last_log_id.map(wire::log_id_from_pb), last_membership };
-        let installed = open.raft.install_full_snapshot(vote, Snapshot { meta, snapshot: bytes }).await;
+        let meta = SnapshotMeta {
+            last_log_id: header.last_log_id.map(wire::log_id_from_pb),
+            last_membership,
+        };
+        let installed = open
+            .raft
+            .install_full_snapshot(
+                vote,
+                Snapshot {
+                    meta,
+                    snapshot: bytes,
+                },
+            )
+            .await;
         let reply = installed.map_err(|e| Status::unavailable(e.to_string()))?;
         Ok(wire::vote_to_pb(&reply.vote))
     }
@@ -136,23 +160,32 @@ async fn collect_pieces(
     bytes_total: u64,
     checksum: u64,
 ) -> Result<Bytes, Status> {
-    let total = usize::try_from(bytes_total).map_err(|_| Status::invalid_argument("header.bytes_total"))?;
+    let total =
+        usize::try_from(bytes_total).map_err(|_| Status::invalid_argument("header.bytes_total"))?;
     let mut bytes = BytesMut::new();
     while let Some(part) = parts.message().await? {
         let Some(pb::snapshot_part::Part::Piece(piece)) = part.part else {
-            return Err(Status::invalid_argument("only pieces may follow the header"));
+            return Err(Status::invalid_argument(
+                "only pieces may follow the header",
+            ));
         };
         if bytes.len() + piece.len() > total {
-            return Err(Status::invalid_argument("piece: more bytes than header.bytes_total"));
+            return Err(Status::invalid_argument(
+                "piece: more bytes than header.bytes_total",
+            ));
         }
         bytes.extend_from_slice(&piece);
     }
     if bytes.len() != total {
-        return Err(Status::invalid_argument("piece: fewer bytes than header.bytes_total"));
+        return Err(Status::invalid_argument(
+            "piece: fewer bytes than header.bytes_total",
+        ));
     }
     let bytes = bytes.freeze();
     if xxhash_rust::xxh3::xxh3_64(&bytes) != checksum {
-        return Err(Status::data_loss("header.checksum: the pieces do not match it"));
+        return Err(Status::data_loss(
+            "header.checksum: the pieces do not match it",
+        ));
     }
     Ok(bytes)
 }
@@ -188,9 +221,15 @@ impl Connection {
     }
 
     async fn handle(&mut self, frame: pb::Frame) {
-        let reply_to = ReplyTo { replies: self.replies.clone(), group: frame.group, session: frame.session };
+        let reply_to = ReplyTo {
+            replies: self.replies.clone(),
+            group: frame.group,
+            session: frame.session,
+        };
         let Some(body) = frame.body else {
-            return reply_to.refuse(pb::RefusalCode::Malformed, "body: missing").await;
+            return reply_to
+                .refuse(pb::RefusalCode::Malformed, "body: missing")
+                .await;
         };
         match body {
             Body::Ping(ping) => return reply_to.send(Body::Pong(ping)).await,
@@ -201,7 +240,9 @@ impl Connection {
             _ => {}
         }
         let Some(open) = self.server.groups.open_group(GroupId::new(frame.group)) else {
-            return reply_to.refuse(pb::RefusalCode::NoSuchGroup, "the group is not open here").await;
+            return reply_to
+                .refuse(pb::RefusalCode::NoSuchGroup, "the group is not open here")
+                .await;
         };
         match body {
             Body::StreamAppend(append) => self.stream_append(open, reply_to, append).await,
@@ -209,28 +250,50 @@ impl Connection {
             Body::Vote(request) => spawn_vote(open, reply_to, request, false),
             Body::PreVote(request) => spawn_vote(open, reply_to, request, true),
             Body::Transfer(request) => spawn_transfer(open, reply_to, request),
-            _ => reply_to.refuse(pb::RefusalCode::Malformed, "body: not a request").await,
+            _ => {
+                reply_to
+                    .refuse(pb::RefusalCode::Malformed, "body: not a request")
+                    .await
+            }
         }
     }
 
     /// Passes an append to its session's pipeline, which the first one opens.
-    async fn stream_append(&mut self, open: OpenGroup, reply_to: ReplyTo, append: pb::AppendRequest) {
+    async fn stream_append(
+        &mut self,
+        open: OpenGroup,
+        reply_to: ReplyTo,
+        append: pb::AppendRequest,
+    ) {
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
-            Err(e) => return reply_to.refuse(pb::RefusalCode::Malformed, &e.to_string()).await,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
         };
-        let append = Append { request, received: Instant::now() };
+        let append = Append {
+            request,
+            received: Instant::now(),
+        };
         let session = reply_to.session;
         if !self.sessions.contains_key(&session) {
             self.sessions.retain(|_, queue| !queue.is_closed());
             if self.sessions.len() >= SESSIONS_MAX {
-                return reply_to.refuse(pb::RefusalCode::Busy, "too many sessions").await;
+                return reply_to
+                    .refuse(pb::RefusalCode::Busy, "too many sessions")
+                    .await;
             }
             let (queue, requests) = mpsc::channel(SESSION_QUEUE_MAX);
             tokio::spawn(run_pipeline(open, reply_to.clone(), requests));
             self.sessions.insert(session, queue);
         }
-        let refused = match self.sessions.get(&session).map(|queue| queue.try_send(append)) {
+        let refused = match self
+            .sessions
+            .get(&session)
+            .map(|queue| queue.try_send(append))
+        {
             Some(Ok(())) => None,
             Some(Err(mpsc::error::TrySendError::Full(_))) => Some("too many appends in flight"),
             // The pipeline ended after an error that it has already reported.
@@ -249,19 +312,31 @@ async fn run_pipeline(open: OpenGroup, reply_to: ReplyTo, requests: mpsc::Receiv
     let noted = Arc::new(std::sync::Mutex::new(noted));
     let noting = Arc::clone(&noted);
     let input = ReceiverStream::new(requests).map(move |append| {
-        let commit = append.request.leader_commit.as_ref().map(openraft::LogId::index);
-        noting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push_back((commit, append.received));
+        let commit = append
+            .request
+            .leader_commit
+            .as_ref()
+            .map(openraft::LogId::index);
+        noting
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push_back((commit, append.received));
         append.request
     });
     let mut results = std::pin::pin!(open.raft.stream_append(input));
     while let Some(result) = results.next().await {
-        let note = noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
+        let note = noted
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .pop_front();
         let reply = match result {
             Ok(Ok(log_id)) => {
                 if let Some((commit, received)) = note {
                     open.contact.heard(commit, received);
                 }
-                pb::append_reply::Result::Flushed(pb::Flushed { log_id: log_id.as_ref().map(wire::log_id_to_pb) })
+                pb::append_reply::Result::Flushed(pb::Flushed {
+                    log_id: log_id.as_ref().map(wire::log_id_to_pb),
+                })
             }
             Ok(Err(StreamAppendError::Conflict(id))) => {
                 pb::append_reply::Result::Conflict(wire::log_id_to_pb(&id))
@@ -269,9 +344,17 @@ async fn run_pipeline(open: OpenGroup, reply_to: ReplyTo, requests: mpsc::Receiv
             Ok(Err(StreamAppendError::HigherVote(vote))) => {
                 pb::append_reply::Result::HigherVote(wire::vote_to_pb(&vote))
             }
-            Err(_) => return reply_to.refuse(pb::RefusalCode::GroupStopped, "the group has stopped").await,
+            Err(_) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, "the group has stopped")
+                    .await;
+            }
         };
-        reply_to.send(Body::AppendReply(pb::AppendReply { result: Some(reply) })).await;
+        reply_to
+            .send(Body::AppendReply(pb::AppendReply {
+                result: Some(reply),
+            }))
+            .await;
     }
 }
 
@@ -280,25 +363,43 @@ fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::AppendRequest) {
         let received = Instant::now();
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
-            Err(e) => return reply_to.refuse(pb::RefusalCode::Malformed, &e.to_string()).await,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
         };
         let commit = request.leader_commit.as_ref().map(openraft::LogId::index);
-        let conflict = request.prev_log_id.as_ref().map(wire::log_id_to_pb).unwrap_or_default();
+        let conflict = request
+            .prev_log_id
+            .as_ref()
+            .map(wire::log_id_to_pb)
+            .unwrap_or_default();
         let result = match open.raft.append_entries(request).await {
             Ok(AppendEntriesResponse::Success) => {
                 open.contact.heard(commit, received);
                 pb::append_reply::Result::Flushed(pb::Flushed { log_id: None })
             }
             Ok(AppendEntriesResponse::PartialSuccess(id)) => {
-                pb::append_reply::Result::Partial(pb::Flushed { log_id: id.as_ref().map(wire::log_id_to_pb) })
+                pb::append_reply::Result::Partial(pb::Flushed {
+                    log_id: id.as_ref().map(wire::log_id_to_pb),
+                })
             }
             Ok(AppendEntriesResponse::Conflict) => pb::append_reply::Result::Conflict(conflict),
             Ok(AppendEntriesResponse::HigherVote(vote)) => {
                 pb::append_reply::Result::HigherVote(wire::vote_to_pb(&vote))
             }
-            Err(e) => return reply_to.refuse(pb::RefusalCode::GroupStopped, &e.to_string()).await,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await;
+            }
         };
-        reply_to.send(Body::AppendReply(pb::AppendReply { result: Some(result) })).await;
+        reply_to
+            .send(Body::AppendReply(pb::AppendReply {
+                result: Some(result),
+            }))
+            .await;
     });
 }
 
@@ -306,12 +407,28 @@ fn spawn_vote(open: OpenGroup, reply_to: ReplyTo, request: pb::VoteRequest, pre:
     tokio::spawn(async move {
         let request = match wire::vote_request_from_pb(request) {
             Ok(request) => request,
-            Err(e) => return reply_to.refuse(pb::RefusalCode::Malformed, &e.to_string()).await,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
         };
-        let answer = if pre { open.raft.pre_vote(request).await } else { open.raft.vote(request).await };
+        let answer = if pre {
+            open.raft.pre_vote(request).await
+        } else {
+            open.raft.vote(request).await
+        };
         match answer {
-            Ok(reply) => reply_to.send(Body::VoteReply(wire::vote_reply_to_pb(&reply))).await,
-            Err(e) => reply_to.refuse(pb::RefusalCode::GroupStopped, &e.to_string()).await,
+            Ok(reply) => {
+                reply_to
+                    .send(Body::VoteReply(wire::vote_reply_to_pb(&reply)))
+                    .await
+            }
+            Err(e) => {
+                reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await
+            }
         }
     });
 }
@@ -320,14 +437,30 @@ fn spawn_transfer(open: OpenGroup, reply_to: ReplyTo, request: pb::TransferReque
     tokio::spawn(async move {
         let request = match wire::transfer_from_pb(request) {
             Ok(request) => request,
-            Err(e) => return reply_to.refuse(pb::RefusalCode::Malformed, &e.to_string()).await,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
         };
         match open.raft.handle_transfer_leader(request).await {
-            Ok(Ok(())) => reply_to.send(Body::TransferReply(pb::TransferReply::default())).await,
-            Ok(Err(refused)) => {
-                reply_to.send(Body::TransferReply(pb::TransferReply { refused: refused.to_string() })).await;
+            Ok(Ok(())) => {
+                reply_to
+                    .send(Body::TransferReply(pb::TransferReply::default()))
+                    .await
             }
-            Err(e) => reply_to.refuse(pb::RefusalCode::GroupStopped, &e.to_string()).await,
+            Ok(Err(refused)) => {
+                reply_to
+                    .send(Body::TransferReply(pb::TransferReply {
+                        refused: refused.to_string(),
+                    }))
+                    .await;
+            }
+            Err(e) => {
+                reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await
+            }
         }
     });
 }
@@ -342,12 +475,20 @@ struct ReplyTo {
 
 impl ReplyTo {
     async fn send(&self, body: Body) {
-        let frame = pb::Frame { group: self.group, session: self.session, body: Some(body) };
+        let frame = pb::Frame {
+            group: self.group,
+            session: self.session,
+            body: Some(body),
+        };
         // The connection is gone: the peer's deadline tells it.
         let _ = self.replies.send(Ok(frame)).await;
     }
 
     async fn refuse(&self, code: pb::RefusalCode, reason: &str) {
-        self.send(Body::Refusal(pb::Refusal { code: code.into(), reason: reason.to_owned() })).await;
+        self.send(Body::Refusal(pb::Refusal {
+            code: code.into(),
+            reason: reason.to_owned(),
+        }))
+        .await;
     }
 }

@@ -41,12 +41,19 @@ pub(crate) struct Malformed {
 }
 
 fn missing(field: &'static str) -> Malformed {
-    Malformed { field, reason: "missing" }
+    Malformed {
+        field,
+        reason: "missing",
+    }
 }
 
 pub(crate) fn vote_to_pb(vote: &Vote) -> pb::Vote {
     let leader = vote.leader_id();
-    pb::Vote { term: leader.term, node: leader.voted_for, committed: vote.is_committed() }
+    pb::Vote {
+        term: leader.term,
+        node: leader.voted_for,
+        committed: vote.is_committed(),
+    }
 }
 
 pub(crate) fn vote_from_pb(vote: Option<pb::Vote>, field: &'static str) -> Result<Vote, Malformed> {
@@ -59,7 +66,10 @@ pub(crate) fn vote_from_pb(vote: Option<pb::Vote>, field: &'static str) -> Resul
 }
 
 pub(crate) fn log_id_to_pb(id: &LogId) -> pb::LogId {
-    pb::LogId { term: **id.committed_leader_id(), index: id.index() }
+    pb::LogId {
+        term: **id.committed_leader_id(),
+        index: id.index(),
+    }
 }
 
 pub(crate) fn log_id_from_pb(id: pb::LogId) -> LogId {
@@ -71,7 +81,9 @@ pub(crate) fn membership_to_pb(membership: &Membership) -> pb::Membership {
         configs: membership
             .get_joint_config()
             .iter()
-            .map(|config| pb::NodeSet { nodes: config.iter().copied().collect() })
+            .map(|config| pb::NodeSet {
+                nodes: config.iter().copied().collect(),
+            })
             .collect(),
         nodes: membership.nodes().map(|(id, ())| *id).collect(),
     }
@@ -79,19 +91,37 @@ pub(crate) fn membership_to_pb(membership: &Membership) -> pb::Membership {
 
 pub(crate) fn membership_from_pb(wire: pb::Membership) -> Result<Membership, Malformed> {
     if wire.nodes.len() > MEMBERS_MAX || wire.configs.len() > 2 {
-        return Err(Malformed { field: "membership", reason: "too many members or configs" });
+        return Err(Malformed {
+            field: "membership",
+            reason: "too many members or configs",
+        });
     }
     let nodes: BTreeSet<u64> = wire.nodes.into_iter().collect();
-    let configs: Vec<BTreeSet<u64>> =
-        wire.configs.into_iter().map(|c| c.nodes.into_iter().collect()).collect();
+    let configs: Vec<BTreeSet<u64>> = wire
+        .configs
+        .into_iter()
+        .map(|c| c.nodes.into_iter().collect())
+        .collect();
     if configs.iter().flatten().any(|voter| !nodes.contains(voter)) {
-        return Err(Malformed { field: "membership.configs", reason: "a voter is not a member" });
+        return Err(Malformed {
+            field: "membership.configs",
+            reason: "a voter is not a member",
+        });
     }
     if configs.is_empty() && nodes.is_empty() {
         return Ok(Membership::default());
     }
-    Membership::new(configs, nodes.into_iter().map(|id| (id, ())).collect::<std::collections::BTreeMap<_, _>>())
-        .map_err(|_| Malformed { field: "membership.configs", reason: "not a valid membership" })
+    Membership::new(
+        configs,
+        nodes
+            .into_iter()
+            .map(|id| (id, ()))
+            .collect::<std::collections::BTreeMap<_, _>>(),
+    )
+    .map_err(|_| Malformed {
+        field: "membership.configs",
+        reason: "not a valid membership",
+    })
 }
 
 pub(crate) fn stored_membership_to_pb(stored: &StoredMembership) -> pb::StoredMembership {
@@ -105,8 +135,14 @@ pub(crate) fn stored_membership_from_pb(
     wire: Option<pb::StoredMembership>,
 ) -> Result<StoredMembership, Malformed> {
     let wire = wire.ok_or_else(|| missing("membership"))?;
-    let membership = membership_from_pb(wire.membership.ok_or_else(|| missing("membership.membership"))?)?;
-    Ok(StoredMembership::new(wire.log_id.map(log_id_from_pb), membership))
+    let membership = membership_from_pb(
+        wire.membership
+            .ok_or_else(|| missing("membership.membership"))?,
+    )?;
+    Ok(StoredMembership::new(
+        wire.log_id.map(log_id_from_pb),
+        membership,
+    ))
 }
 
 fn entry_to_pb(entry: &Entry) -> pb::Entry {
@@ -116,11 +152,18 @@ fn entry_to_pb(entry: &Entry) -> pb::Entry {
         EntryPayload::Normal(data) => pb::entry::Payload::Normal(data.bytes.clone()),
         EntryPayload::Membership(m) => pb::entry::Payload::Membership(membership_to_pb(m)),
     };
-    pb::Entry { term: **id.committed_leader_id(), index: id.index(), payload: Some(payload) }
+    pb::Entry {
+        term: **id.committed_leader_id(),
+        index: id.index(),
+        payload: Some(payload),
+    }
 }
 
 fn entry_from_pb(wire: pb::Entry) -> Result<Entry, Malformed> {
-    let payload = match wire.payload.ok_or_else(|| missing("append.entries.payload"))? {
+    let payload = match wire
+        .payload
+        .ok_or_else(|| missing("append.entries.payload"))?
+    {
         pb::entry::Payload::Blank(pb::Blank {}) => EntryPayload::Blank,
         pb::entry::Payload::Normal(bytes) => EntryPayload::Normal(AppData { bytes }),
         pb::entry::Payload::Membership(m) => EntryPayload::Membership(membership_from_pb(m)?),
@@ -140,11 +183,21 @@ pub(crate) fn append_to_pb(request: &AppendEntriesRequest<TypeConfig>) -> pb::Ap
 pub(crate) fn append_from_pb(
     wire: pb::AppendRequest,
 ) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
-    let entries = wire.entries.into_iter().map(entry_from_pb).collect::<Result<Vec<_>, _>>()?;
-    let mut next = wire.prev_log_id.as_ref().map_or(0, |id| id.index.saturating_add(1));
+    let entries = wire
+        .entries
+        .into_iter()
+        .map(entry_from_pb)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut next = wire
+        .prev_log_id
+        .as_ref()
+        .map_or(0, |id| id.index.saturating_add(1));
     for entry in &entries {
         if entry.log_id().index() != next {
-            return Err(Malformed { field: "append.entries", reason: "indexes are not consecutive" });
+            return Err(Malformed {
+                field: "append.entries",
+                reason: "indexes are not consecutive",
+            });
         }
         next = next.saturating_add(1);
     }
@@ -167,8 +220,10 @@ pub(crate) fn vote_request_to_pb(request: &VoteRequest<TypeConfig>) -> pb::VoteR
 pub(crate) fn vote_request_from_pb(
     wire: pb::VoteRequest,
 ) -> Result<VoteRequest<TypeConfig>, Malformed> {
-    let mut request =
-        VoteRequest::new(vote_from_pb(wire.vote, "vote.vote")?, wire.last_log_id.map(log_id_from_pb));
+    let mut request = VoteRequest::new(
+        vote_from_pb(wire.vote, "vote.vote")?,
+        wire.last_log_id.map(log_id_from_pb),
+    );
     request.leadership_transfer = wire.leadership_transfer;
     Ok(request)
 }
@@ -240,9 +295,14 @@ mod tests {
                 Entry::new(log_id(7, 10), EntryPayload::Blank),
                 Entry::new(
                     log_id(7, 11),
-                    EntryPayload::Normal(AppData { bytes: Bytes::from_static(b"batch") }),
+                    EntryPayload::Normal(AppData {
+                        bytes: Bytes::from_static(b"batch"),
+                    }),
                 ),
-                Entry::new(log_id(7, 12), EntryPayload::Membership(members(&[1, 2, 3], &[4]))),
+                Entry::new(
+                    log_id(7, 12),
+                    EntryPayload::Membership(members(&[1, 2, 3], &[4])),
+                ),
             ],
             leader_commit: Some(log_id(6, 8)),
         };
@@ -254,7 +314,11 @@ mod tests {
     #[test]
     fn gap_in_entries_is_refused() {
         let wire = pb::AppendRequest {
-            vote: Some(pb::Vote { term: 1, node: 1, committed: true }),
+            vote: Some(pb::Vote {
+                term: 1,
+                node: 1,
+                committed: true,
+            }),
             prev_log_id: Some(pb::LogId { term: 1, index: 4 }),
             entries: vec![pb::Entry {
                 term: 1,
@@ -263,13 +327,22 @@ mod tests {
             }],
             leader_commit: None,
         };
-        assert_eq!(append_from_pb(wire).expect_err("a gap").field, "append.entries");
+        assert_eq!(
+            append_from_pb(wire).expect_err("a gap").field,
+            "append.entries"
+        );
     }
 
     #[test]
     fn voter_outside_the_member_list_is_refused() {
-        let wire = pb::Membership { configs: vec![pb::NodeSet { nodes: vec![1, 9] }], nodes: vec![1] };
-        assert_eq!(membership_from_pb(wire).expect_err("refused").field, "membership.configs");
+        let wire = pb::Membership {
+            configs: vec![pb::NodeSet { nodes: vec![1, 9] }],
+            nodes: vec![1],
+        };
+        assert_eq!(
+            membership_from_pb(wire).expect_err("refused").field,
+            "membership.configs"
+        );
     }
 
     #[test]

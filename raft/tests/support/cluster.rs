@@ -1,0 +1,335 @@
+//! A cluster of three hosts for tests: own directories, own ports, stopped and started one by one.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_inventory::command::{Command, Entry, Envelope, PlaceHold, Wanted};
+use holdfast_inventory::ids::{
+    BuyerId, CategoryNo, Currency, HoldId, RequestId, RequestKey, SeatNo, ShowId,
+};
+use holdfast_inventory::outcome::Outcome;
+use holdfast_inventory::show::{SaleRules, Seat, SingleSeatRule};
+use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
+use holdfast_raft::{Host, HostOptions, ShowGroup, SnapshotOptions};
+use holdfast_region_config::{NodeId, RegionId, Topology};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const NODES: usize = 3;
+/// Elections here take one to two seconds; a machine that is busy with other tests may take several times that.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+
+struct Running {
+    host: Host,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+pub struct Cluster {
+    dirs: Vec<tempfile::TempDir>,
+    addrs: Vec<SocketAddr>,
+    topology: Arc<Topology>,
+    running: Vec<Option<Running>>,
+}
+
+fn topology(addrs: &[SocketAddr]) -> Topology {
+    let mut text = "cluster = \"test\"\n".to_owned();
+    for (n, addr) in addrs.iter().enumerate() {
+        let region = format!("r{}", n + 1);
+        text +=
+            &format!("[[region]]\nid = \"{region}\"\nname = \"{region}\"\nlat = 0.0\nlon = 0.0\n");
+        text += &format!(
+            "[[node]]\nid = {}\nregion = \"{region}\"\naddr = \"{addr}\"\n",
+            n + 1
+        );
+    }
+    text += "[rtt]\nsource = \"one machine\"\nlocal_ms = 1.0\n";
+    for (from, to) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
+        text += &format!("[rtt.ms.r{from}]\nr{} = 1.0\nr{} = 1.0\n", to[0], to[1]);
+    }
+    Topology::parse(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}"))
+}
+
+impl Cluster {
+    pub async fn start() -> Self {
+        let mut listeners = Vec::new();
+        for _ in 0..NODES {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        }
+        let addrs: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+        let mut cluster = Self {
+            dirs: (0..NODES).map(|_| tempfile::tempdir().unwrap()).collect(),
+            topology: Arc::new(topology(&addrs)),
+            addrs,
+            running: (0..NODES).map(|_| None).collect(),
+        };
+        for (n, listener) in listeners.into_iter().enumerate() {
+            cluster.run(n, listener).await;
+        }
+        cluster
+    }
+
+    async fn run(&mut self, n: usize, listener: TcpListener) {
+        let options = HostOptions {
+            node: self.node_id(n),
+            topology: Arc::clone(&self.topology),
+            data_dir: self.dir(n),
+            snapshots: SnapshotOptions {
+                every_entries: 100,
+                keep_entries: 20,
+            },
+        };
+        let host = Host::start(options).await.expect("the host starts");
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let router = tonic::transport::Server::builder().add_routes(host.peer_service());
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = tokio::spawn(async move {
+            router
+                .serve_with_incoming_shutdown(incoming, stopped)
+                .await
+                .expect("serves");
+        });
+        self.running[n] = Some(Running { host, stop, server });
+    }
+
+    fn dir(&self, n: usize) -> PathBuf {
+        self.dirs[n].path().join("node")
+    }
+
+    pub fn node_id(&self, n: usize) -> NodeId {
+        NodeId::new(n as u64 + 1)
+    }
+
+    pub fn host(&self, n: usize) -> &Host {
+        &self.running[n].as_ref().expect("the node runs").host
+    }
+
+    pub async fn stop(&mut self, n: usize) {
+        let running = self.running[n].take().expect("the node runs");
+        running.stop.cancel();
+        running.host.shutdown().await;
+        running.server.abort();
+        drop(running.host);
+    }
+
+    pub async fn restart(&mut self, n: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let listener = loop {
+            match TcpListener::bind(self.addrs[n]).await {
+                Ok(listener) => break listener,
+                Err(e) if Instant::now() > deadline => panic!("port is not free again: {e}"),
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        };
+        self.run(n, listener).await;
+    }
+
+    pub async fn shutdown(mut self) {
+        for n in 0..NODES {
+            if self.running[n].is_some() {
+                self.stop(n).await;
+            }
+        }
+    }
+
+    async fn directory(&self, command: DirectoryCommand) -> DirectoryOutcome {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for running in self.running.iter().flatten() {
+                let directory = running.host.directory();
+                if !directory.leadership().borrow().leads {
+                    continue;
+                }
+                if let Ok((_, outcome)) = directory.propose(command.clone()).await {
+                    return outcome;
+                }
+            }
+            assert!(Instant::now() < deadline, "the directory has no leader");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub async fn create_show_outcome(&self, show: NewShow) -> DirectoryOutcome {
+        self.directory(DirectoryCommand::ImportPlan(Box::new(harbour_plan())))
+            .await;
+        let event = NewEvent {
+            slug: "tides".to_owned(),
+            name: "Tides".to_owned(),
+            category: "concert".to_owned(),
+            description: String::new(),
+        };
+        self.directory(DirectoryCommand::CreateEvent(event)).await;
+        let voters: Vec<NodeId> = (0..NODES).map(|n| self.node_id(n)).collect();
+        let command = DirectoryCommand::CreateShow {
+            show: Box::new(show),
+            leader_preference: voters.clone(),
+            voters,
+            learners: Vec::new(),
+        };
+        self.directory(command).await
+    }
+
+    pub async fn create_show(&self, show: NewShow) -> ShowId {
+        match self.create_show_outcome(show).await {
+            DirectoryOutcome::Show { show_id, .. } => show_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn group(&self, n: usize, show: ShowId) -> ShowGroup {
+        let mut changed = self.host(n).groups_changed();
+        let opened = async {
+            loop {
+                if let Some(group) = self.host(n).show_group(show) {
+                    return group;
+                }
+                changed.changed().await.expect("the host runs");
+            }
+        };
+        tokio::time::timeout(PATIENCE, opened)
+            .await
+            .expect("the group opens")
+    }
+
+    /// Which running node leads the show; waits for one.
+    pub async fn show_leader(&self, show: ShowId) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for (n, running) in self.running.iter().enumerate() {
+                let group = running.as_ref().and_then(|r| r.host.show_group(show));
+                if group.is_some_and(|g| g.leadership().borrow().leads && g.has_lease()) {
+                    return n;
+                }
+            }
+            assert!(Instant::now() < deadline, "{show} has no leader");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub async fn set_up(&self, leader: usize, show: ShowId) {
+        let (set_up, _) = self.host(leader).directory().read(|d| d.show_set_up(show));
+        let command = Command::SetUpShow(Box::new(set_up.expect("the show is known")));
+        let request = RequestId::internal("set-up", 1);
+        let entry = Entry {
+            now_ms: 1,
+            commands: vec![Envelope { request, command }],
+        };
+        let (_, outcome) = self.propose(leader, show, entry).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+
+    /// Proposes at `leader`; answers the index and the last command's outcome.
+    pub async fn propose(&self, leader: usize, show: ShowId, entry: Entry) -> (u64, Outcome) {
+        let committed = self
+            .group(leader, show)
+            .await
+            .propose(&entry)
+            .await
+            .expect("it is committed");
+        (
+            committed.index,
+            committed
+                .outcomes
+                .last()
+                .expect("one outcome a command")
+                .clone(),
+        )
+    }
+}
+
+fn harbour_plan() -> NewPlan {
+    let seat = |n: u32| Seat {
+        id: format!("A-{n}"),
+        zone: "Floor".to_owned(),
+        row: "A".to_owned(),
+        number: n.to_string(),
+        category: CategoryNo(0),
+        x: i32::try_from(n).expect("small") * 100,
+        y: 0,
+        accessible: false,
+        companion_of: None,
+    };
+    NewPlan {
+        slug: "harbour".to_owned(),
+        name: "Harbour hall".to_owned(),
+        width: 1000,
+        height: 1000,
+        categories: vec![("Stalls".to_owned(), "#aa0000".to_owned())],
+        seats: (0..8).map(seat).collect(),
+        areas: Vec::new(),
+    }
+}
+
+pub fn harbour_show(slug: &str) -> NewShow {
+    NewShow {
+        slug: slug.to_owned(),
+        event_id: 1,
+        plan_id: 1,
+        venue: "Harbour hall".to_owned(),
+        city: "Amsterdam".to_owned(),
+        country: "NL".to_owned(),
+        starts_at_ms: 1,
+        time_zone: "Europe/Amsterdam".to_owned(),
+        local_date: "2027-03-01".to_owned(),
+        local_time: "20:00".to_owned(),
+        home_region: RegionId::new("r1").expect("a region id"),
+        currency: Currency::parse("EUR").expect("a currency"),
+        price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
+        rules: SaleRules {
+            single_seat: SingleSeatRule::Off,
+            ..SaleRules::default()
+        },
+    }
+}
+
+fn request(buyer: u8, key: &str) -> RequestId {
+    RequestId {
+        caller: BuyerId([buyer; 16]),
+        key: RequestKey::from_text(key),
+    }
+}
+
+fn place(seat: u32) -> Command {
+    Command::PlaceHold(PlaceHold {
+        what: Wanted::Named(vec![SeatNo(seat)]),
+        ttl_ms: 0,
+    })
+}
+
+pub fn hold_seat(buyer: u8, key: &str, seat: u32) -> Entry {
+    Entry {
+        now_ms: 2,
+        commands: vec![Envelope {
+            request: request(buyer, key),
+            command: place(seat),
+        }],
+    }
+}
+
+/// One hold and its release, so that a log can grow without the hall filling up.
+#[allow(
+    dead_code,
+    reason = "not every test file of this crate uses every helper"
+)]
+pub fn hold_and_release(round: u64, seat: u32) -> Entry {
+    let hold = Envelope {
+        request: request(9, &format!("hold {round}")),
+        command: place(seat),
+    };
+    let release = Envelope {
+        request: request(9, &format!("release {round}")),
+        command: Command::ReleaseHold {
+            hold: HoldId(round + 1),
+        },
+    };
+    Entry {
+        now_ms: 2,
+        commands: vec![hold, release],
+    }
+}
