@@ -139,12 +139,7 @@ impl Cluster {
         } else {
             None
         };
-        files.write_all(
-            &topology,
-            wan.as_ref(),
-            &ports,
-            options.otlp_endpoint.as_deref(),
-        )?;
+        files.write_all(&topology, wan.as_ref(), &ports, &options)?;
         let control = ports.control();
         let control_task = match &wan {
             Some(wan) => Some(serve_control(wan.clone(), &mut ports)?),

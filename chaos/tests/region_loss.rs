@@ -122,7 +122,7 @@ async fn hold_seat(node: &NodeClient, show_id: u64, seat: u32) -> bool {
     let named = NamedSeats { seats: vec![seat] };
     let request = SubmitRequest {
         show_id,
-        caller: u128::from(seat).to_be_bytes().to_vec(),
+        caller: u128::from(seat).to_be_bytes().to_vec().into(),
         idempotency_key: "fill".to_owned(),
         command: Some(Command::PlaceHold(PlaceHold {
             ttl_ms: 0,
