@@ -8,6 +8,8 @@
 //! Listeners come first, so that a taken port is found before anything touches the disk. On the way down gRPC stays up
 //! while leaderships are handed over: peers need it to take them. Owns: that order. Must never: leave a task behind.
 
+mod listeners;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -28,10 +30,12 @@ use holdfast_raft::{
     StartError, SystemClock,
 };
 use holdfast_region_config::{Topology, TopologyError};
+pub use listeners::Listeners;
+use listeners::{serve_grpc, serve_http};
 use thiserror::Error;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::{Router, TcpIncoming};
+use tonic::transport::server::Router;
 
 use crate::{
     config::Config,
@@ -53,8 +57,8 @@ use crate::{
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// Largest message that the Directory service reads: one plan, with room.
 const PLAN_MESSAGE_BYTES_MAX: usize = plan::PLAN_BYTES_MAX + 64 * 1024;
-/// How long open connections are waited for at the very end.
-const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// A silent connection is pinged this often, and closed when a ping is not answered for as long.
+const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Between two looks at the disk's health, and two tries to announce this node.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -126,20 +130,23 @@ impl Server {
     /// # Errors
     /// [`ServerError`]; nothing is left running then.
     pub async fn start(config: Config, around: Surroundings) -> Result<Self, ServerError> {
+        let listeners = Listeners::bind(&config).await?;
+        Self::start_on(listeners, config, around).await
+    }
+
+    /// Starts everything on listeners that are bound already: whoever needs to know the ports before the topology is
+    /// written binds them first.
+    ///
+    /// # Errors
+    /// [`ServerError`]; nothing is left running then.
+    pub async fn start_on(
+        sockets: Listeners,
+        config: Config,
+        around: Surroundings,
+    ) -> Result<Self, ServerError> {
         let topology = Arc::new(Topology::load(&config.topology)?);
-        let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen).await?;
-        let (http, http_addr) = listen("http_listen", config.http_listen).await?;
         let metrics = Metrics::new()?;
-        let options = HostOptions {
-            node: config.node_id,
-            topology: Arc::clone(&topology),
-            data_dir: config.data_dir.clone(),
-            snapshots: SnapshotOptions {
-                every_entries: u64::from(config.limits.snapshot_every_entries),
-                keep_entries: u64::from(config.limits.snapshot_keep_entries),
-            },
-        };
-        let host = Host::start(options).await?;
+        let host = Host::start(host_options(&config, Arc::clone(&topology))).await?;
         let limits = Arc::new(config.limits.clone());
         let proposers = Proposers::new(
             host.clone(),
@@ -152,43 +159,34 @@ impl Server {
         );
         let draining = Arc::new(AtomicBool::new(false));
         let stop_listeners = CancellationToken::new();
+        let desk = DirectoryDesk::new(host.clone(), Arc::clone(&topology));
+        let operator = OperatorService::new(host.clone(), Arc::clone(&topology), desk.clone());
         let debug = debug::router(DebugState {
             host: host.clone(),
             topology: Arc::clone(&topology),
             metrics: metrics.clone(),
             draining: Arc::clone(&draining),
         });
-        let deadline_default = Duration::from_millis(u64::from(limits.deadline_default_ms));
-        let desk = DirectoryDesk::new(host.clone(), Arc::clone(&topology));
-        let operator = OperatorService::new(host.clone(), Arc::clone(&topology), desk.clone());
-        let directory = DirectoryService::new(
-            host.clone(),
-            Arc::clone(&topology),
-            desk,
-            stop_listeners.clone(),
+        let router = grpc_router(
+            &host,
+            InventoryService::new(
+                host.clone(),
+                proposers.clone(),
+                millis(limits.deadline_default_ms),
+                stop_listeners.clone(),
+            ),
+            DirectoryService::new(
+                host.clone(),
+                Arc::clone(&topology),
+                desk,
+                stop_listeners.clone(),
+            ),
+            operator.clone(),
         );
-        let inventory = InventoryService::new(
-            host.clone(),
-            proposers.clone(),
-            deadline_default,
-            stop_listeners.clone(),
-        );
-        let router = tonic::transport::Server::builder()
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .http2_keepalive_interval(Some(Duration::from_secs(5)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-            .add_routes(host.peer_service())
-            .add_service(
-                InventoryServer::new(inventory).max_decoding_message_size(COMMAND_BYTES_MAX),
-            )
-            .add_service(
-                DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
-            )
-            .add_service(OperatorServer::new(operator.clone()));
+        let (grpc_addr, http_addr) = (sockets.grpc_addr, sockets.http_addr);
         let listeners = vec![
-            tokio::spawn(serve_http(http, debug, stop_listeners.clone())),
-            tokio::spawn(serve_grpc(grpc, router, stop_listeners.clone())),
+            tokio::spawn(serve_http(sockets.http, debug, stop_listeners.clone())),
+            tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
         ];
         let stop_workers = CancellationToken::new();
         let context = WorkerContext {
@@ -197,7 +195,7 @@ impl Server {
             proposers: proposers.clone(),
             clock: around.clock,
             payments: around.payments,
-            payment_timeout: Duration::from_millis(u64::from(limits.payment_timeout_ms)),
+            payment_timeout: millis(limits.payment_timeout_ms),
             notices: around
                 .notices
                 .unwrap_or_else(|| Arc::new(CountingSink::new(metrics.clone()))),
@@ -217,7 +215,7 @@ impl Server {
             workers,
             stop_listeners,
             listeners,
-            drain_max: Duration::from_millis(u64::from(limits.drain_ms_max)),
+            drain_max: millis(limits.drain_ms_max),
         })
     }
 
@@ -252,55 +250,45 @@ impl Server {
     }
 }
 
-async fn join(what: &str, task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(what, %error, "task ended badly");
+fn millis(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms))
+}
+
+fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
+    HostOptions {
+        node: config.node_id,
+        topology,
+        data_dir: config.data_dir.clone(),
+        snapshots: SnapshotOptions {
+            every_entries: u64::from(config.limits.snapshot_every_entries),
+            keep_entries: u64::from(config.limits.snapshot_keep_entries),
+        },
     }
 }
 
-async fn listen(
-    field: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let failed = |source| ServerError::Listen {
-        field,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+/// Everything that is served on the gRPC port.
+fn grpc_router(
+    host: &Host,
+    inventory: InventoryService,
+    directory: DirectoryService,
+    operator: OperatorService,
+) -> Router {
+    tonic::transport::Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_routes(host.peer_service())
+        .add_service(InventoryServer::new(inventory).max_decoding_message_size(COMMAND_BYTES_MAX))
+        .add_service(
+            DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(OperatorServer::new(operator))
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
-    serve("http", serving, &stop).await;
-}
-
-async fn serve_grpc(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-    serve("grpc", serving, &stop).await;
-}
-
-/// Serves until `stop`, and then no longer than [`CLOSE_MAX`]: by then every leadership has been handed over and every
-/// command answered, so a connection that lingers has nothing to wait for.
-async fn serve<E: std::fmt::Display>(
-    what: &str,
-    serving: impl Future<Output = Result<(), E>>,
-    stop: &CancellationToken,
-) {
-    let late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(CLOSE_MAX).await;
-    };
-    tokio::select! {
-        () = late => tracing::debug!(what, "connections left open at the end"),
-        ended = serving => if let Err(error) = ended {
-            tracing::error!(what, %error, "listener failed");
-        },
+async fn join(what: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(what, %error, "task ended badly");
     }
 }
 

@@ -19,7 +19,7 @@ use holdfast_raft::{
     Host,
     directory::{
         DirectoryCommand, DirectoryOutcome, DirectoryRejection, DirectoryState, NewEvent, NewPlan,
-        NewShow, PlanRecord, ShowRecord,
+        NewShow,
     },
 };
 use holdfast_region_config::{GroupId, RegionId, Topology, place};
@@ -27,7 +27,7 @@ use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
 
-use super::{convert, read, status};
+use super::{catalogue::catalogue, convert, read, status};
 use crate::{
     directory_client::{ChangeError, Changed, DirectoryDesk, FORWARDED_KEY, Forwarded},
     plan::{self, SeatingPlan},
@@ -380,71 +380,5 @@ fn new_plan(slug: String, plan: SeatingPlan) -> NewPlan {
             .collect(),
         seats: seats.collect(),
         areas: areas.collect(),
-    }
-}
-
-fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
-    let events = directory.events().values().map(|record| v1::Event {
-        event_id: record.event_id,
-        slug: record.event.slug.clone(),
-        name: record.event.name.clone(),
-        category: record.event.category.clone(),
-        description: record.event.description.clone(),
-    });
-    v1::Catalogue {
-        as_of: None,
-        version: directory.version(),
-        events: events.collect(),
-        shows: directory
-            .shows()
-            .values()
-            .map(|record| show(record, directory))
-            .collect(),
-        plans: directory.plans().values().map(plan_message).collect(),
-    }
-}
-
-fn plan_message(record: &PlanRecord) -> v1::Plan {
-    let PlanRecord { plan_id, plan } = record;
-    v1::Plan {
-        plan_id: *plan_id,
-        slug: plan.slug.clone(),
-        name: plan.name.clone(),
-        seats: u32::try_from(plan.seats.len()).unwrap_or(u32::MAX),
-        areas: u32::try_from(plan.areas.len()).unwrap_or(u32::MAX),
-        places: places(plan),
-    }
-}
-
-fn places(plan: &NewPlan) -> u64 {
-    let standing: u64 = plan.areas.iter().map(|area| u64::from(area.capacity)).sum();
-    plan.seats.len() as u64 + standing
-}
-
-/// A show's catalogue entry.
-pub(super) fn show(record: &ShowRecord, directory: &DirectoryState) -> v1::Show {
-    let show = &record.show;
-    let plan = directory.plans().get(&show.plan_id);
-    let prices = || show.price_minor.values().copied();
-    v1::Show {
-        show_id: record.show_id.get(),
-        slug: show.slug.clone(),
-        event_id: show.event_id,
-        plan_id: show.plan_id,
-        venue: show.venue.clone(),
-        city: show.city.clone(),
-        country: show.country.clone(),
-        starts_at_ms: show.starts_at_ms,
-        time_zone: show.time_zone.clone(),
-        local_date: show.local_date.clone(),
-        local_time: show.local_time.clone(),
-        home_region: show.home_region.to_string(),
-        group_id: record.group_id.get(),
-        voters: record.voters.iter().map(|node| node.get()).collect(),
-        learners: record.learners.iter().map(|node| node.get()).collect(),
-        currency: show.currency.to_string(),
-        places: plan.map_or(0, |record| places(&record.plan)),
-        price_minor_min: prices().min().unwrap_or_default(),
-        price_minor_max: prices().max().unwrap_or_default(),
     }
 }

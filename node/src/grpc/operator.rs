@@ -16,7 +16,7 @@ use holdfast_raft::{
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tonic::{Code, Request, Response, Status};
 
-use super::{convert, directory, read, status};
+use super::{catalogue, convert, directory, read, status};
 use crate::directory_client::DirectoryDesk;
 
 /// The Operator service of this node.
@@ -109,7 +109,7 @@ impl Operator for OperatorService {
         let linearizable = read::wait(&group, request.read.as_ref()).await?;
         let (show, _) = self.host.directory().read(|directory| {
             let record = directory.shows().get(&ShowId(request.show_id))?;
-            Some(directory::show(record, directory))
+            Some(catalogue::show(record, directory))
         });
         let group_status = convert::group_status(&group.status());
         let (reply, as_of) = group.read(|state| {
