@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use holdfast_node_api::v1::{Category, GetLayoutRequest, Layout};
+use holdfast_node_api::v1::{Category, GetLayoutRequest, Layout, LayoutSeat};
 use tokio::sync::OnceCell;
 
 use crate::limits;
@@ -43,13 +43,17 @@ impl ShowLayout {
         self.seat_numbers.get(id).copied()
     }
 
+    /// The seat with this number.
+    #[must_use]
+    pub fn seat(&self, number: u32) -> Option<&LayoutSeat> {
+        self.layout.seats.get(usize::try_from(number).ok()?)
+    }
+
     /// The plan identifier of a seat number; a number beyond the plan is shown as itself.
     #[must_use]
     pub fn seat_id(&self, number: u32) -> String {
-        let seat = usize::try_from(number)
-            .ok()
-            .and_then(|at| self.layout.seats.get(at));
-        seat.map_or_else(|| format!("#{number}"), |seat| seat.id.clone())
+        self.seat(number)
+            .map_or_else(|| format!("#{number}"), |seat| seat.id.clone())
     }
 
     /// Plan identifiers of seat numbers, in the same order.
@@ -179,7 +183,7 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_node_api::v1::{Area, LayoutSeat};
+    use holdfast_node_api::v1::Area;
 
     use super::*;
 

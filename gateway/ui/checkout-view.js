@@ -3,8 +3,9 @@
 import { ApiError, read, remember, serverNow, write } from "./api.js";
 import { countdown } from "./countdown.js";
 import { alarm, announce, h, notice, show } from "./dom.js";
-import { count, money, when } from "./format.js";
+import { count, money, placeName, sentence, when } from "./format.js";
 
+const OVER = "This hold is over";
 const PAYMENT_LOOK_MS = 1000;
 const STEPS = ["Choose", "Hold", "Pay", "Tickets"];
 
@@ -14,6 +15,12 @@ const TOKENS = [
   ["tok_timeout", "A provider that does not answer", "Nothing is charged; the order stays open."],
 ];
 
+/** What to say when a payment came to nothing: title, advice. */
+const REFUSALS = {
+  payment_declined: ["The payment was declined", "Nothing was charged. Your order is still open: try another card."],
+  payment_timeout: ["The payment provider did not answer", "Nothing was charged. Your order is still open: please try again."],
+};
+
 function steps(now) {
   return h("ol", { class: "steps", "aria-label": "Steps" }, STEPS.map((step) => h("li", { "aria-current": step === now && "step" }, step)));
 }
@@ -22,7 +29,7 @@ function steps(now) {
 function lines(item) {
   const places = item.general_admission
     ? [h("li", {}, h("span", {}, item.general_admission.area), h("span", {}, count(item.quantity, "place")))]
-    : item.seats.map((seat) => h("li", {}, h("span", {}, `Seat ${seat}`)));
+    : item.places.map((place) => h("li", {}, h("span", {}, placeName(place), " ", h("small", {}, place.category)), h("span", { class: "money" }, money(place.price_minor, item.currency))));
   return h("ul", { class: "lines" }, places, h("li", { class: "total" }, h("span", {}, "Total"), h("span", { class: "money" }, money(item.total_minor, item.currency))));
 }
 
@@ -39,7 +46,7 @@ async function act(button, messages, work) {
     await work();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    messages.replaceChildren(notice("bad", error.problem.title ?? "That did not work", error.message));
+    messages.replaceChildren(notice("bad", sentence(error.problem.title ?? "that did not work"), sentence(error.message)));
     alarm(error.message);
   }
   button.disabled = false;
@@ -57,7 +64,7 @@ export async function holdView(id, reload) {
     location.replace(`#/orders/${hold.order}`);
     return null;
   }
-  const { item, head: top } = await head(hold.show, "Hold", hold.state === "active" ? "These are yours for now" : "This hold is over");
+  const { item, head: top } = await head(hold.show, "Hold", hold.state === "active" ? "These are yours for now" : OVER);
   if (hold.state !== "active") {
     show("Hold", h("div", { class: "narrow" }, top, over(hold, item)));
     return null;
@@ -66,6 +73,7 @@ export async function holdView(id, reload) {
   const wholeMs = Math.max(hold.expires_at_ms - hold.now_ms, 60_000);
   const timer = countdown(hold.expires_at_ms, wholeMs, () => {
     alarm("Your hold has expired; the seats were released.");
+    top.find((part) => part.tagName === "H1").textContent = OVER;
     show("Hold", h("div", { class: "narrow" }, top, over({ ...hold, state: "expired" }, item)));
   });
   const capped = hold.expires_at_ms >= hold.expires_at_max_ms;
@@ -86,7 +94,7 @@ export async function holdView(id, reload) {
   });
   extend.hidden = capped;
   const split = hold.seats.length > 1 && !hold.contiguous && notice("warn", "Not all side by side", "There was no unbroken run of that many seats; these are as near as possible.");
-  show("Hold", h("div", { class: "narrow" }, top, messages, h("section", { class: "card" }, timer, lines(hold), toOrder, h("div", { class: "row" }, h("span", {}), extend, release)), split));
+  show("Hold", h("div", { class: "narrow" }, top, messages, h("section", { class: "card" }, timer, lines(hold), toOrder, h("div", { class: "row" }, extend, release)), split));
   return () => timer.stop();
 }
 
@@ -158,11 +166,11 @@ async function settle(order, token, pay, timer, reload) {
     if (!(error instanceof ApiError) || !error.problem.order) throw error;
     timer.stop();
     alarm(error.message);
-    await reload(notice("bad", error.problem.title, error.message));
+    await reload(notice("bad", ...(REFUSALS[error.code] ?? [sentence(error.problem.title), sentence(error.message)])));
   }
 }
 
 function tickets(order) {
-  const seats = order.tickets.map((ticket, at) => h("li", { class: "ticket" }, h("span", { class: "kicker" }, "Admit one"), h("b", {}, order.general_admission ? order.general_admission.area : `Seat ${order.seats[at]}`), h("code", {}, ticket)));
+  const seats = order.tickets.map((ticket, at) => h("li", { class: "ticket" }, h("span", { class: "kicker" }, "Admit one"), h("b", {}, order.general_admission ? order.general_admission.area : placeName(order.places[at])), h("code", {}, ticket)));
   return h("div", {}, h("h2", {}, count(order.tickets.length, "ticket")), h("ul", { class: "tickets" }, seats));
 }

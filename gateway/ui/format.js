@@ -41,3 +41,9 @@ export function clock(ms) {
 
 /** "3 seats", "1 seat" */
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+/** The API's terse lower case as a sentence. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, ".");
+
+/** A place in a hold or order, for people. */
+export const placeName = (place) => `${place.zone}, row ${place.row}, seat ${place.number}`;

@@ -5,6 +5,8 @@ import { alarm, h, s } from "./dom.js";
 const ZOOM_STEP = 1.6;
 const ZOOM_MAX = 24;
 const DRAG_PX = 5;
+/** Floor that one standing person takes, in squares of the distance between seats. */
+const PERSON_SHARE = 0.55;
 
 /** Shapes by state, one unit in radius. Fill that is not given comes from the seat: its price's colour. */
 function symbols() {
@@ -66,30 +68,35 @@ export class SeatMap {
       layer.append(use);
     });
     this.box = this.extent(seats, areas);
-    const areaLayer = s("g", {}, areas.map((area) => this.areaShape(area, () => chooseArea(area.id))));
+    this.svg.style.aspectRatio = `${this.box.w} / ${this.box.h}`;
+    const areaLayer = s("g", {}, areas.map((area) => this.areaShape(area, colours.get(area.category) ?? "#7a7a7a", () => chooseArea(area.id))));
     this.svg.append(definitions(this.radius), areaLayer, this.labels(seats), layer, this.ring);
     this.refresh(seats.keys());
   }
 
-  /** How large an area is drawn: by its share of the hall, within reason. */
-  areaSize() {
-    return { w: this.radius * 22, h: this.radius * 9 };
+  /** How large an area is drawn, from its corner: by the room its people need, no wider than up to the next area. */
+  areaSize(area) {
+    const footprint = area.capacity * PERSON_SHARE * (this.radius * 2.4) ** 2;
+    const beside = this.model.areas.filter((other) => other.x > area.x && Math.abs(other.y - area.y) < this.radius).map((other) => other.x - area.x);
+    const w = Math.max(this.radius * 14, Math.min(Math.sqrt(footprint), 0.95 * Math.min(...beside, Infinity)));
+    return { w, h: Math.max(this.radius * 7, Math.min(footprint / w, 2 * w)) };
   }
 
-  areaShape(area, choose) {
-    const { w, h: height } = this.areaSize();
-    const size = this.radius * 2.1;
-    const free = s("text", { class: "area-text", x: area.x, y: area.y + size * 1.25, "font-size": size * 0.72 });
+  areaShape(area, colour, choose) {
+    const { w, h: height } = this.areaSize(area);
+    const size = Math.min(w / 8, height / 4);
+    const [x, y] = [area.x + w / 2, area.y + height / 2];
+    const free = s("text", { class: "area-text", x, y: y + size * 1.1, "font-size": size * 0.62 });
     this.areaTexts.push(free);
     return s("g", { role: "button", tabindex: 0, "aria-label": `${area.name}, standing, choose places`, onclick: choose, onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) },
-      s("rect", { class: "area-box", x: area.x - w / 2, y: area.y - height / 2, width: w, height, rx: this.radius * 1.5, "stroke-width": this.radius * 0.2, "stroke-dasharray": `${this.radius} ${this.radius * 0.6}` }),
-      s("text", { class: "area-text", x: area.x, y: area.y - size * 0.1, "font-size": size }, area.name), free);
+      s("rect", { class: "area-box", x: area.x, y: area.y, width: w, height, rx: this.radius * 1.5, fill: colour, stroke: colour, "stroke-width": this.radius * 0.2, "stroke-dasharray": `${this.radius} ${this.radius * 0.6}` }),
+      s("text", { class: "area-text", x, y, "font-size": size }, area.name), free);
   }
 
   extent(seats, areas) {
-    const { w, h: height } = this.areaSize();
-    const xs = [...seats.map((seat) => seat.x), ...areas.flatMap((area) => [area.x - w / 2, area.x + w / 2])];
-    const ys = [...seats.map((seat) => seat.y), ...areas.flatMap((area) => [area.y - height / 2, area.y + height / 2])];
+    const sizes = areas.map((area) => this.areaSize(area));
+    const xs = [...seats.map((seat) => seat.x), ...areas.flatMap((area, at) => [area.x, area.x + sizes[at].w])];
+    const ys = [...seats.map((seat) => seat.y), ...areas.flatMap((area, at) => [area.y, area.y + sizes[at].h])];
     const low = (list) => list.reduce((a, b) => Math.min(a, b), Infinity);
     const high = (list) => list.reduce((a, b) => Math.max(a, b), -Infinity);
     const pad = this.radius * 5;
@@ -107,8 +114,8 @@ export class SeatMap {
       zones.set(seat.zone, { left: Math.min(zone.left, seat.x), right: Math.max(zone.right, seat.x), top: Math.min(zone.top, seat.y) });
     }
     const layer = s("g", { "aria-hidden": "true" });
-    for (const seat of rows.values()) layer.append(s("text", { class: "row-label", x: seat.x - this.radius * 2.3, y: seat.y, "font-size": this.radius * 1.1 }, seat.row));
-    for (const [name, zone] of zones) layer.append(s("text", { class: "zone-label", x: (zone.left + zone.right) / 2, y: zone.top - this.radius * 2, "font-size": this.radius * 2 }, name));
+    for (const seat of rows.values()) layer.append(s("text", { class: "row-label", x: seat.x - this.radius * 1.6, y: seat.y, "font-size": this.radius * 1.1 }, seat.row));
+    for (const [name, zone] of zones) layer.append(s("text", { class: "zone-label", x: (zone.left + zone.right) / 2, y: zone.top - this.radius * 2, "font-size": Math.max(this.radius * 2, this.box.w / 70) }, name));
     return layer;
   }
 

@@ -2,7 +2,7 @@
 
 import { ApiError, read, remember, write } from "./api.js";
 import { alarm, announce, h, notice, show } from "./dom.js";
-import { count, money, when } from "./format.js";
+import { count, money, sentence, when } from "./format.js";
 import { SeatList } from "./seat-list.js";
 import { SeatMap, refuse, sample } from "./seat-map.js";
 import { SeatModel } from "./seat-model.js";
@@ -69,7 +69,7 @@ class ShowPage {
       for (const button of tabs) button.setAttribute("aria-pressed", button.dataset.view === name);
       controls.hidden = name !== "map";
     };
-    const tabs = ["map", "list"].map((name) => h("button", { type: "button", class: "quiet", "data-view": name, "aria-pressed": name === "map", onclick: () => pick(name) }, name === "map" ? "Map" : "List"));
+    const tabs = ["map", "list"].map((name) => h("button", { type: "button", class: "quiet", "data-view": name, "aria-pressed": String(name === "map"), onclick: () => pick(name) }, name === "map" ? "Map" : "List"));
     show(item.event_name,
       h("p", { class: "crumb" }, h("a", { href: "#/" }, "← All events")),
       h("header", { class: "show-head" }, h("div", {}, h("p", { class: "kicker" }, item.event_category), h("h1", {}, item.event_name), h("p", { class: "meta" }, `${item.venue}, ${item.city} · ${when(item)}`))),
@@ -168,8 +168,8 @@ class ShowPage {
       unavailable: "The sale cannot be reached just now",
     };
     const advice = { seats_taken: "The map shows what is free now; your other seats are still chosen.", outcome_unknown: "Look at the map in a moment: a hold that was made keeps its seats for some minutes.", unavailable: "Nothing was held. Please try again in a few seconds." };
-    const title = titles[error.code] ?? error.problem.title ?? "That did not work";
-    this.messages.replaceChildren(notice("bad", title, advice[error.code] ?? error.message));
+    const title = titles[error.code] ?? sentence(error.problem.title ?? "that did not work");
+    this.messages.replaceChildren(notice("bad", title, advice[error.code] ?? sentence(error.message)));
     this.messages.scrollIntoView({ block: "nearest" });
     alarm(title);
     await this.poll(true).catch(() => {});

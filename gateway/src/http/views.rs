@@ -83,6 +83,24 @@ fn general_admission(layout: &ShowLayout, area: Option<u32>, quantity: u32) -> V
     }
 }
 
+/// The seats of a hold or order with what a person calls them.
+fn places(layout: &ShowLayout, numbers: &[u32]) -> Vec<Value> {
+    let seats = numbers.iter().filter_map(|number| layout.seat(*number));
+    seats
+        .map(|seat| {
+            let category = layout.category(seat.category);
+            json!({
+                "id": seat.id,
+                "zone": seat.zone,
+                "row": seat.row,
+                "number": seat.number,
+                "category": category.map(|category| category.name.as_str()),
+                "price_minor": category.map(|category| category.price_minor),
+            })
+        })
+        .collect()
+}
+
 /// A hold of show `show_id`, true at log index `index`.
 pub(super) fn hold(show_id: u64, hold: &Hold, layout: &ShowLayout, index: u64) -> Value {
     let order = hold
@@ -93,6 +111,7 @@ pub(super) fn hold(show_id: u64, hold: &Hold, layout: &ShowLayout, index: u64) -
         "show": ShowRef(show_id).to_string(),
         "state": hold_state(hold.state()),
         "seats": layout.seat_ids(&hold.seats),
+        "places": places(layout, &hold.seats),
         "general_admission": general_admission(layout, hold.area, hold.quantity),
         "quantity": hold.quantity,
         "contiguous": hold.contiguous,
@@ -121,6 +140,7 @@ pub(super) fn order(show_id: u64, order: &Order, layout: &ShowLayout, index: u64
         "show": ShowRef(show_id).to_string(),
         "state": order_state(order.state()),
         "seats": layout.seat_ids(&order.seats),
+        "places": places(layout, &order.seats),
         "general_admission": general_admission(layout, order.area, order.quantity),
         "quantity": order.quantity,
         "total_minor": order.total_minor,
