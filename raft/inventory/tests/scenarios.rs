@@ -5,6 +5,8 @@
 //! cargo test -p holdfast-inventory --test scenarios` writes the new answers into the files: read the
 //! difference before you commit it.
 
+#![expect(clippy::unwrap_used, reason = "a broken scenario must stop the test")]
+
 #[path = "scenarios/language.rs"]
 mod language;
 #[path = "scenarios/stage.rs"]

@@ -8,27 +8,27 @@ use holdfast_inventory::show::{Area, Category, SaleRules, Seat, ShowSetUp, Singl
 
 /// Names of the seats, areas and categories of the show on stage.
 #[derive(Default)]
-pub struct Names {
-    pub seats: Vec<String>,
-    pub areas: Vec<String>,
-    pub categories: Vec<String>,
+pub(crate) struct Names {
+    pub(crate) seats: Vec<String>,
+    pub(crate) areas: Vec<String>,
+    pub(crate) categories: Vec<String>,
     /// Row name and its seats, for maps.
-    pub rows: Vec<(String, Vec<SeatNo>)>,
+    pub(crate) rows: Vec<(String, Vec<SeatNo>)>,
 }
 
 impl Names {
     /// The seat of that name; a seat beyond the layout for a name that nobody has.
-    pub fn seat(&self, name: &str) -> SeatNo {
+    pub(crate) fn seat(&self, name: &str) -> SeatNo {
         let index = self.seats.iter().position(|s| s == name).unwrap_or(9_999);
         SeatNo(u32::try_from(index).unwrap())
     }
 
-    pub fn area(&self, name: &str) -> AreaNo {
+    pub(crate) fn area(&self, name: &str) -> AreaNo {
         let index = self.areas.iter().position(|s| s == name).unwrap_or(999);
         AreaNo(u16::try_from(index).unwrap())
     }
 
-    pub fn category(&self, name: &str) -> CategoryNo {
+    pub(crate) fn category(&self, name: &str) -> CategoryNo {
         let index = self
             .categories
             .iter()
@@ -37,7 +37,7 @@ impl Names {
         CategoryNo(u16::try_from(index).unwrap())
     }
 
-    pub fn list(&self, seats: &[SeatNo]) -> String {
+    pub(crate) fn list(&self, seats: &[SeatNo]) -> String {
         let name = |s: &SeatNo| {
             self.seats
                 .get(s.index())
@@ -49,7 +49,7 @@ impl Names {
 }
 
 /// `0:05` or `0:05:30` (hours, minutes, seconds since the scenario began) in ms.
-pub fn time_ms(text: &str) -> Result<u64, String> {
+pub(crate) fn time_ms(text: &str) -> Result<u64, String> {
     let parts: Result<Vec<u64>, _> = text.split(':').map(str::parse).collect();
     match parts.map_err(|_| format!("{text} is no time"))?.as_slice() {
         [h, m] => Ok((h * 60 + m) * 60_000),
@@ -59,7 +59,7 @@ pub fn time_ms(text: &str) -> Result<u64, String> {
 }
 
 /// The time as a scenario writes it.
-pub fn time(ms: u64) -> String {
+pub(crate) fn time(ms: u64) -> String {
     let (s, rest) = (ms / 1_000, ms % 1_000);
     let text = format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60);
     if rest == 0 {
@@ -69,7 +69,7 @@ pub fn time(ms: u64) -> String {
     }
 }
 
-pub fn minor(text: &str) -> Result<u64, String> {
+pub(crate) fn minor(text: &str) -> Result<u64, String> {
     let (whole, cents) = text
         .split_once('.')
         .ok_or_else(|| format!("{text} is no price"))?;
@@ -78,12 +78,12 @@ pub fn minor(text: &str) -> Result<u64, String> {
     Ok(whole * 100 + cents)
 }
 
-pub fn money(minor: u64, currency: Currency) -> String {
+pub(crate) fn money(minor: u64, currency: Currency) -> String {
     format!("{}.{:02} {currency}", minor / 100, minor % 100)
 }
 
 /// Reads the lines of a `show … end` block.
-pub fn show(block: &[String]) -> Result<(ShowSetUp, Names), String> {
+pub(crate) fn show(block: &[String]) -> Result<(ShowSetUp, Names), String> {
     let mut names = Names::default();
     let mut set_up = ShowSetUp {
         show: ShowId(1),
@@ -217,7 +217,7 @@ fn places(names: &Names, seats: &[SeatNo], area: Option<AreaNo>, quantity: u32) 
     }
 }
 
-pub fn hold(names: &Names, view: &HoldView) -> String {
+pub(crate) fn hold(names: &Names, view: &HoldView) -> String {
     let state = match view.state {
         HoldState::Active => "active",
         HoldState::Released => "released",
@@ -234,7 +234,7 @@ pub fn hold(names: &Names, view: &HoldView) -> String {
     )
 }
 
-pub fn order(names: &Names, view: &OrderView) -> String {
+pub(crate) fn order(names: &Names, view: &OrderView) -> String {
     let state = match view.state {
         OrderState::Open => "open",
         OrderState::Paying => "paying",

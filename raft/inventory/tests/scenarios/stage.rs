@@ -17,19 +17,19 @@ use crate::language::{self, Names};
 
 /// A shard, its clock and everything that was refused on it.
 #[derive(Default)]
-pub struct Stage {
+pub(crate) struct Stage {
     state: InventoryState,
     names: Names,
     now_ms: u64,
     steps: u64,
-    pub codes: BTreeSet<String>,
+    pub(crate) codes: BTreeSet<String>,
 }
 
 type Answers = Result<Vec<String>, String>;
 
 impl Stage {
     /// Plays one step and gives its answers.
-    pub fn step(&mut self, block: &[String]) -> Answers {
+    pub(crate) fn step(&mut self, block: &[String]) -> Answers {
         self.steps += 1;
         let line = block.first().map_or("", |line| line.trim());
         let words: Vec<&str> = line.split_whitespace().collect();

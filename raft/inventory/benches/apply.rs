@@ -1,0 +1,259 @@
+//! Commands a second through `apply`, one core, no log and no network: what the state machine itself costs.
+//!
+//! `cargo bench -p holdfast-inventory`. Guards the aim of 200,000 holds a second on a 10,000-seat show.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time, the crate never does"
+)]
+
+use std::time::Instant;
+
+use holdfast_inventory::command::{PaymentFact, PlaceHold, RecordPayment, Wanted};
+use holdfast_inventory::ids::{
+    AreaNo, AttemptNo, BuyerId, CategoryNo, Currency, HoldId, OrderId, RequestId, RequestKey,
+    SeatNo, ShowId,
+};
+use holdfast_inventory::show::{Area, Category, SaleRules, Seat, ShowSetUp, SingleSeatRule};
+use holdfast_inventory::{Command, Entry, Envelope, InventoryState, apply, codec};
+
+const ROWS: u32 = 100;
+const ROW_SEATS: u32 = 100;
+const SEATS: u32 = ROWS * ROW_SEATS;
+const BATCH: usize = 256;
+
+fn show() -> ShowSetUp {
+    let seat = |n: u32| Seat {
+        id: format!("seat-{n}"),
+        zone: "hall".to_owned(),
+        row: format!("row {}", n / ROW_SEATS),
+        number: (n % ROW_SEATS).to_string(),
+        category: CategoryNo(0),
+        x: i32::try_from(n % ROW_SEATS).unwrap_or(0) * 100,
+        y: i32::try_from(n / ROW_SEATS).unwrap_or(0) * 100,
+        accessible: false,
+        companion_of: None,
+    };
+    let area = Area {
+        id: "floor".to_owned(),
+        name: "Floor".to_owned(),
+        category: CategoryNo(0),
+        capacity: 1_000_000,
+        x: 0,
+        y: 0,
+    };
+    ShowSetUp {
+        show: ShowId(1),
+        currency: Currency::NONE,
+        categories: vec![Category {
+            name: "all".to_owned(),
+            color: String::new(),
+            price_minor: 5_000,
+        }],
+        seats: (0..SEATS).map(seat).collect(),
+        areas: vec![area],
+        width: i32::try_from(ROW_SEATS).unwrap_or(0) * 100,
+        height: 0,
+        rules: SaleRules {
+            single_seat: SingleSeatRule::Lenient,
+            ..SaleRules::default()
+        },
+    }
+}
+
+/// A buyer of its own for each `who`.
+fn envelope(who: u64, n: u64, command: Command) -> Envelope {
+    let mut buyer = [1; 16];
+    buyer[..8].copy_from_slice(&who.to_le_bytes());
+    let request = RequestId {
+        caller: BuyerId(buyer),
+        key: RequestKey::internal("bench", n),
+    };
+    Envelope { request, command }
+}
+
+fn place(what: Wanted) -> Command {
+    Command::PlaceHold(PlaceHold { what, ttl_ms: 0 })
+}
+
+fn pair(n: u64) -> Wanted {
+    let first = u32::try_from(n * 2 % u64::from(SEATS)).unwrap_or(0);
+    Wanted::Named(vec![SeatNo(first), SeatNo(first + 1)])
+}
+
+struct Bench {
+    state: InventoryState,
+    now_ms: u64,
+    n: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut bench = Self {
+            state: InventoryState::new(),
+            now_ms: 1,
+            n: 0,
+        };
+        bench.run("", vec![(0, Command::SetUpShow(Box::new(show())))]);
+        bench
+    }
+
+    /// Applies commands in batches and prints how many a second, and how many had an effect.
+    fn run(&mut self, name: &str, commands: Vec<(u64, Command)>) {
+        let count = commands.len();
+        let mut entries = Vec::new();
+        let mut commands = commands.into_iter().peekable();
+        while commands.peek().is_some() {
+            let batch = commands.by_ref().take(BATCH);
+            let commands = batch.map(|(who, command)| {
+                self.n += 1;
+                envelope(who, self.n, command)
+            });
+            entries.push(Entry {
+                now_ms: self.now_ms,
+                commands: commands.collect(),
+            });
+        }
+        let start = Instant::now();
+        let mut done = 0;
+        for entry in &entries {
+            let outcomes = apply(&mut self.state, entry);
+            done += outcomes
+                .iter()
+                .filter(|outcome| outcome.effect().is_some())
+                .count();
+        }
+        let took = start.elapsed();
+        if !name.is_empty() {
+            let per_second = count as u128 * 1_000_000_000 / took.as_nanos().max(1);
+            println!("{name:<44} {per_second:>10}/s   {count} commands, {done} had an effect");
+        }
+    }
+}
+
+fn main() {
+    let pairs = u64::from(SEATS / 2);
+
+    let mut bench = Bench::new();
+    bench.run(
+        "hold two named seats, free",
+        (0..pairs).map(|n| (n, place(pair(n)))).collect(),
+    );
+    bench.run(
+        "hold two named seats, taken",
+        (0..200_000).map(|n| (n, place(pair(n)))).collect(),
+    );
+    bench.run(
+        "extend",
+        (0..pairs)
+            .map(|n| {
+                (
+                    n,
+                    Command::ExtendHold {
+                        hold: HoldId(n + 1),
+                    },
+                )
+            })
+            .collect(),
+    );
+    bench.run(
+        "open order",
+        (0..pairs)
+            .map(|n| {
+                (
+                    n,
+                    Command::OpenOrder {
+                        hold: HoldId(n + 1),
+                    },
+                )
+            })
+            .collect(),
+    );
+    let pay = |n| Command::PayOrder {
+        order: OrderId(n + 1),
+        payment_token: "tok_approve".to_owned(),
+    };
+    bench.run("pay", (0..pairs).map(|n| (n, pay(n))).collect());
+    for (name, fact) in [
+        ("authorised", PaymentFact::Authorised),
+        ("captured", PaymentFact::Captured),
+    ] {
+        let fact = |n| {
+            let (order, attempt) = (OrderId(n + 1), AttemptNo(1));
+            Command::RecordPayment(RecordPayment {
+                order,
+                attempt,
+                fact,
+            })
+        };
+        bench.run(name, (0..pairs).map(|n| (n, fact(n))).collect());
+    }
+
+    let mut bench = Bench::new();
+    let churn = (0..50 * pairs).flat_map(|n| {
+        [
+            (n, place(pair(n))),
+            (
+                n,
+                Command::ReleaseHold {
+                    hold: HoldId(n + 1),
+                },
+            ),
+        ]
+    });
+    bench.run("hold and release, 250,000 times", churn.collect());
+    let start = Instant::now();
+    let bytes = codec::encode_snapshot(&bench.state);
+    println!(
+        "{:<44} {:>10} bytes in {:?}",
+        "snapshot after that",
+        bytes.len(),
+        start.elapsed()
+    );
+    let start = Instant::now();
+    let again = codec::decode_snapshot(&bytes).map(|state| state.clock_ms());
+    println!(
+        "{:<44} {:>10?} after {:?}",
+        "read back, clock",
+        again.ok(),
+        start.elapsed()
+    );
+
+    let mut bench = Bench::new();
+    let area = || {
+        place(Wanted::GeneralAdmission {
+            area: AreaNo(0),
+            quantity: 2,
+        })
+    };
+    bench.run(
+        "hold two general-admission places",
+        (0..200_000).map(|n| (n, area())).collect(),
+    );
+    let best = || {
+        place(Wanted::BestAvailable {
+            quantity: 2,
+            category: None,
+            accessible: 0,
+        })
+    };
+    bench.run(
+        "best available, two of ten thousand",
+        (0..pairs).map(|n| (n, best())).collect(),
+    );
+    bench.now_ms += 8 * 60_000;
+    bench.run("expiry of them all", vec![(0, Command::Tick); 60]);
+
+    let mut bench = Bench::new();
+    let holds: Vec<Envelope> = (0..2_560).map(|n| envelope(n, n, place(pair(n)))).collect();
+    let bytes = codec::encode_entry(&Entry {
+        now_ms: 1,
+        commands: holds,
+    })
+    .map(|b| b.len());
+    println!(
+        "{:<44} {:>10?}",
+        "bytes of 2,560 holds in one entry",
+        bytes.ok()
+    );
+    bench.run("", Vec::new());
+}

@@ -1,0 +1,733 @@
+//! A naive model of a show: lists, walked from end to end. It shares no code with what it judges.
+//!
+//! It expires everything at once, keeps no index and no counter, and finds every reason to refuse before
+//! it picks the first in precedence.
+
+use std::collections::BTreeSet;
+
+use holdfast_inventory::command::{Command, Envelope, PaymentFact, PlaceHold, Wanted};
+use holdfast_inventory::ids::{BuyerId, RequestId};
+use holdfast_inventory::outcome::{HoldState, OrderState};
+use holdfast_inventory::show::SingleSeatRule;
+use holdfast_inventory::{Outcome, Rejection};
+
+use crate::plan;
+use crate::said::{self, Said, SaidHold, SaidOrder};
+
+const DAY_MS: u64 = 24 * 60 * plan::MINUTE_MS;
+
+/// Neighbours in order, known by heart and not computed. The second row is numbered odd to the left and even to the right.
+const RUNS: [&[u32]; 4] = [&[0, 1, 2, 3], &[4, 5], &[10, 8, 6, 7, 9], &[11, 12, 13]];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    None,
+    Authorising,
+    Capturing,
+    Voiding,
+    Declined,
+    Voided,
+    Captured,
+}
+
+#[derive(Clone, Debug)]
+struct Hold {
+    buyer: BuyerId,
+    ttl_ms: u64,
+    said: SaidHold,
+    forgotten: bool,
+    forget_at_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Order {
+    buyer: BuyerId,
+    hold: usize,
+    area: Option<usize>,
+    attempt: u32,
+    attempt_state: Attempt,
+    said: SaidOrder,
+    forgotten: bool,
+    forget_at_ms: Vec<u64>,
+}
+
+pub(crate) struct Model {
+    rule: SingleSeatRule,
+    now_ms: u64,
+    holds: Vec<Hold>,
+    orders: Vec<Order>,
+    blocked: BTreeSet<u32>,
+    tickets: u64,
+    remembered: Vec<(u64, RequestId, Command, Said)>,
+}
+
+impl Model {
+    pub(crate) fn new(rule: SingleSeatRule) -> Self {
+        Self {
+            rule,
+            now_ms: 0,
+            holds: Vec::new(),
+            orders: Vec::new(),
+            blocked: BTreeSet::new(),
+            tickets: 0,
+            remembered: Vec::new(),
+        }
+    }
+
+    /// An entry begins: time moves, what is due ends, what is old goes.
+    pub(crate) fn advance(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        let now_ms = self.now_ms;
+        for hold in &mut self.holds {
+            if hold.said.state == HoldState::Active && hold.said.expires_at_ms <= now_ms {
+                hold.said.state = HoldState::Expired;
+                hold.forget_at_ms = Some(now_ms + DAY_MS);
+            }
+        }
+        for order in &mut self.orders {
+            let unpaid = matches!(order.said.state, OrderState::Open | OrderState::Paying);
+            if unpaid && order.said.expires_at_ms <= now_ms {
+                order.said.state = OrderState::Expired;
+                order.forget_at_ms.push(now_ms + DAY_MS);
+            }
+        }
+        self.remembered
+            .retain(|(at_ms, ..)| at_ms + DAY_MS > now_ms);
+        for hold in &mut self.holds {
+            hold.forgotten |= hold.forget_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        }
+        for order in &mut self.orders {
+            let due = order
+                .forget_at_ms
+                .iter()
+                .filter(|at_ms| **at_ms <= now_ms)
+                .count();
+            order.forget_at_ms.retain(|at_ms| *at_ms > now_ms);
+            if due > 0
+                && matches!(
+                    order.said.state,
+                    OrderState::Expired | OrderState::Cancelled
+                )
+            {
+                if unsettled(order.attempt_state) {
+                    order.forget_at_ms.push(now_ms + DAY_MS);
+                } else {
+                    order.forgotten = true;
+                    self.holds[order.hold].forgotten = true;
+                }
+            }
+        }
+    }
+
+    /// What should be said to a command; says in words where the outcome is wrong.
+    pub(crate) fn command(&mut self, envelope: &Envelope, outcome: &Outcome) -> Result<(), String> {
+        let Envelope { request, command } = envelope;
+        let (came, again) = said::outcome(outcome);
+        let known = self.remembered.iter().find(|(_, r, ..)| r == request);
+        if let Some((_, _, body, first)) = known.filter(|_| command.is_remembered()) {
+            let expected = if body == command {
+                (first.clone(), true)
+            } else {
+                (Said::No("request_reused"), false)
+            };
+            return same(&expected, &(came, again));
+        }
+        let expected = self.judge(request.caller, command, &came)?;
+        same(&(expected.clone(), false), &(came, again))?;
+        if command.is_remembered() && !matches!(expected, Said::No(_)) {
+            self.remembered
+                .push((self.now_ms, *request, command.clone(), expected));
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, who: BuyerId, command: &Command, came: &Said) -> Result<Said, String> {
+        Ok(match command {
+            Command::PlaceHold(wanted) => return self.place(who, wanted, came),
+            Command::ExtendHold { hold } => match self.active(who, hold.0) {
+                Err(no) => no,
+                Ok(i) => {
+                    let hold = &mut self.holds[i];
+                    if hold.said.expires_at_ms == hold.said.cap_at_ms {
+                        return Ok(Said::No("hold_cap_reached"));
+                    }
+                    let anew = (self.now_ms + hold.ttl_ms).min(hold.said.cap_at_ms);
+                    hold.said.expires_at_ms = hold.said.expires_at_ms.max(anew);
+                    Said::Hold(hold.said.clone())
+                }
+            },
+            Command::ReleaseHold { hold } => match self.active(who, hold.0) {
+                Err(no) => no,
+                Ok(i) => {
+                    self.holds[i].said.state = HoldState::Released;
+                    self.holds[i].forget_at_ms = Some(self.now_ms + DAY_MS);
+                    Said::Hold(self.holds[i].said.clone())
+                }
+            },
+            Command::OpenOrder { hold } => match self.active(who, hold.0) {
+                Err(no) => no,
+                Ok(i) => self.open(i),
+            },
+            Command::PayOrder {
+                order,
+                payment_token,
+            } => self.pay(who, order.0, payment_token.is_empty()),
+            Command::RecordPayment(said) => self.fact(said.order.0, said.attempt.0, said.fact),
+            Command::CancelOrder { order } => match self.payable(who, order.0) {
+                Err(no) => no,
+                Ok(i) => {
+                    self.orders[i].said.state = OrderState::Cancelled;
+                    self.orders[i].forget_at_ms.push(self.now_ms + DAY_MS);
+                    Said::Order(self.orders[i].said.clone())
+                }
+            },
+            Command::BlockSeats { seats, .. } => {
+                let seats: Vec<u32> = seats.iter().map(|s| s.0).collect();
+                let mut no = bad_list(&seats);
+                if seats.iter().any(|s| self.blocked.contains(s)) {
+                    no.push("seats_blocked");
+                }
+                if seats
+                    .iter()
+                    .any(|s| !self.is_free(*s) && !self.blocked.contains(s))
+                {
+                    no.push("seats_taken");
+                }
+                self.change(seats, &no, true)
+            }
+            Command::UnblockSeats { seats } => {
+                let seats: Vec<u32> = seats.iter().map(|s| s.0).collect();
+                let mut no = bad_list(&seats);
+                if seats.iter().any(|s| !self.blocked.contains(s)) {
+                    no.push("seats_not_blocked");
+                }
+                self.change(seats, &no, false)
+            }
+            Command::SetUpShow(set_up) if **set_up == plan::set_up(self.rule) => Said::Fine,
+            Command::SetUpShow(_) => Said::No("show_already_set_up"),
+            Command::Tick => Said::Fine,
+            // The model keeps no outbox: the invariants compare it with the orders.
+            Command::AcknowledgeOutbox { .. } => came.clone(),
+        })
+    }
+
+    fn change(&mut self, mut seats: Vec<u32>, no: &[&'static str], block: bool) -> Said {
+        if let Some(no) = first(no) {
+            return no;
+        }
+        seats.sort_unstable();
+        for seat in &seats {
+            if block {
+                self.blocked.insert(*seat);
+            } else {
+                self.blocked.remove(seat);
+            }
+        }
+        Said::Seats(seats)
+    }
+
+    fn place(&mut self, who: BuyerId, wanted: &PlaceHold, came: &Said) -> Result<Said, String> {
+        let (seats, area, quantity) = match &wanted.what {
+            Wanted::Named(seats) => {
+                let seats: Vec<u32> = seats.iter().map(|s| s.0).collect();
+                let mut no = bad_list(&seats);
+                no.extend(self.over_limits(who, seats.len()));
+                if seats
+                    .iter()
+                    .any(|s| !self.is_free(*s) && !self.blocked.contains(s))
+                {
+                    no.push("seats_taken");
+                }
+                if seats.iter().any(|s| self.blocked.contains(s)) {
+                    no.push("seats_blocked");
+                }
+                if no.is_empty() && self.leaves_forbidden_single(&seats) {
+                    no.push("single_seat_left");
+                }
+                if let Some(no) = first(&no) {
+                    return Ok(no);
+                }
+                let quantity = u32::try_from(seats.len()).unwrap();
+                (seats, None, quantity)
+            }
+            Wanted::GeneralAdmission { area, quantity } => {
+                let mut no = self.over_limits(who, *quantity as usize);
+                if *quantity == 0 {
+                    no.push("quantity_invalid");
+                }
+                match plan::AREAS.get(area.index()) {
+                    None => no.push("area_unknown"),
+                    Some((_, capacity)) => {
+                        if self.in_area(area.index()) + quantity > *capacity {
+                            no.push("area_full");
+                        }
+                    }
+                }
+                if let Some(no) = first(&no) {
+                    return Ok(no);
+                }
+                (Vec::new(), Some(area.index()), *quantity)
+            }
+            Wanted::BestAvailable {
+                quantity,
+                category,
+                accessible,
+            } => {
+                let mut no = self.over_limits(who, *quantity as usize);
+                if *quantity == 0 || accessible > quantity {
+                    no.push("quantity_invalid");
+                }
+                if category.is_some_and(|c| c.index() >= plan::PRICES.len()) {
+                    no.push("category_unknown");
+                }
+                if let Some(no) = first(&no) {
+                    return Ok(no);
+                }
+                let category = category.map(|c| c.index());
+                match self.check_best(*quantity, category, *accessible, came)? {
+                    None => return Ok(Said::No("not_enough_seats")),
+                    Some(seats) => (seats, None, *quantity),
+                }
+            }
+        };
+        Ok(self.hold(who, wanted.ttl_ms, seats, area, quantity))
+    }
+
+    fn hold(
+        &mut self,
+        buyer: BuyerId,
+        ttl_ms: u64,
+        mut seats: Vec<u32>,
+        area: Option<usize>,
+        quantity: u32,
+    ) -> Said {
+        seats.sort_unstable();
+        let asked_ms = if ttl_ms == 0 { plan::TTL_MS } else { ttl_ms };
+        let ttl_ms = asked_ms.clamp(1_000, plan::CAP_MS);
+        let price = |s: &u32| plan::PRICES[plan::category(*s)];
+        let in_area = area.map_or(0, |a| plan::PRICES[plan::AREAS[a].0] * u64::from(quantity));
+        let said = SaidHold {
+            id: self.holds.len() as u64 + 1,
+            state: HoldState::Active,
+            total_minor: seats.iter().map(price).sum::<u64>() + in_area,
+            seats,
+            area,
+            quantity,
+            expires_at_ms: self.now_ms + ttl_ms,
+            cap_at_ms: self.now_ms + plan::CAP_MS,
+            order: None,
+        };
+        let hold = Hold {
+            buyer,
+            ttl_ms,
+            said: said.clone(),
+            forgotten: false,
+            forget_at_ms: None,
+        };
+        self.holds.push(hold);
+        Said::Hold(said)
+    }
+
+    fn open(&mut self, hold: usize) -> Said {
+        let id = self.orders.len() as u64 + 1;
+        let from = &mut self.holds[hold];
+        from.said.state = HoldState::Ordered;
+        from.said.order = Some(id);
+        let said = SaidOrder {
+            id,
+            state: OrderState::Open,
+            seats: from.said.seats.clone(),
+            quantity: from.said.quantity,
+            expires_at_ms: from.said.expires_at_ms,
+            total_minor: from.said.total_minor,
+            problem: None,
+            tickets: Vec::new(),
+        };
+        self.orders.push(Order {
+            buyer: from.buyer,
+            hold,
+            area: from.said.area,
+            attempt: 0,
+            attempt_state: Attempt::None,
+            said: said.clone(),
+            forgotten: false,
+            forget_at_ms: Vec::new(),
+        });
+        Said::Order(said)
+    }
+
+    fn pay(&mut self, who: BuyerId, id: u64, no_token: bool) -> Said {
+        if no_token {
+            return Said::No("text_invalid");
+        }
+        let i = match self.payable(who, id) {
+            Err(no) => return no,
+            Ok(i) => i,
+        };
+        let order = &mut self.orders[i];
+        if unsettled(order.attempt_state) {
+            return Said::No("payment_unsettled");
+        }
+        if order.attempt == 5 {
+            return Said::No("payment_attempts_exhausted");
+        }
+        if order.said.total_minor == 0 {
+            self.confirm(i);
+        } else {
+            order.attempt += 1;
+            order.attempt_state = Attempt::Authorising;
+            order.said.state = OrderState::Paying;
+            order.said.problem = None;
+            order.said.expires_at_ms = order.said.expires_at_ms.max(self.now_ms + plan::MINUTE_MS);
+        }
+        Said::Order(self.orders[i].said.clone())
+    }
+
+    fn fact(&mut self, id: u64, attempt: u32, fact: PaymentFact) -> Said {
+        use Attempt as A;
+        use PaymentFact as F;
+        let Some(i) = self.order(id) else {
+            return Said::No("order_unknown");
+        };
+        if self.orders[i].attempt != attempt {
+            return Said::No("payment_attempt_stale");
+        }
+        let lapsed = self.orders[i].said.state == OrderState::Expired;
+        let again = !lapsed || self.can_take_again(i);
+        let now_ms = self.now_ms;
+        let order = &mut self.orders[i];
+        let (state, attempt_state, problem) =
+            (order.said.state, order.attempt_state, order.said.problem);
+        let open = if lapsed {
+            OrderState::Expired
+        } else {
+            OrderState::Open
+        };
+        let after = match (attempt_state, fact) {
+            (A::Authorising, F::Authorised) if again => (OrderState::Paid, A::Capturing, None),
+            (A::Authorising, F::Authorised) => (state, A::Voiding, Some("seats_gone")),
+            (A::Authorising, F::Declined) => (open, A::Declined, Some("declined")),
+            (A::Authorising, F::TimedOut) => (open, A::Voiding, Some("provider_timeout")),
+            (A::Capturing, F::Captured) => (state, A::Captured, None),
+            (A::Capturing, F::CaptureFailed) => {
+                order.forget_at_ms.push(now_ms + DAY_MS);
+                (OrderState::Cancelled, A::Voiding, Some("capture_failed"))
+            }
+            (A::Voiding, F::Voided) => (state, A::Voided, problem),
+            (A::Capturing | A::Captured, F::Authorised)
+            | (A::Declined, F::Declined)
+            | (A::Captured, F::Captured)
+            | (A::Voiding | A::Voided, F::TimedOut | F::CaptureFailed)
+            | (A::Voided, F::Voided) => return Said::Order(order.said.clone()),
+            _ => return Said::No("payment_attempt_stale"),
+        };
+        (order.said.state, order.attempt_state, order.said.problem) = after;
+        if order.attempt_state == A::Captured {
+            self.confirm(i);
+        }
+        Said::Order(self.orders[i].said.clone())
+    }
+
+    fn confirm(&mut self, i: usize) {
+        let order = &mut self.orders[i];
+        order.said.state = OrderState::Confirmed;
+        order.said.tickets = (1..=u64::from(order.said.quantity))
+            .map(|n| self.tickets + n)
+            .collect();
+        self.tickets += u64::from(order.said.quantity);
+    }
+
+    fn can_take_again(&self, i: usize) -> bool {
+        let order = &self.orders[i];
+        let room = order
+            .area
+            .is_none_or(|a| self.in_area(a) + order.said.quantity <= plan::AREAS[a].1);
+        room && order.said.seats.iter().all(|s| self.is_free(*s))
+            && self.of_buyer(order.buyer) + order.said.quantity <= plan::PER_BUYER
+    }
+
+    fn active(&self, who: BuyerId, id: u64) -> Result<usize, Said> {
+        let i = self.hold_index(id).ok_or(Said::No("hold_unknown"))?;
+        if self.holds[i].buyer != who {
+            return Err(Said::No("hold_not_yours"));
+        }
+        match self.holds[i].said.state {
+            HoldState::Active => Ok(i),
+            HoldState::Released => Err(Said::No("hold_released")),
+            HoldState::Expired => Err(Said::No("hold_expired")),
+            HoldState::Ordered => Err(Said::No("hold_ordered")),
+        }
+    }
+
+    fn payable(&self, who: BuyerId, id: u64) -> Result<usize, Said> {
+        let i = self.order(id).ok_or(Said::No("order_unknown"))?;
+        if self.orders[i].buyer != who {
+            return Err(Said::No("order_not_yours"));
+        }
+        match self.orders[i].said.state {
+            OrderState::Open => Ok(i),
+            OrderState::Paying => Err(Said::No("order_paying")),
+            OrderState::Paid | OrderState::Confirmed => Err(Said::No("order_paid")),
+            OrderState::Cancelled => Err(Said::No("order_cancelled")),
+            OrderState::Expired => Err(Said::No("order_expired")),
+        }
+    }
+
+    fn hold_index(&self, id: u64) -> Option<usize> {
+        let i = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.holds.get(i).filter(|h| !h.forgotten).map(|_| i)
+    }
+
+    fn order(&self, id: u64) -> Option<usize> {
+        let i = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.orders.get(i).filter(|o| !o.forgotten).map(|_| i)
+    }
+
+    /// Every claim on places there is: buyer, seats, area, count, sold.
+    fn claims(&self) -> impl Iterator<Item = (BuyerId, &[u32], Option<usize>, u32, bool)> {
+        let holds = self
+            .holds
+            .iter()
+            .filter(|h| h.said.state == HoldState::Active)
+            .map(|h| {
+                (
+                    h.buyer,
+                    h.said.seats.as_slice(),
+                    h.said.area,
+                    h.said.quantity,
+                    false,
+                )
+            });
+        let orders = self.orders.iter().filter_map(|o| {
+            let sold = match o.said.state {
+                OrderState::Open | OrderState::Paying => false,
+                OrderState::Paid | OrderState::Confirmed => true,
+                OrderState::Cancelled | OrderState::Expired => return None,
+            };
+            Some((
+                o.buyer,
+                o.said.seats.as_slice(),
+                o.area,
+                o.said.quantity,
+                sold,
+            ))
+        });
+        holds.chain(orders)
+    }
+
+    fn is_free(&self, seat: u32) -> bool {
+        seat < plan::SEATS
+            && !self.blocked.contains(&seat)
+            && !self.claims().any(|(_, seats, ..)| seats.contains(&seat))
+    }
+
+    fn in_area(&self, area: usize) -> u32 {
+        self.claims()
+            .filter(|c| c.2 == Some(area))
+            .map(|c| c.3)
+            .sum()
+    }
+
+    fn of_buyer(&self, buyer: BuyerId) -> u32 {
+        self.claims().filter(|c| c.0 == buyer).map(|c| c.3).sum()
+    }
+
+    fn over_limits(&self, who: BuyerId, quantity: usize) -> Vec<&'static str> {
+        let mut no = Vec::new();
+        if quantity > plan::PER_ORDER {
+            no.push("too_many_seats");
+        }
+        if self.now_ms < plan::OPENS_MS {
+            no.push("sale_not_open");
+        }
+        if self.now_ms >= plan::CLOSES_MS {
+            no.push("sale_closed");
+        }
+        if self.of_buyer(who) as usize + quantity > plan::PER_BUYER as usize {
+            no.push("buyer_limit");
+        }
+        no
+    }
+
+    /// The single seats that taking `seats` leaves: (all of them, those that the rule forbids).
+    fn singles(&self, seats: &[u32]) -> (usize, usize) {
+        let free_before = (0..plan::SEATS).filter(|s| self.is_free(*s)).count();
+        let nearly_sold_out = free_before * 100 <= plan::SEATS as usize * 5;
+        let (mut all, mut forbidden) = (0, 0);
+        for run in RUNS {
+            let before: Vec<bool> = run.iter().map(|s| self.is_free(*s)).collect();
+            let after: Vec<bool> = run
+                .iter()
+                .zip(&before)
+                .map(|(s, free)| *free && !seats.contains(s))
+                .collect();
+            let alone = |free: &[bool], i: usize| {
+                (i == 0 || !free[i - 1]) && (i + 1 == free.len() || !free[i + 1])
+            };
+            for i in 0..run.len() {
+                if !after[i] || !alone(&after, i) || alone(&before, i) {
+                    continue;
+                }
+                all += 1;
+                let start = (0..=i).rev().take_while(|j| before[*j]).last().unwrap();
+                let end = (i..run.len()).take_while(|j| before[*j]).last().unwrap();
+                let only_one = (start..=end).filter(|j| after[*j]).count() == 1;
+                let excused = self.rule == SingleSeatRule::Lenient && (nearly_sold_out || only_one);
+                if !excused && self.rule != SingleSeatRule::Off {
+                    forbidden += 1;
+                }
+            }
+        }
+        (
+            all,
+            if seats.contains(&plan::ACCESSIBLE) {
+                0
+            } else {
+                forbidden
+            },
+        )
+    }
+
+    fn leaves_forbidden_single(&self, seats: &[u32]) -> bool {
+        self.singles(seats).1 > 0
+    }
+
+    /// Whether the seats that came are good ones: `None` when rightly none came.
+    fn check_best(
+        &self,
+        quantity: u32,
+        category: Option<usize>,
+        accessible: u32,
+        came: &Said,
+    ) -> Result<Option<Vec<u32>>, String> {
+        let right = |s: &u32| self.is_free(*s) && category.is_none_or(|c| plan::category(*s) == c);
+        let suits = |s: &u32| right(s) && *s != plan::ACCESSIBLE && *s != plan::COMPANION;
+        let windows: Vec<&[u32]> = RUNS
+            .iter()
+            .flat_map(|run| run.windows(quantity as usize))
+            .filter(|w| w.iter().all(suits) && !self.leaves_forbidden_single(w))
+            .collect();
+        let Said::Hold(hold) = came else {
+            let enough = match accessible {
+                0 => !windows.is_empty(),
+                1 => {
+                    let others = (0..plan::SEATS).filter(right).count();
+                    right(&plan::ACCESSIBLE) && others >= quantity as usize
+                }
+                _ => false,
+            };
+            return if enough {
+                Err("there are such seats".to_owned())
+            } else {
+                Ok(None)
+            };
+        };
+        let seats = &hold.seats;
+        let distinct: BTreeSet<&u32> = seats.iter().collect();
+        if distinct.len() != quantity as usize || !seats.iter().all(right) {
+            return Err(format!("{seats:?} are not {quantity} right seats"));
+        }
+        let has_accessible = u32::from(seats.contains(&plan::ACCESSIBLE));
+        if has_accessible != accessible {
+            return Err(format!("{seats:?} have {has_accessible} accessible seats"));
+        }
+        if accessible == 0 {
+            if !seats.iter().all(suits) || self.leaves_forbidden_single(seats) {
+                return Err(format!(
+                    "{seats:?} are kept for others or leave a single seat"
+                ));
+            }
+            let is = |w: &&&[u32]| w.iter().all(|s| seats.contains(s));
+            let window = windows.iter().find(is);
+            if window.is_none() && !windows.is_empty() {
+                return Err(format!("{seats:?} are apart although {windows:?} are free"));
+            }
+            let clean = |w: &[u32]| self.singles(w).0 == 0;
+            if window.is_some_and(|w| !clean(w)) && windows.iter().any(|w| clean(w)) {
+                return Err(format!("{seats:?} leave a single seat needlessly"));
+            }
+        } else if seats.len() > 1 && right(&plan::COMPANION) && !seats.contains(&plan::COMPANION) {
+            return Err(format!("{seats:?} leave the companion seat out"));
+        }
+        Ok(Some(seats.clone()))
+    }
+
+    /// One byte a seat, as a reader should see it.
+    pub(crate) fn seat_codes(&self) -> Vec<u8> {
+        let code = |seat: u32| {
+            let owner = self.claims().find(|(_, seats, ..)| seats.contains(&seat));
+            match owner {
+                Some((.., true)) => 2,
+                Some(_) => 1,
+                None if self.blocked.contains(&seat) => 3,
+                None => 0,
+            }
+        };
+        (0..plan::SEATS).map(code).collect()
+    }
+
+    /// Free, held and sold places of each area.
+    pub(crate) fn areas(&self) -> Vec<(u32, u32, u32)> {
+        let count = |area: usize, sold: bool| -> u32 {
+            self.claims()
+                .filter(|c| c.2 == Some(area) && c.4 == sold)
+                .map(|c| c.3)
+                .sum()
+        };
+        let state = |(area, (_, capacity)): (usize, &(usize, u32))| {
+            let (held, sold) = (count(area, false), count(area, true));
+            (capacity - held - sold, held, sold)
+        };
+        plan::AREAS.iter().enumerate().map(state).collect()
+    }
+
+    /// Every hold by id; `None` once forgotten.
+    pub(crate) fn holds(&self) -> Vec<Option<SaidHold>> {
+        self.holds
+            .iter()
+            .map(|h| (!h.forgotten).then(|| h.said.clone()))
+            .collect()
+    }
+
+    /// Every order by id; `None` once forgotten.
+    pub(crate) fn orders(&self) -> Vec<Option<SaidOrder>> {
+        self.orders
+            .iter()
+            .map(|o| (!o.forgotten).then(|| o.said.clone()))
+            .collect()
+    }
+}
+
+fn unsettled(attempt: Attempt) -> bool {
+    matches!(
+        attempt,
+        Attempt::Authorising | Attempt::Capturing | Attempt::Voiding
+    )
+}
+
+fn bad_list(seats: &[u32]) -> Vec<&'static str> {
+    let mut no = Vec::new();
+    if seats.is_empty() {
+        no.push("quantity_invalid");
+    }
+    if seats.iter().collect::<BTreeSet<_>>().len() < seats.len() {
+        no.push("seats_duplicate");
+    }
+    if seats.iter().any(|s| *s >= plan::SEATS) {
+        no.push("seat_unknown");
+    }
+    no
+}
+
+/// The reason that comes first in precedence.
+fn first(no: &[&'static str]) -> Option<Said> {
+    let place = |code: &&&str| Rejection::ALL_CODES.iter().position(|c| c == *code);
+    no.iter().min_by_key(place).map(|code| Said::No(code))
+}
+
+fn same(expected: &(Said, bool), came: &(Said, bool)) -> Result<(), String> {
+    if expected == came {
+        Ok(())
+    } else {
+        Err(format!("expected {expected:?}, came {came:?}"))
+    }
+}
