@@ -39,8 +39,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The whole time a write may spend looking for a leader: an election takes two to three seconds between
 /// far regions, and two in a row must fit.
 pub const WRITE_BUDGET: Duration = Duration::from_secs(8);
-/// One try of a write. A stalled link must leave time for the election and another try.
-pub const WRITE_TRY_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// One try of a write, beyond the round trip to the node. Far above what a commit takes between any two regions, and
+/// short enough that a leader lost in silence costs less than the election that follows.
+pub const WRITE_TRY_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The whole time a read may take over all the nodes it tries.
 pub const READ_BUDGET: Duration = Duration::from_secs(4);
 /// One try of a read from one node.

@@ -10,6 +10,7 @@
 //! or call an outcome definite while an earlier try may still happen.
 
 pub mod health;
+pub mod own;
 pub mod read;
 pub mod route;
 pub mod write;
@@ -171,16 +172,19 @@ impl Upstream {
         well.chain(unwell).map(|peer| peer.id).collect()
     }
 
-    /// The node believed to lead `place`: the last one that did, else the voter at home.
+    /// The node believed to lead `place`: the last one that did, else the voter at home. Nobody when that node did not
+    /// answer just now: those near here know better who leads.
     fn leader_guess(&self, place: &ShowPlace) -> Option<u64> {
         let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
-        leaders.get(&place.show_id).copied().or_else(|| {
+        let guess = leaders.get(&place.show_id).copied().or_else(|| {
             let at_home = |id: &&u64| {
                 self.peer(**id)
                     .is_some_and(|peer| peer.region.as_str() == place.home_region)
             };
             place.voters.iter().find(at_home).copied()
-        })
+        });
+        let now = crate::clock::now();
+        guess.filter(|id| self.peer(*id).is_some_and(|peer| peer.health.is_well(now)))
     }
 
     fn remember_leader(&self, show_id: u64, node: u64) {

@@ -74,11 +74,13 @@ export class SeatMap {
     this.refresh(seats.keys());
   }
 
-  /** How large an area is drawn, from its corner: by the room its people need, no wider than up to the next area. */
+  /** How large an area is drawn, from its corner: by the room its people need, no wider than up to what is beside it. */
   areaSize(area) {
     const footprint = area.capacity * PERSON_SHARE * (this.radius * 2.4) ** 2;
-    const beside = this.model.areas.filter((other) => other.x > area.x && Math.abs(other.y - area.y) < this.radius).map((other) => other.x - area.x);
-    const w = Math.max(this.radius * 14, Math.min(Math.sqrt(footprint), 0.95 * Math.min(...beside, Infinity)));
+    const side = Math.sqrt(footprint);
+    const rightOf = ({ x, y }) => x > area.x + this.radius && y > area.y - this.radius && y < area.y + side;
+    const gap = [...this.model.areas, ...this.model.seats].filter(rightOf).reduce((least, other) => Math.min(least, other.x - area.x), Infinity);
+    const w = Math.max(this.radius * 14, Math.min(side, gap - this.radius * 4));
     return { w, h: Math.max(this.radius * 7, Math.min(footprint / w, 2 * w)) };
   }
 
@@ -99,7 +101,7 @@ export class SeatMap {
     const ys = [...seats.map((seat) => seat.y), ...areas.flatMap((area, at) => [area.y, area.y + sizes[at].h])];
     const low = (list) => list.reduce((a, b) => Math.min(a, b), Infinity);
     const high = (list) => list.reduce((a, b) => Math.max(a, b), -Infinity);
-    const pad = this.radius * 5;
+    const pad = Math.max(this.radius * 5, (high(xs) - low(xs)) / 28);
     return { x: low(xs) - pad, y: low(ys) - pad, w: high(xs) - low(xs) + 2 * pad, h: high(ys) - low(ys) + 2 * pad };
   }
 

@@ -31,7 +31,6 @@ use crate::limits;
 use crate::problem::Problem;
 use crate::session::Buyer;
 use crate::upstream::ShowPlace;
-use crate::upstream::read::Freshness;
 
 /// Longest seat, area or category identifier; the shard's plans allow no longer one.
 const IDENTIFIER_BYTES_MAX: usize = 256;
@@ -284,7 +283,10 @@ pub(super) async fn one(
             }
         }
     };
-    let reply: HoldReply = own(&app, &place, freshness, read, "hold_unknown", ask).await?;
+    let reply: HoldReply = app
+        .upstream
+        .read_own(&place, freshness, read, "hold_unknown", ask)
+        .await?;
     let hold = reply
         .hold
         .ok_or_else(|| Problem::new("hold_unknown", "there is no such hold"))?;
@@ -292,50 +294,6 @@ pub(super) async fn one(
     let mut body = views::hold(show_id, &hold, &layout, index);
     body["as_of"] = views::as_of(reply.as_of);
     Ok(Json(body))
-}
-
-/// Reads something of the buyer's own: from the nearest replica once that has seen what was written through this gateway;
-/// from the leader before saying that there is none; from any replica, with its age, when that is all there is.
-pub(super) async fn own<T, F, G, Fut>(
-    app: &App,
-    place: &ShowPlace,
-    freshness: Freshness,
-    read: ReadOptions,
-    unknown: &'static str,
-    ask: F,
-) -> Result<T, Problem>
-where
-    F: Fn(ReadOptions) -> G + Send,
-    G: Fn(NodeClient) -> Fut + Send,
-    Fut: Future<Output = Result<tonic::Response<T>, tonic::Status>> + Send,
-{
-    let mut floored = read;
-    floored.at_least_index = read
-        .at_least_index
-        .max(app.upstream.written_index(place.show_id));
-    let seen = floored.at_least_index > 0 && freshness == Freshness::Near;
-    let wanted = if seen { Freshness::Seen } else { freshness };
-    let first = app.upstream.read(place, wanted, ask(floored)).await;
-    let Err(error) = first else {
-        return Ok(first?);
-    };
-    if freshness == Freshness::Linearizable {
-        return Err(error.into());
-    }
-    if error.code == unknown {
-        let sure = ReadOptions {
-            linearizable: true,
-            ..read
-        };
-        return Ok(app
-            .upstream
-            .read(place, Freshness::Linearizable, ask(sure))
-            .await?);
-    }
-    if floored.at_least_index > read.at_least_index {
-        return Ok(app.upstream.read(place, freshness, ask(read)).await?);
-    }
-    Err(error.into())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::events::place as place_of;
 use super::fields::Fields;
-use super::holds::{own, submit};
+use super::holds::submit;
 use super::idempotency::{self, Written};
 use super::request::{freshness, id, json_body, no_body, query};
 use super::session::buyer;
@@ -254,7 +254,10 @@ pub(super) async fn one(
             }
         }
     };
-    let reply: OrderReply = own(&app, &place, freshness, read, "order_unknown", ask).await?;
+    let reply: OrderReply = app
+        .upstream
+        .read_own(&place, freshness, read, "order_unknown", ask)
+        .await?;
     let order = reply
         .order
         .ok_or_else(|| Problem::new("order_unknown", "there is no such order"))?;

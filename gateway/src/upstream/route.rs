@@ -16,6 +16,8 @@ pub(crate) enum Next {
 pub(crate) struct Route {
     order: Vec<u64>,
     asked: Vec<u64>,
+    /// Did not answer during this write.
+    silent: Vec<u64>,
     hint: Option<u64>,
 }
 
@@ -39,6 +41,7 @@ impl Route {
         Self {
             order,
             asked: Vec::new(),
+            silent: Vec::new(),
             hint: None,
         }
     }
@@ -46,8 +49,21 @@ impl Route {
     /// A node said that `leader` leads. Ignored when that node was asked in this round already: two nodes that point at
     /// each other must not keep us from the others.
     pub(crate) fn hint(&mut self, leader: u64) {
-        if self.order.contains(&leader) && !self.asked.contains(&leader) {
+        let known = self.order.contains(&leader);
+        if known && !self.asked.contains(&leader) && !self.silent.contains(&leader) {
             self.hint = Some(leader);
+        }
+    }
+
+    /// A node did not answer: from now on it is asked last, and hints that still point at it are not followed. Waiting for
+    /// a lost leader once is the price of not knowing; twice would be a mistake.
+    pub(crate) fn silent(&mut self, node: u64) {
+        if !self.silent.contains(&node) {
+            self.silent.push(node);
+        }
+        if let Some(at) = self.order.iter().position(|id| *id == node) {
+            let node = self.order.remove(at);
+            self.order.push(node);
         }
     }
 
@@ -102,6 +118,20 @@ mod tests {
         route.hint(1);
         assert_eq!(route.next(), Next::Ask(2));
         assert_eq!(route.next(), Next::Pause);
+    }
+
+    #[test]
+    fn a_silent_node_is_asked_last_and_hints_at_it_are_not_followed() {
+        let mut route = Route::new(Some(1), &[1, 2, 3], &[1, 2, 3]);
+        assert_eq!(route.next(), Next::Ask(1));
+        route.silent(1);
+        assert_eq!(route.next(), Next::Ask(2));
+        assert_eq!(route.next(), Next::Ask(3));
+        assert_eq!(route.next(), Next::Pause);
+        assert_eq!(route.next(), Next::Ask(2));
+        route.hint(1);
+        assert_eq!(route.next(), Next::Ask(3));
+        assert_eq!(route.next(), Next::Ask(1));
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Upstream {
                 if error != SubmitError::Full {
                     peer.health.failed(clock::now());
                     self.forget_leader(show_id, peer.id);
+                    route.silent(peer.id);
                 }
                 self.count(match error {
                     SubmitError::Full => "full",

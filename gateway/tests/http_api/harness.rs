@@ -12,7 +12,8 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fake_node::{self, Shared, World};
+use crate::fake_node;
+use crate::fake_show::{Shared, World};
 
 pub(crate) struct Harness {
     pub(crate) world: Shared,

@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: the same key, the same answer.
 
-use crate::fake_node::Step;
+use crate::fake_show::Step;
 use crate::harness::Harness;
 
 const BODY: &str = r#"{"seats":["A-1"]}"#;

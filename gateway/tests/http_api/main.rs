@@ -9,6 +9,7 @@
 
 mod document;
 mod fake_node;
+mod fake_show;
 mod harness;
 mod idempotency;
 mod journey;

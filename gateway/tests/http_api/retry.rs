@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_node_api::v1::FailureCode;
 
-use crate::fake_node::Step;
+use crate::fake_show::Step;
 use crate::harness::Harness;
 
 const BODY: &str = r#"{"seats":["A-1"]}"#;

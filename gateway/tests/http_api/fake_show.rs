@@ -1,0 +1,237 @@
+//! A naive show of six seats and one area, with request ids, shared by the scripted nodes.
+//!
+//! Owns: just enough behaviour for the gateway to be tested against. Must never: be taken for the real state machine.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use holdfast_node_api::v1::submit_reply::Result as Outcome;
+use holdfast_node_api::v1::submit_request::Command;
+use holdfast_node_api::v1::{self, FailureCode, HoldState, OrderState, place_hold::What};
+
+pub(crate) const SEATS: u32 = 6;
+
+/// What a node does with the next command, before its usual behaviour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Fail with this code; nothing happened.
+    Fail(FailureCode),
+    /// Do it and never answer.
+    DoAndKeepSilent,
+    /// Neither do it nor answer.
+    KeepSilent,
+}
+
+/// What both nodes share.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) leader: u64,
+    pub(crate) steps: VecDeque<Step>,
+    /// Commands that reached a node, with the node, their caller and their key.
+    pub(crate) seen: Vec<(u64, Vec<u8>, String)>,
+    /// What reads say of their age, ms.
+    pub(crate) age_ms: u64,
+    /// Seat map reads are refused.
+    pub(crate) reads_down: bool,
+    pub(crate) index: u64,
+    pub(crate) taken: HashMap<u32, u64>,
+    pub(crate) holds: Vec<(Vec<u8>, v1::Hold)>,
+    pub(crate) orders: Vec<(Vec<u8>, v1::Order)>,
+    pub(crate) remembered: HashMap<(Vec<u8>, String), (String, v1::SubmitReply)>,
+}
+
+pub(crate) type Shared = Arc<Mutex<World>>;
+
+pub(crate) fn rejected(code: &str, seats: Vec<u32>) -> Outcome {
+    let message = format!("no: {code}");
+    Outcome::Rejection(v1::Rejection {
+        code: code.to_owned(),
+        message,
+        seats,
+        limit: None,
+    })
+}
+
+pub(crate) fn failure(code: FailureCode, leader_node_id: u64) -> Outcome {
+    let field = if code == FailureCode::Invalid {
+        "place_hold.seats"
+    } else {
+        ""
+    };
+    Outcome::Failure(v1::Failure {
+        code: code.into(),
+        message: "scripted".to_owned(),
+        retry_after_ms: 20,
+        leader_node_id,
+        field: field.to_owned(),
+        maybe_happened: code == FailureCode::Deadline,
+    })
+}
+
+impl World {
+    pub(crate) fn led_by(leader: u64) -> Self {
+        Self {
+            leader,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn apply(&mut self, request: &v1::SubmitRequest) -> v1::SubmitReply {
+        let id = (request.caller.to_vec(), request.idempotency_key.clone());
+        let digest = format!("{:?}", request.command);
+        if let Some((first, reply)) = self.remembered.get(&id) {
+            let replayed = v1::SubmitReply {
+                replayed: true,
+                ..reply.clone()
+            };
+            let reused = Some(rejected("request_reused", vec![]));
+            return if *first == digest {
+                replayed
+            } else {
+                v1::SubmitReply {
+                    result: reused,
+                    ..replayed
+                }
+            };
+        }
+        self.index += 1;
+        let result = self.decide(request);
+        let effect = !matches!(result, Outcome::Rejection(_));
+        let reply = v1::SubmitReply {
+            tag: 0,
+            index: self.index,
+            result: Some(result),
+            replayed: false,
+        };
+        if effect {
+            self.remembered.insert(id, (digest, reply.clone()));
+        }
+        reply
+    }
+
+    fn decide(&mut self, request: &v1::SubmitRequest) -> Outcome {
+        let caller = request.caller.to_vec();
+        match request.command.clone().expect("a command") {
+            Command::PlaceHold(place) => self.place(caller, place.what.expect("what")),
+            Command::ExtendHold(c) => self.hold(c.hold_id, |hold| hold.expires_at_ms += 1_000),
+            Command::ReleaseHold(c) => {
+                self.taken.retain(|_, by| *by != c.hold_id);
+                self.hold(c.hold_id, |hold| hold.set_state(HoldState::HoldReleased))
+            }
+            Command::OpenOrder(c) => self.open(caller, c.hold_id),
+            Command::PayOrder(c) => self.order(c.order_id, |order| pay(order, &c.payment_token)),
+            Command::CancelOrder(c) => self.order(c.order_id, |order| {
+                order.set_state(OrderState::OrderCancelled)
+            }),
+            Command::BlockSeats(_) | Command::UnblockSeats(_) => {
+                rejected("seats_not_blocked", vec![])
+            }
+        }
+    }
+
+    fn place(&mut self, caller: Vec<u8>, what: What) -> Outcome {
+        let hold_id = self.holds.len() as u64 + 1;
+        let mut hold = v1::Hold {
+            hold_id,
+            state: HoldState::HoldActive.into(),
+            expires_at_ms: 60_000,
+            expires_at_max_ms: 120_000,
+            currency: "EUR".to_owned(),
+            now_ms: 1,
+            ..v1::Hold::default()
+        };
+        match what {
+            What::Seats(named) => hold.seats = named.seats,
+            What::BestAvailable(best) => {
+                let free = (0..SEATS).filter(|seat| !self.taken.contains_key(seat));
+                hold.seats = free.take(best.quantity as usize).collect();
+            }
+            What::GeneralAdmission(ga) => (hold.area, hold.quantity) = (Some(ga.area), ga.quantity),
+        }
+        let gone: Vec<u32> = hold
+            .seats
+            .iter()
+            .copied()
+            .filter(|s| self.taken.contains_key(s))
+            .collect();
+        if !gone.is_empty() {
+            return rejected("seats_taken", gone);
+        }
+        self.taken
+            .extend(hold.seats.iter().map(|seat| (*seat, hold_id)));
+        self.holds.push((caller, hold.clone()));
+        Outcome::Hold(hold)
+    }
+
+    fn hold(&mut self, hold_id: u64, change: impl FnOnce(&mut v1::Hold)) -> Outcome {
+        match self
+            .holds
+            .iter_mut()
+            .find(|(_, hold)| hold.hold_id == hold_id)
+        {
+            Some((_, hold)) => {
+                change(hold);
+                Outcome::Hold(hold.clone())
+            }
+            None => rejected("hold_unknown", vec![]),
+        }
+    }
+
+    fn open(&mut self, caller: Vec<u8>, hold_id: u64) -> Outcome {
+        let order_id = self.orders.len() as u64 + 1;
+        let Outcome::Hold(hold) = self.hold(hold_id, |hold| hold.order_id = Some(order_id)) else {
+            return rejected("hold_unknown", vec![]);
+        };
+        let order = v1::Order {
+            order_id,
+            hold_id,
+            state: OrderState::OrderOpen.into(),
+            seats: hold.seats,
+            currency: hold.currency,
+            ..v1::Order::default()
+        };
+        self.orders.push((caller, order.clone()));
+        Outcome::Order(order)
+    }
+
+    fn order(&mut self, order_id: u64, change: impl FnOnce(&mut v1::Order)) -> Outcome {
+        match self
+            .orders
+            .iter_mut()
+            .find(|(_, order)| order.order_id == order_id)
+        {
+            Some((_, order)) => {
+                change(order);
+                let mut told = order.clone();
+                // Like the real one: the command's own answer is "paying"; what came of it is read later.
+                if order.state() == OrderState::OrderConfirmed || !order.payment_problem.is_empty()
+                {
+                    told.set_state(OrderState::OrderPaying);
+                }
+                Outcome::Order(told)
+            }
+            None => rejected("order_unknown", vec![]),
+        }
+    }
+
+    pub(crate) fn as_of(&self, read: Option<v1::ReadOptions>) -> Option<v1::AsOf> {
+        let linearizable = read.is_some_and(|read| read.linearizable);
+        Some(v1::AsOf {
+            index: self.index,
+            age_ms: self.age_ms,
+            linearizable,
+        })
+    }
+}
+
+fn pay(order: &mut v1::Order, token: &str) {
+    match token {
+        "tok_approve" => {
+            order.set_state(OrderState::OrderConfirmed);
+            order.ticket_ids = (1..).take(order.seats.len()).collect();
+        }
+        "tok_decline" => "declined".clone_into(&mut order.payment_problem),
+        "tok_timeout" => "provider_timeout".clone_into(&mut order.payment_problem),
+        _ => order.set_state(OrderState::OrderPaying),
+    }
+}
