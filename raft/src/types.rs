@@ -10,8 +10,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use openraft::alias::{
-    CommittedLeaderIdOf, DefaultEntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf,
-    VoteOf,
+    DefaultEntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf,
 };
 use openraft::{EntryPayload, OptionalSend, RaftTypeConfig};
 
@@ -80,8 +79,6 @@ pub(crate) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 pub(crate) type SnapshotData = Bytes;
 /// A snapshot with its meta.
 pub(crate) type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
-/// The leader part of a log id: a term.
-pub(crate) type CommittedLeaderId = CommittedLeaderIdOf<TypeConfig>;
 
 /// The log id (term, index).
 pub(crate) fn log_id(term: u64, index: u64) -> LogId {

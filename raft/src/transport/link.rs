@@ -31,9 +31,6 @@ pub(crate) enum LinkError {
     /// The peer does not serve this.
     #[error("{0} refused: {1}")]
     Refused(NodeId, String),
-    /// The peer answered with something else than was asked.
-    #[error("{0} answered with an unexpected frame")]
-    Unexpected(NodeId),
 }
 
 /// Who waits for a session's frames.
@@ -125,7 +122,8 @@ impl Link {
             }
             Some(Waiter::Stream(waiter)) => {
                 // The window is smaller than the queue, so a full queue means the peer invents replies: end it.
-                if waiter.try_send(body).is_err() || ends_session {
+                let overrun = waiter.try_send(body).is_err();
+                if overrun || ends_session {
                     state.waiters.remove(&frame.session);
                 }
             }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry as _;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest, VoteResponse};
-use openraft::vote::RaftLeaderId as _;
 
 use crate::types::{AppData, Entry, LogId, Membership, StoredMembership, TypeConfig, Vote, log_id};
 

@@ -30,7 +30,7 @@ struct Running {
     server: JoinHandle<()>,
 }
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     dirs: Vec<tempfile::TempDir>,
     addrs: Vec<SocketAddr>,
     topology: Arc<Topology>,
@@ -56,14 +56,19 @@ fn topology(addrs: &[SocketAddr]) -> Topology {
 }
 
 impl Cluster {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut listeners = Vec::new();
         for _ in 0..NODES {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
         }
-        let addrs: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+        let addrs: Vec<_> = listeners
+            .iter()
+            .map(|l| l.local_addr().expect("bound"))
+            .collect();
         let mut cluster = Self {
-            dirs: (0..NODES).map(|_| tempfile::tempdir().unwrap()).collect(),
+            dirs: (0..NODES)
+                .map(|_| tempfile::tempdir().expect("a directory"))
+                .collect(),
             topology: Arc::new(topology(&addrs)),
             addrs,
             running: (0..NODES).map(|_| None).collect(),
@@ -102,15 +107,15 @@ impl Cluster {
         self.dirs[n].path().join("node")
     }
 
-    pub fn node_id(&self, n: usize) -> NodeId {
+    pub(crate) fn node_id(&self, n: usize) -> NodeId {
         NodeId::new(n as u64 + 1)
     }
 
-    pub fn host(&self, n: usize) -> &Host {
+    pub(crate) fn host(&self, n: usize) -> &Host {
         &self.running[n].as_ref().expect("the node runs").host
     }
 
-    pub async fn stop(&mut self, n: usize) {
+    pub(crate) async fn stop(&mut self, n: usize) {
         let running = self.running[n].take().expect("the node runs");
         running.stop.cancel();
         running.host.shutdown().await;
@@ -118,7 +123,7 @@ impl Cluster {
         drop(running.host);
     }
 
-    pub async fn restart(&mut self, n: usize) {
+    pub(crate) async fn restart(&mut self, n: usize) {
         let deadline = Instant::now() + PATIENCE;
         let listener = loop {
             match TcpListener::bind(self.addrs[n]).await {
@@ -130,7 +135,7 @@ impl Cluster {
         self.run(n, listener).await;
     }
 
-    pub async fn shutdown(mut self) {
+    pub(crate) async fn shutdown(mut self) {
         for n in 0..NODES {
             if self.running[n].is_some() {
                 self.stop(n).await;
@@ -155,7 +160,7 @@ impl Cluster {
         }
     }
 
-    pub async fn create_show_outcome(&self, show: NewShow) -> DirectoryOutcome {
+    pub(crate) async fn create_show_outcome(&self, show: NewShow) -> DirectoryOutcome {
         self.directory(DirectoryCommand::ImportPlan(Box::new(harbour_plan())))
             .await;
         let event = NewEvent {
@@ -175,14 +180,14 @@ impl Cluster {
         self.directory(command).await
     }
 
-    pub async fn create_show(&self, show: NewShow) -> ShowId {
+    pub(crate) async fn create_show(&self, show: NewShow) -> ShowId {
         match self.create_show_outcome(show).await {
             DirectoryOutcome::Show { show_id, .. } => show_id,
             other => panic!("{other:?}"),
         }
     }
 
-    pub async fn group(&self, n: usize, show: ShowId) -> ShowGroup {
+    pub(crate) async fn group(&self, n: usize, show: ShowId) -> ShowGroup {
         let mut changed = self.host(n).groups_changed();
         let opened = async {
             loop {
@@ -198,7 +203,7 @@ impl Cluster {
     }
 
     /// Which running node leads the show; waits for one.
-    pub async fn show_leader(&self, show: ShowId) -> usize {
+    pub(crate) async fn show_leader(&self, show: ShowId) -> usize {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for (n, running) in self.running.iter().enumerate() {
@@ -212,7 +217,7 @@ impl Cluster {
         }
     }
 
-    pub async fn set_up(&self, leader: usize, show: ShowId) {
+    pub(crate) async fn set_up(&self, leader: usize, show: ShowId) {
         let (set_up, _) = self.host(leader).directory().read(|d| d.show_set_up(show));
         let command = Command::SetUpShow(Box::new(set_up.expect("the show is known")));
         let request = RequestId::internal("set-up", 1);
@@ -225,7 +230,12 @@ impl Cluster {
     }
 
     /// Proposes at `leader`; answers the index and the last command's outcome.
-    pub async fn propose(&self, leader: usize, show: ShowId, entry: Entry) -> (u64, Outcome) {
+    pub(crate) async fn propose(
+        &self,
+        leader: usize,
+        show: ShowId,
+        entry: Entry,
+    ) -> (u64, Outcome) {
         let committed = self
             .group(leader, show)
             .await
@@ -266,7 +276,7 @@ fn harbour_plan() -> NewPlan {
     }
 }
 
-pub fn harbour_show(slug: &str) -> NewShow {
+pub(crate) fn harbour_show(slug: &str) -> NewShow {
     NewShow {
         slug: slug.to_owned(),
         event_id: 1,
@@ -302,7 +312,7 @@ fn place(seat: u32) -> Command {
     })
 }
 
-pub fn hold_seat(buyer: u8, key: &str, seat: u32) -> Entry {
+pub(crate) fn hold_seat(buyer: u8, key: &str, seat: u32) -> Entry {
     Entry {
         now_ms: 2,
         commands: vec![Envelope {
@@ -317,7 +327,7 @@ pub fn hold_seat(buyer: u8, key: &str, seat: u32) -> Entry {
     dead_code,
     reason = "not every test file of this crate uses every helper"
 )]
-pub fn hold_and_release(round: u64, seat: u32) -> Entry {
+pub(crate) fn hold_and_release(round: u64, seat: u32) -> Entry {
     let hold = Envelope {
         request: request(9, &format!("hold {round}")),
         command: place(seat),
