@@ -31,7 +31,7 @@ const ADDRESSES: &[(&str, &[&str])] = &[
             "raft/build.rs",
             "node/api/",
             "node/src/grpc",
-            "node/src/server.rs",
+            "node/src/server",
             "node/src/directory_client",
             "node/src/ctl/",
             "node/tests/",
