@@ -228,6 +228,33 @@ impl Lab {
         }
     }
 
+    /// Waits until `leader` says of itself that it leads a show.
+    ///
+    /// # Errors
+    /// When it does not within `patience`, with what it said last.
+    pub async fn leader_is(
+        &self,
+        show_id: u64,
+        leader: NodeId,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
+        loop {
+            let group = self
+                .status(leader, show_id)
+                .await
+                .map(|status| status.group);
+            if matches!(&group, Ok(Some(group)) if group.role == "leader") {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                Instant::now() < until,
+                "{leader} does not lead {show_id}: {group:?}"
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Seats of a show as its leader confirms them through the gateway at this place, and the orders given.
     ///
     /// # Errors

@@ -14,6 +14,7 @@
 //!
 //! Must never: import the code under test. Only the contract (`holdfast-node-api`) and the topology.
 
+pub mod bench;
 pub mod buyer;
 pub mod checker;
 pub mod cluster;

@@ -2,10 +2,16 @@
 //!
 //! Owns: the command line. Must never: do the work itself.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use holdfast_chaos::bench::{self, BenchCommand};
 use holdfast_chaos::demo::{self, DemoArgs};
+use holdfast_chaos::{checker, history};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
 /// Run, break and measure Holdfast on one machine, with the real binaries and an emulated wide-area network.
@@ -21,6 +27,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(DemoArgs),
+    /// Measure what the design promises.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Judge a history of buyers' requests (JSON lines): no seat with two owners, no request that acted twice.
+    Check {
+        /// The history.
+        file: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -37,11 +51,29 @@ async fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Bench(command) => Box::pin(bench::run(command)).await,
+        Command::Check { file } => check(&file),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+fn check(file: &Path) -> anyhow::Result<()> {
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let operations = history::read(BufReader::new(opened))?;
+    let violations = checker::check(&operations);
+    for violation in &violations {
+        println!("{violation}");
+    }
+    anyhow::ensure!(
+        violations.is_empty(),
+        "{} promises broken",
+        violations.len()
+    );
+    println!("{} operations, no promise broken", operations.len());
+    Ok(())
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
