@@ -10,10 +10,10 @@ mod single_seat;
 mod split;
 
 use crate::command::Wanted;
-use crate::ids::BuyerId;
+use crate::ids::{BuyerId, SeatNo};
 use crate::layout::Layout;
 use crate::outcome::Rejection;
-use crate::state::{InventoryState, Places};
+use crate::state::{InventoryState, Places, SeatState};
 
 /// Places that may be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) state: &'a InventoryState,
     pub(crate) layout: &'a Layout,
     pub(crate) now_ms: u64,
+    /// Something is due and not yet swept. Asked once: a chooser looks at many seats.
+    any_due: bool,
 }
 
 /// Judges a wanted hold at a time.
@@ -39,10 +41,12 @@ pub(crate) fn choose(
     now_ms: u64,
 ) -> Result<Choice, Rejection> {
     let layout = state.layout.as_deref().ok_or(Rejection::ShowNotSetUp)?;
+    let any_due = state.has_due(now_ms);
     let scene = Scene {
         state,
         layout,
         now_ms,
+        any_due,
     };
     match wanted {
         Wanted::Named(seats) => named::choose(scene, buyer, seats),
@@ -65,6 +69,17 @@ pub(crate) fn choose(
 }
 
 impl Scene<'_> {
+    /// Whether a seat can be taken now.
+    fn is_free(self, seat: SeatNo) -> bool {
+        match self.state.seat_state(seat) {
+            SeatState::Available => true,
+            SeatState::Held(hold) => {
+                self.any_due && self.state.due_owner(hold, self.now_ms).is_some()
+            }
+            SeatState::Sold(_) | SeatState::Blocked => false,
+        }
+    }
+
     /// The limits that hold for every kind of hold: places per order, the sale's time, places per buyer.
     fn check_limits(self, buyer: BuyerId, quantity: usize) -> Result<(), Rejection> {
         let rules = self.layout.rules();

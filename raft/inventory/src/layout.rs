@@ -26,8 +26,8 @@ pub struct Layout {
     spots: Vec<Spot>,
     /// Distance of each seat from the focal point, drawing units.
     distances: Vec<u64>,
-    /// Runs, those with the nearest seat first, each with that seat's distance.
-    runs_by_distance: Vec<(u64, usize)>,
+    /// Seats, the nearest to the focal point first.
+    by_distance: Vec<SeatNo>,
 }
 
 /// Where a seat is among its neighbours.
@@ -58,15 +58,10 @@ impl Layout {
             .iter()
             .map(|seat| distance(focal, (seat.x, seat.y)))
             .collect();
-        let mut runs_by_distance: Vec<(u64, usize)> = runs
-            .iter()
-            .enumerate()
-            .map(|(run, seats)| {
-                let nearest = seats.iter().filter_map(|s| distances.get(s.index())).min();
-                (nearest.copied().unwrap_or(u64::MAX), run)
-            })
+        let mut by_distance: Vec<SeatNo> = (0..set_up.seats.len())
+            .filter_map(SeatNo::from_index)
             .collect();
-        runs_by_distance.sort_unstable();
+        by_distance.sort_by_key(|seat| (distances.get(seat.index()).copied(), *seat));
         let rules = set_up.rules.with_defaults();
         Self {
             set_up,
@@ -74,7 +69,7 @@ impl Layout {
             runs,
             spots,
             distances,
-            runs_by_distance,
+            by_distance,
         }
     }
 
@@ -96,9 +91,10 @@ impl Layout {
         &self.runs
     }
 
-    /// The runs' indices with the distance of their nearest seat from the front, nearest first.
-    pub fn runs_by_distance(&self) -> impl Iterator<Item = (u64, usize)> + '_ {
-        self.runs_by_distance.iter().copied()
+    /// Every seat, the nearest to the front first.
+    #[must_use]
+    pub fn by_distance(&self) -> &[SeatNo] {
+        &self.by_distance
     }
 
     /// The seats of one run in order; empty for an unknown run.

@@ -77,8 +77,6 @@ pub(crate) struct Derived {
     pub(crate) buyers: BTreeMap<BuyerId, BuyerUse>,
     /// Seats by state.
     pub(crate) counts: SeatCounts,
-    /// Free seats of each run of the layout.
-    pub(crate) free_in_run: Vec<u32>,
     /// Active holds.
     pub(crate) holds_active: u64,
 }

@@ -28,7 +28,7 @@ impl Wish {
 
     /// Whether the seat is free and of the right category.
     fn may_have(self, scene: Scene<'_>, seat: SeatNo) -> bool {
-        scene.state.is_free(seat, scene.now_ms)
+        scene.is_free(seat)
             && self
                 .category
                 .is_none_or(|c| scene.layout.seat(seat).is_some_and(|s| s.category == c))
@@ -77,58 +77,59 @@ pub(super) fn choose(scene: Scene<'_>, buyer: BuyerId, wish: Wish) -> Result<Cho
 type Rank = (bool, u64, SeatNo);
 
 /// The best unbroken stretch: clean before leaving a single seat, then nearest, then lowest number.
+///
+/// Walks the seats outwards from the front and looks at the windows around each free one. Once a window is
+/// found, it is final as soon as even seats no farther than the next one could not add up to less.
 fn best_stretch(scene: Scene<'_>, wish: Wish) -> Option<Vec<SeatNo>> {
-    let quantity = wish.quantity();
     let mut best: Option<(Rank, &[SeatNo])> = None;
-    for (nearest, run) in scene.layout.runs_by_distance() {
-        // No window of a farther run can be nearer than this; the run order makes it final.
-        let floor = nearest.saturating_mul(u64::from(wish.quantity));
+    for seat in scene.layout.by_distance() {
+        let floor = scene
+            .layout
+            .distance(*seat)
+            .saturating_mul(u64::from(wish.quantity));
         if best.is_some_and(|((leaves_single, score, _), _)| !leaves_single && score < floor) {
             break;
         }
-        if scene.state.run_may_have(run, quantity, scene.now_ms) {
-            best_in_run(scene, wish, scene.layout.run(run), &mut best);
+        if wish.suits(scene, *seat) {
+            best_around(scene, wish, *seat, &mut best);
         }
     }
     best.map(|(_, seats)| seats.to_vec())
 }
 
-/// Slides a window over one run, keeping its score as it goes.
-fn best_in_run<'a>(
-    scene: Scene<'_>,
+/// Looks at every window that contains the seat.
+fn best_around<'a>(
+    scene: Scene<'a>,
     wish: Wish,
-    run: &'a [SeatNo],
+    seat: SeatNo,
     best: &mut Option<(Rank, &'a [SeatNo])>,
 ) {
     let quantity = wish.quantity();
-    let mut stretch = 0;
-    let mut score: u64 = 0;
-    for (index, seat) in run.iter().enumerate() {
-        if !wish.suits(scene, *seat) {
-            stretch = 0;
-            score = 0;
-            continue;
-        }
-        stretch += 1;
-        score = score.saturating_add(scene.layout.distance(*seat));
-        let end = index + 1;
-        if stretch > quantity {
-            let gone = run
-                .get(end - quantity - 1)
-                .map_or(0, |s| scene.layout.distance(*s));
-            score = score.saturating_sub(gone);
-        }
-        let Some(window) = end
-            .checked_sub(quantity)
-            .and_then(|start| run.get(start..end))
-        else {
-            continue;
-        };
+    let Some(spot) = scene.layout.spot(seat) else {
+        return;
+    };
+    let run = scene.layout.run(spot.run);
+    let (before, after) = run.split_at_checked(spot.position).unwrap_or((run, &[]));
+    let suits = |s: &&SeatNo| wish.suits(scene, **s);
+    let left = before
+        .iter()
+        .rev()
+        .take(quantity - 1)
+        .take_while(suits)
+        .count();
+    // The seat itself is the first of those after.
+    let right = after.iter().take(quantity).take_while(suits).count();
+    let Some(stretch) = run.get(spot.position - left..spot.position + right) else {
+        return;
+    };
+    for window in stretch.windows(quantity) {
         let Some(first) = window.first() else {
             continue;
         };
+        let distances = window.iter().map(|s| scene.layout.distance(*s));
+        let score = distances.fold(0, u64::saturating_add);
         // A window that could not win even if it were clean needs no look at its neighbours.
-        if stretch < quantity || best.is_some_and(|(b, _)| b <= (false, score, *first)) {
+        if best.is_some_and(|(b, _)| b <= (false, score, *first)) {
             continue;
         }
         if let Some(leaves_single) = judge(scene, window) {

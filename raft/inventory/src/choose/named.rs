@@ -28,16 +28,13 @@ pub(super) fn choose(
 }
 
 fn check_free(scene: Scene<'_>, seats: &[SeatNo]) -> Result<(), Rejection> {
-    if seats
-        .iter()
-        .all(|seat| scene.state.is_free(*seat, scene.now_ms))
-    {
+    if seats.iter().all(|seat| scene.is_free(*seat)) {
         return Ok(());
     }
     let (blocked, taken): (Vec<SeatNo>, Vec<SeatNo>) = seats
         .iter()
         .copied()
-        .filter(|seat| !scene.state.is_free(*seat, scene.now_ms))
+        .filter(|seat| !scene.is_free(*seat))
         .partition(|seat| scene.state.seat_state(*seat) == SeatState::Blocked);
     if taken.is_empty() {
         Err(Rejection::SeatsBlocked { seats: blocked })

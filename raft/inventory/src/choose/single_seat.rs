@@ -28,9 +28,7 @@ pub(super) fn forbidden(scene: Scene<'_>, seats: &[SeatNo]) -> Vec<SeatNo> {
 
 /// The seats that are free with no free neighbour after taking `seats`, and had one before; ascending.
 pub(super) fn left_single(scene: Scene<'_>, seats: &[SeatNo]) -> Vec<SeatNo> {
-    let stays_free = |seat: SeatNo| {
-        scene.state.is_free(seat, scene.now_ms) && seats.binary_search(&seat).is_err()
-    };
+    let stays_free = |seat: SeatNo| scene.is_free(seat) && seats.binary_search(&seat).is_err();
     let mut left: Vec<SeatNo> = Vec::new();
     for seat in seats {
         let beside = |other: Option<SeatNo>| other.filter(|s| stays_free(*s));
@@ -64,7 +62,7 @@ fn is_unavoidable(scene: Scene<'_>, seats: &[SeatNo], single: SeatNo) -> bool {
     let goes = |next: &dyn Fn(SeatNo) -> Option<SeatNo>| {
         let mut at = next(single);
         while let Some(seat) = at {
-            if !scene.state.is_free(seat, scene.now_ms) {
+            if !scene.is_free(seat) {
                 return true;
             }
             if seats.binary_search(&seat).is_err() {

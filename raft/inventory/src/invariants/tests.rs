@@ -132,7 +132,7 @@ fn miscounted_seats_are_seen() {
         s.derived.counts.available += 1;
         s.derived.counts.held -= 1;
     });
-    breaks(InvariantId::Index1, |s| s.derived.free_in_run[0] = 0);
+    breaks(InvariantId::Index1, |s| s.derived.holds_active = 0);
 }
 
 #[test]

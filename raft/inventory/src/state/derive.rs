@@ -4,8 +4,7 @@
 //! the invariants compare. Must never: be needed for a decision that snapshots do not hold.
 
 use super::expiry::is_unpaid;
-use super::{Derived, Expiring, HoldStanding, InventoryState, Places, SeatState};
-use crate::ids::SeatNo;
+use super::{Derived, Expiring, HoldStanding, InventoryState, Places};
 use crate::outcome::OrderState;
 
 impl Derived {
@@ -34,21 +33,10 @@ impl Derived {
         for seat in &state.seats {
             *derived.counts.of(*seat) += 1;
         }
-        if let Some(layout) = &state.layout {
-            derived.free_in_run = layout.runs().iter().map(|run| free(state, run)).collect();
-        }
         derived
     }
 }
 
 fn count(places: &Places) -> u64 {
     u64::from(places.quantity())
-}
-
-fn free(state: &InventoryState, run: &[SeatNo]) -> u32 {
-    let free = run
-        .iter()
-        .filter(|seat| state.seat_state(**seat) == SeatState::Available)
-        .count();
-    u32::try_from(free).unwrap_or(u32::MAX)
 }

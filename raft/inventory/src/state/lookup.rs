@@ -52,12 +52,6 @@ impl InventoryState {
             .saturating_add(due)
     }
 
-    /// Whether a run may have this many free seats; may say yes wrongly while something is due.
-    pub(crate) fn run_may_have(&self, run: usize, quantity: usize, now_ms: u64) -> bool {
-        let free = self.derived.free_in_run.get(run).copied().unwrap_or(0);
-        free as usize >= quantity || self.has_due(now_ms)
-    }
-
     /// Free places of an area.
     pub(crate) fn area_free(&self, area: AreaNo, now_ms: u64) -> u32 {
         let capacity = self

@@ -32,7 +32,7 @@ impl InventoryState {
         self.count_for_buyer(buyer, u64::from(places.quantity()), from, to);
     }
 
-    /// Sets one seat's state, with the counters of the show and of its run.
+    /// Sets one seat's state, with the counters of the show.
     pub(crate) fn set_seat(&mut self, seat: SeatNo, state: SeatState) {
         let Some(place) = self.seats.get_mut(seat.index()) else {
             return;
@@ -43,23 +43,6 @@ impl InventoryState {
         *count_before = count_before.saturating_sub(1);
         let count_after = counts.of(state);
         *count_after = count_after.saturating_add(1);
-
-        let freed = state == SeatState::Available;
-        if freed == (before == SeatState::Available) {
-            return;
-        }
-        let run = self
-            .layout
-            .as_ref()
-            .and_then(|layout| layout.spot(seat))
-            .map(|spot| spot.run);
-        if let Some(free) = run.and_then(|run| self.derived.free_in_run.get_mut(run)) {
-            *free = if freed {
-                free.saturating_add(1)
-            } else {
-                free.saturating_sub(1)
-            };
-        }
     }
 
     fn move_in_area(&mut self, area: AreaNo, quantity: u32, from: Claim, to: Claim) {
