@@ -492,3 +492,6 @@ impl ReplyTo {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests;
