@@ -11,6 +11,8 @@ export class ApiError extends Error {
 }
 
 const REPEATS_MAX = 3;
+/** Worth asking again at once. "unavailable" is not: the gateway has tried for seconds, and nothing happened. */
+const REPEATED = new Set(["unreachable", "outcome_unknown", "request_in_flight", "overloaded", "deadline"]);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** What to add to this machine's clock to get the shard's. */
@@ -82,8 +84,7 @@ export async function write(method, path, body) {
     try {
       return (await asGuest(() => once(method, path, { body, key }))).body;
     } catch (error) {
-      const passing = error.status === 0 || error.status === 503 || error.code === "request_in_flight";
-      if (!passing || tried >= REPEATS_MAX) throw error;
+      if (!REPEATED.has(error.code) || tried >= REPEATS_MAX) throw error;
       await sleep(Math.min(error.retryAfterMs ?? 1000, 4000));
     }
   }
