@@ -131,12 +131,20 @@ impl Bench {
 }
 
 fn main() {
-    let pairs = u64::from(SEATS / 2);
+    whole_sale();
+    churn();
+    general_admission_and_best();
+    entry_size();
+}
 
+const PAIRS: u64 = SEATS as u64 / 2;
+
+/// A sold-out show, two seats at a time, from hold to tickets.
+fn whole_sale() {
     let mut bench = Bench::new();
     bench.run(
         "hold two named seats, free",
-        (0..pairs).map(|n| (n, place(pair(n)))).collect(),
+        (0..PAIRS).map(|n| (n, place(pair(n)))).collect(),
     );
     bench.run(
         "hold two named seats, taken",
@@ -144,7 +152,7 @@ fn main() {
     );
     bench.run(
         "extend",
-        (0..pairs)
+        (0..PAIRS)
             .map(|n| {
                 (
                     n,
@@ -157,7 +165,7 @@ fn main() {
     );
     bench.run(
         "open order",
-        (0..pairs)
+        (0..PAIRS)
             .map(|n| {
                 (
                     n,
@@ -172,7 +180,7 @@ fn main() {
         order: OrderId(n + 1),
         payment_token: "tok_approve".to_owned(),
     };
-    bench.run("pay", (0..pairs).map(|n| (n, pay(n))).collect());
+    bench.run("pay", (0..PAIRS).map(|n| (n, pay(n))).collect());
     for (name, fact) in [
         ("authorised", PaymentFact::Authorised),
         ("captured", PaymentFact::Captured),
@@ -185,11 +193,14 @@ fn main() {
                 fact,
             })
         };
-        bench.run(name, (0..pairs).map(|n| (n, fact(n))).collect());
+        bench.run(name, (0..PAIRS).map(|n| (n, fact(n))).collect());
     }
+}
 
+/// Holds that come to nothing, and what they leave behind.
+fn churn() {
     let mut bench = Bench::new();
-    let churn = (0..50 * pairs).flat_map(|n| {
+    let churn = (0..50 * PAIRS).flat_map(|n| {
         [
             (n, place(pair(n))),
             (
@@ -217,7 +228,9 @@ fn main() {
         again.ok(),
         start.elapsed()
     );
+}
 
+fn general_admission_and_best() {
     let mut bench = Bench::new();
     let area = || {
         place(Wanted::GeneralAdmission {
@@ -238,12 +251,13 @@ fn main() {
     };
     bench.run(
         "best available, two of ten thousand",
-        (0..pairs).map(|n| (n, best())).collect(),
+        (0..PAIRS).map(|n| (n, best())).collect(),
     );
     bench.now_ms += 8 * 60_000;
     bench.run("expiry of them all", vec![(0, Command::Tick); 60]);
+}
 
-    let mut bench = Bench::new();
+fn entry_size() {
     let holds: Vec<Envelope> = (0..2_560).map(|n| envelope(n, n, place(pair(n)))).collect();
     let bytes = codec::encode_entry(&Entry {
         now_ms: 1,
@@ -255,5 +269,4 @@ fn main() {
         "bytes of 2,560 holds in one entry",
         bytes.ok()
     );
-    bench.run("", Vec::new());
 }

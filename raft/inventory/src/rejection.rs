@@ -341,17 +341,11 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RequestReused => {
-                f.write_str("this idempotency key was used before for another request")
-            }
+            Self::RequestReused => f.write_str("this idempotency key stands for another request"),
             Self::ShowNotSetUp => f.write_str("the show is not set up yet"),
-            Self::ShowAlreadySetUp { show } => {
-                write!(f, "the show {show} is already set up differently")
-            }
+            Self::ShowAlreadySetUp { show } => write!(f, "show {show} is set up differently"),
             Self::PlanInvalid { reason } => write!(f, "the show cannot be set up: {reason}"),
-            Self::QuantityInvalid => f.write_str(
-                "ask for at least one place, and for no more accessible ones than places",
-            ),
+            Self::QuantityInvalid => f.write_str("this number of places is not possible"),
             Self::TextInvalid { bytes_max } => {
                 write!(f, "a text is empty or longer than {bytes_max} bytes")
             }
@@ -374,9 +368,7 @@ impl fmt::Display for Rejection {
                     "the hold {hold} is already being bought as order {order}"
                 )
             }
-            Self::HoldCapReached { .. } => {
-                f.write_str("the hold has been extended as far as it can be")
-            }
+            Self::HoldCapReached { .. } => f.write_str("the hold cannot be extended further"),
             Self::OrderUnknown { order } => write!(f, "there is no order {order}"),
             Self::OrderNotYours { order } => {
                 write!(f, "the order {order} belongs to another buyer")

@@ -18,6 +18,4 @@ pub(super) const LONG_FILES: &[(&str, usize)] = &[];
 pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("chaos/src/season/load.rs", "load", 76),
     ("node/src/server.rs", "start_on", 79),
-    ("raft/inventory/benches/apply.rs", "main", 127),
-    ("raft/inventory/src/rejection.rs", "fmt", 78),
 ];
