@@ -247,6 +247,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// The command that starts a member by hand, with the files and ports that it has.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn start_command(&self, name: &str) -> Result<String, ClusterError> {
+        let member = self.member(name)?;
+        let binary = self.options.bin_dir.join(binary_name(member.kind));
+        Ok(format!(
+            "{} --config {}",
+            binary.display(),
+            member.config.display()
+        ))
+    }
+
     /// Waits until a member says that it is ready.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use args::DemoArgs;
 
 use self::status::Status;
-use crate::cluster::{Cluster, ClusterOptions};
+use crate::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::season::{self, LoadedShow, Season};
 
 /// How often a running demo looks whether a child died.
@@ -64,7 +64,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     result
 }
 
-/// Brings the cluster up and watches over it; ends only when something is wrong.
+/// Brings the cluster up and watches over it; ends when it cannot come up or when nothing of it is left.
 async fn serve(
     cluster: &mut Cluster,
     season: &Season,
@@ -86,10 +86,20 @@ async fn serve(
     } else {
         println!("{}", report::text(cluster, &shows)?);
     }
-    loop {
+    // From here on a death is part of the show: the others go on selling, and it is said who died and why.
+    let mut deaths = 0;
+    while deaths < total {
         tokio::time::sleep(LOOK_AFTER_CHILDREN).await;
-        cluster.check_all_alive()?;
+        if let Err(death) = cluster.check_all_alive() {
+            deaths += 1;
+            status.done(&death.to_string());
+            if let ClusterError::Died { name, .. } = &death {
+                let again = cluster.start_command(name)?;
+                status.done(&format!("the others go on; to bring {name} back: {again}"));
+            }
+        }
     }
+    anyhow::bail!("every process has died")
 }
 
 /// Loads the season while watching that no child dies meanwhile.
