@@ -145,6 +145,11 @@ impl Server {
         around: Surroundings,
     ) -> Result<Self, ServerError> {
         let topology = Arc::new(Topology::load(&config.topology)?);
+        if topology.node(config.node_id).is_none() {
+            // Before the data directory is touched: it would be marked as that node's for good.
+            let node = config.node_id;
+            return Err(StartError::UnknownNode { node }.into());
+        }
         let metrics = Metrics::new()?;
         let host = Host::start(host_options(&config, Arc::clone(&topology))).await?;
         let limits = Arc::new(config.limits.clone());

@@ -14,11 +14,16 @@ use serde::Deserialize;
 use thiserror::Error;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// What is logged when nothing else is said: our own news, and only trouble from the libraries below. openraft tells
+/// each vote and each ignored message as news.
+pub const LOG_DEFAULT: &str =
+    "info,openraft=error,raft_engine=warn,sled=warn,h2=warn,hyper=warn,tonic=warn,tower=warn";
+
 /// The `[telemetry]` section of every process's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
-    /// What is logged: a `tracing` filter such as `info` or `info,holdfast_raft=debug`.
+    /// What is logged: a `tracing` filter such as [`LOG_DEFAULT`] or `info,holdfast_raft=debug`.
     pub log: String,
     /// Log lines as JSON objects instead of text.
     pub log_json: bool,
@@ -31,7 +36,7 @@ pub struct TelemetryConfig {
 impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
-            log: "info".to_owned(),
+            log: LOG_DEFAULT.to_owned(),
             log_json: false,
             otlp_endpoint: None,
             otlp_sample_ratio: 0.01,

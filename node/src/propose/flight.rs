@@ -11,6 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::Instant,
 };
+use tracing::Instrument;
 
 use super::{ProposerContext, Queued, Target};
 use crate::submission::{Answer, Answers, SubmitFailure};
@@ -105,7 +106,9 @@ impl Flight {
         let metrics = context.metrics.clone();
         async move {
             let Self { entry, routes } = self;
-            let proposed = tokio::time::timeout(patience, target.propose(&entry)).await;
+            let span = tracing::info_span!("commit_entry", commands = entry.commands.len());
+            let proposing = target.propose(&entry).instrument(span);
+            let proposed = tokio::time::timeout(patience, proposing).await;
             let started: Vec<Instant> = routes.iter().map(|route| route.arrived).collect();
             match proposed {
                 Ok(Ok(committed)) => {
