@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use holdfast_gateway::config::{Config, environment};
-use holdfast_gateway::server::Server;
+use holdfast_gateway::server::{Server, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +72,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("holdfast-gateway: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
+            let start = error.downcast_ref::<StartError>();
+            let configuration = start.is_some_and(StartError::is_configuration);
+            ExitCode::from(if configuration {
+                EXIT_CONFIG
+            } else {
+                EXIT_FAILURE
+            })
         }
     }
 }

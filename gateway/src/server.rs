@@ -64,6 +64,17 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
+impl StartError {
+    /// Whether an operator must change a file, rather than free an address or look at the machine.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Topology(_) | Self::Region { .. } | Self::Key(_) | Self::Upstream(_) => true,
+            Self::Listen { .. } | Self::Metrics(_) => false,
+        }
+    }
+}
+
 /// A gateway that listens and does not serve yet.
 pub struct Server {
     app: Arc<App>,

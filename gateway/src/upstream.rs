@@ -160,6 +160,18 @@ impl Upstream {
         &self.peers
     }
 
+    /// Keeps a stream open to every node until `stop`, so that no buyer pays for a connection across an ocean.
+    pub async fn keep_streams_open(self: Arc<Self>, stop: CancellationToken) {
+        let mut round = tokio::time::interval(limits::STREAM_LOOK_INTERVAL);
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = round.tick() => self.peers.iter().for_each(|peer| peer.client.pipe().open_early()),
+            }
+        }
+    }
+
     fn peer(&self, id: u64) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.id == id)
     }

@@ -122,10 +122,11 @@ fn a_bad_configuration_is_named_and_has_its_own_exit_code() {
 #[test]
 fn what_the_configuration_points_at_is_named_when_it_cannot_be_used() {
     let (code, said) = refused(&CONFIG.replace("here", "elsewhere"));
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("elsewhere is not a region"), "{said}");
     let (_, said) = refused(&CONFIG.replace("\"key\"", "\"topology.toml\""));
     assert!(said.contains("64 hexadecimal digits"), "{said}");
-    let (_, said) = refused(&CONFIG.replace("127.0.0.1:0", "192.0.2.1:1"));
+    let (code, said) = refused(&CONFIG.replace("127.0.0.1:0", "192.0.2.1:1"));
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("http_listen"), "{said}");
 }
