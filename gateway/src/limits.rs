@@ -69,6 +69,8 @@ pub const LAYOUT_PLACES_CACHED_MAX: usize = 1_000_000;
 pub const ANSWERS_REMEMBERED_MAX: usize = 16_384;
 /// Leaders remembered; one entry a show.
 pub const LEADERS_REMEMBERED_MAX: usize = 65_536;
+/// How often the streams to the nodes are looked at; a broken one is opened again without a buyer waiting for it.
+pub const STREAM_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a guest identity is good for.
 pub const GUEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -22,6 +22,7 @@ use std::time::Duration;
 use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
 use holdfast_region_config::ids::RegionId;
 use holdfast_region_config::topology::Topology;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 use crate::limits;

@@ -163,6 +163,20 @@ impl SubmitPipe {
         }
     }
 
+    /// Asks for the stream to be opened before there is something to send, so that the first command does not pay for
+    /// the connection: three round trips over an ocean. Returns at once; does nothing while the stream is up.
+    pub fn open_early(&self) {
+        let shared = &self.owner.shared;
+        let wanted = match shared.lock().link {
+            Link::Idle => true,
+            Link::Down(until) => Instant::now() >= until,
+            Link::Opening | Link::Up(_) => false,
+        };
+        if wanted {
+            shared.wanted.notify_one();
+        }
+    }
+
     /// Sends `request` and waits for its answer, at most `deadline`. The pipe chooses the tag, and tells the node
     /// the deadline when the request names none. Dropping the future forgets the answer, not the command.
     ///
