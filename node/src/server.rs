@@ -144,12 +144,7 @@ impl Server {
         config: Config,
         around: Surroundings,
     ) -> Result<Self, ServerError> {
-        let topology = Arc::new(Topology::load(&config.topology)?);
-        if topology.node(config.node_id).is_none() {
-            // Before the data directory is touched: it would be marked as that node's for good.
-            let node = config.node_id;
-            return Err(StartError::UnknownNode { node }.into());
-        }
+        let topology = known_topology(&config)?;
         let metrics = Metrics::new()?;
         let host = Host::start(host_options(&config, Arc::clone(&topology))).await?;
         let limits = Arc::new(config.limits.clone());
@@ -164,29 +159,18 @@ impl Server {
         );
         let draining = Arc::new(AtomicBool::new(false));
         let stop_listeners = CancellationToken::new();
-        let desk = DirectoryDesk::new(host.clone(), Arc::clone(&topology));
-        let operator = OperatorService::new(host.clone(), Arc::clone(&topology), desk.clone());
         let debug = debug::router(DebugState {
             host: host.clone(),
             topology: Arc::clone(&topology),
             metrics: metrics.clone(),
             draining: Arc::clone(&draining),
         });
-        let router = grpc_router(
+        let (router, operator) = grpc_router(
             &host,
-            InventoryService::new(
-                host.clone(),
-                proposers.clone(),
-                millis(limits.deadline_default_ms),
-                stop_listeners.clone(),
-            ),
-            DirectoryService::new(
-                host.clone(),
-                Arc::clone(&topology),
-                desk,
-                stop_listeners.clone(),
-            ),
-            operator.clone(),
+            &topology,
+            &proposers,
+            millis(limits.deadline_default_ms),
+            &stop_listeners,
         );
         let (grpc_addr, http_addr) = (sockets.grpc_addr, sockets.http_addr);
         let listeners = vec![
@@ -259,6 +243,17 @@ fn millis(ms: u32) -> Duration {
     Duration::from_millis(u64::from(ms))
 }
 
+/// The topology, once it is sure to name this node: before the data directory is touched, because that would be marked
+/// as the other node's for good.
+fn known_topology(config: &Config) -> Result<Arc<Topology>, ServerError> {
+    let topology = Topology::load(&config.topology)?;
+    let node = config.node_id;
+    if topology.node(node).is_none() {
+        return Err(StartError::UnknownNode { node }.into());
+    }
+    Ok(Arc::new(topology))
+}
+
 fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
     HostOptions {
         node: config.node_id,
@@ -271,14 +266,24 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
     }
 }
 
-/// Everything that is served on the gRPC port.
+/// Everything that is served on the gRPC port, and the operator's service for this node's own use.
 fn grpc_router(
     host: &Host,
-    inventory: InventoryService,
-    directory: DirectoryService,
-    operator: OperatorService,
-) -> Router {
-    tonic::transport::Server::builder()
+    topology: &Arc<Topology>,
+    proposers: &Proposers,
+    deadline_default: Duration,
+    stop: &CancellationToken,
+) -> (Router, OperatorService) {
+    let desk = DirectoryDesk::new(host.clone(), Arc::clone(topology));
+    let operator = OperatorService::new(host.clone(), Arc::clone(topology), desk.clone());
+    let directory = DirectoryService::new(host.clone(), Arc::clone(topology), desk, stop.clone());
+    let inventory = InventoryService::new(
+        host.clone(),
+        proposers.clone(),
+        deadline_default,
+        stop.clone(),
+    );
+    let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -288,7 +293,8 @@ fn grpc_router(
         .add_service(
             DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
         )
-        .add_service(OperatorServer::new(operator))
+        .add_service(OperatorServer::new(operator.clone()));
+    (router, operator)
 }
 
 async fn join(what: &str, task: JoinHandle<()>) {

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 /// Longest wait for anything here; reached only when something is wrong.
 pub const LONG: Duration = Duration::from_secs(30);
 
-const TOPOLOGY: &str = r#"
+/// One node in one region.
+pub const TOPOLOGY: &str = r#"
 cluster = "node-test"
 [[region]]
 id = "here"

@@ -1,11 +1,17 @@
 //! Bad input is answered with the field and the reason, and nothing happens.
 
+use holdfast_node::{
+    config::{Config, Overrides},
+    server::{Server, Surroundings},
+};
 use holdfast_node_api::{
     codes,
     v1::{self, FailureCode},
 };
 
-use crate::node::{LONG, NodeUnderTest, failure_of, hold_seats, rejection_of, show_request};
+use crate::node::{
+    LONG, NodeUnderTest, TOPOLOGY, failure_of, hold_seats, rejection_of, show_request,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_command_names_its_field() {
@@ -144,5 +150,51 @@ async fn a_catalogue_change_that_cannot_be_is_refused_by_name() {
         assert!(status.message().contains(named), "{status:?}");
         assert!(codes::of_status(&status).is_some(), "{status:?}");
     }
+    node.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_the_topology_does_not_name_leaves_the_data_dir_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let topology = dir.path().join("topology.toml");
+    std::fs::write(&topology, TOPOLOGY).unwrap();
+    let data_dir = dir.path().join("data");
+    let overrides = Overrides {
+        node_id: Some(9),
+        data_dir: Some(data_dir.clone()),
+        topology: Some(topology),
+        grpc_listen: Some("127.0.0.1:0".to_owned()),
+        http_listen: Some("127.0.0.1:0".to_owned()),
+        ..Overrides::default()
+    };
+    let config = Config::load(None, overrides).unwrap();
+    let refused = Server::start(config, Surroundings::default())
+        .await
+        .map(|_| ())
+        .unwrap_err();
+    assert!(refused.to_string().contains("n9"), "{refused}");
+    assert!(!data_dir.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named_with_its_field() {
+    let node = NodeUnderTest::start().await;
+    let overrides = Overrides {
+        node_id: Some(1),
+        data_dir: Some(node.dir.path().join("other")),
+        topology: Some(node.dir.path().join("topology.toml")),
+        grpc_listen: Some(node.server.grpc_addr.to_string()),
+        ..Overrides::default()
+    };
+    let config = Config::load(None, overrides).unwrap();
+    let refused = Server::start(config, Surroundings::default())
+        .await
+        .map(|_| ())
+        .unwrap_err();
+    let text = refused.to_string();
+    assert!(
+        text.contains("grpc_listen") && text.contains(&node.server.grpc_addr.to_string()),
+        "{text}"
+    );
     node.server.stop().await;
 }
