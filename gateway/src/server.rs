@@ -133,6 +133,7 @@ impl Server {
         let app = self.app;
         let tasks = TaskTracker::new();
         tasks.spawn(catalogue::keep_fresh(Arc::clone(&app), stop.child_token()));
+        tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
         let router = http::router(Arc::clone(&app));
         tracing::info!(address = %self.address, region = %app.config.region, "gateway listens");
 
