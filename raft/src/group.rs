@@ -123,6 +123,7 @@ pub(crate) struct GroupCore {
     pub(crate) shared: Arc<Shared>,
     pub(crate) contact: Arc<Contact>,
     pub(crate) fabric: Arc<Fabric>,
+    /// Times of the preferred leader: the shortest of all voters'.
     pub(crate) timing: GroupTiming,
     pub(crate) leadership: watch::Receiver<Leadership>,
 }

@@ -14,7 +14,7 @@
 //! assert_eq!(placement.voters.len(), 3);
 //! // A write led from Amsterdam is durable once Virginia has it too.
 //! assert_eq!(placement.commit_floor.as_millis(), 91);
-//! let timing = GroupTiming::for_voters(&topology, &placement.voters);
+//! let timing = GroupTiming::for_voters(&topology, &placement.voters, 0);
 //! assert!(timing.election_timeout_max_ms < 2_500);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -2,19 +2,22 @@
 //!
 //! Owns: heartbeat and election times as a function of the voters' round trips. Must never: read a clock.
 //!
-//! The reasoning, with R the longest round trip between two voters:
+//! The reasoning, with R the longest round trip between two voters and r a voter's rank (0 = preferred leader):
 //!
 //! ```text
-//! heartbeat = max(5/4·R + 20, 50)  openraft gives a heartbeat's answer one interval and counts a later one as lost, so the
-//!                                  interval must exceed the longest round trip with some room for jitter and disk
-//! min       = max(3·heartbeat, 500)  two heartbeats may be lost and the third still arrives in time; a fsync or a
-//!                                  scheduler may stall for some hundred ms, and that is not a dead leader
-//! max       = min + max(R, 250)    the draw must be as wide as a vote's round trip or two followers keep splitting; no
-//!                                  wider, because `max` is also how long a voter shields a silent leader (its lease)
+//! heartbeat = max(5/4·R + 20, 50)    openraft gives a heartbeat's answer one interval and counts a later one as lost, so
+//!                                    the interval must exceed the longest round trip with room for jitter and disk
+//! min       = max(5/2·heartbeat, 400) + r·(R + 50)
+//! max       = min + 50
 //! ```
 //!
-//! For the real trio R = 229 ms: heartbeat 306, election 918 to 1,168 ms. A lost leader is shielded for `max`, then one draw
-//! passes, then a pre-vote and a vote go to the nearer survivor (2 x 91 to 2 x 182 ms): led again in about 2.3 to 2.8 s.
+//! A voter shields a silent leader for `max` (its lease) and then waits a draw from `min..max` before it stands. So rank r
+//! stands about 2·min after the last sign of life: five lost heartbeats, or a disk and a scheduler stalled for 800 ms. The
+//! next rank stands 2·(R + 50) later, time enough for a pre-vote and a vote of the rank before it. A random draw
+//! alone would have to be several round trips wide to keep two survivors from splitting the vote again and again.
+//!
+//! For the real trio R = 229 ms: heartbeat 306; the ranks stand after about 1.6, 2.1 and 2.7 s. A lost home region's shows are
+//! led again by their second region after 2.1 s and two round trips to the third (2 x 182 ms): about 2.5 s.
 
 use std::time::Duration;
 
@@ -24,11 +27,13 @@ use crate::topology::Topology;
 /// Shortest heartbeat interval, ms: twenty messages a second are enough for anyone.
 pub const HEARTBEAT_INTERVAL_FLOOR_MS: u64 = 50;
 /// Shortest election time-out, ms: longer than a stalled fsync or a busy scheduler.
-pub const ELECTION_TIMEOUT_FLOOR_MS: u64 = 500;
+pub const ELECTION_TIMEOUT_FLOOR_MS: u64 = 400;
 /// What a heartbeat's answer may take beyond 5/4 of the round trip, ms.
 pub const HEARTBEAT_SLACK_MS: u64 = 20;
-/// Narrowest draw of election time-outs, ms: wide enough for a vote to be written and answered.
-pub const ELECTION_SPREAD_FLOOR_MS: u64 = 250;
+/// Width of the draw of election time-outs, ms. Ranks keep voters apart, so it need not be wide.
+pub const ELECTION_SPREAD_MS: u64 = 50;
+/// What a vote may take beyond its round trip, ms: it is written to disk before it is answered.
+pub const VOTE_SLACK_MS: u64 = 50;
 
 const _: () = assert!(
     ELECTION_TIMEOUT_FLOOR_MS > 3 * HEARTBEAT_INTERVAL_FLOOR_MS,
@@ -47,25 +52,26 @@ pub struct GroupTiming {
 }
 
 impl GroupTiming {
-    /// Times for a group with these voters. Voters that the topology does not know are left out.
+    /// Times of the voter of rank `rank` in a group with these voters. Voters that the topology does not know are left out.
     #[must_use]
-    pub fn for_voters(topology: &Topology, voters: &[NodeId]) -> Self {
+    pub fn for_voters(topology: &Topology, voters: &[NodeId], rank: usize) -> Self {
         let regions = voters.iter().filter_map(|id| topology.region_of(*id));
-        Self::for_longest_rtt(topology.rtt.longest(regions))
+        Self::for_longest_rtt(topology.rtt.longest(regions), rank)
     }
 
-    /// Times for a group whose voters are at most this round trip apart.
+    /// Times of the voter of rank `rank` in a group whose voters are at most this round trip apart.
     #[must_use]
-    pub fn for_longest_rtt(longest: Duration) -> Self {
-        // Validation bounds a round trip to seconds, so the conversion cannot saturate in practice.
-        let rtt_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX / 16);
+    pub fn for_longest_rtt(longest: Duration, rank: usize) -> Self {
+        // Validation bounds a round trip to seconds and the voters to a handful, so nothing here can overflow.
+        let rtt_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX / 64);
         let heartbeat_interval_ms =
             (rtt_ms + rtt_ms / 4 + HEARTBEAT_SLACK_MS).max(HEARTBEAT_INTERVAL_FLOOR_MS);
-        let election_timeout_min_ms = (3 * heartbeat_interval_ms).max(ELECTION_TIMEOUT_FLOOR_MS);
+        let patience_ms = (heartbeat_interval_ms * 5 / 2).max(ELECTION_TIMEOUT_FLOOR_MS);
+        let election_timeout_min_ms = patience_ms + rank as u64 * (rtt_ms + VOTE_SLACK_MS);
         Self {
             heartbeat_interval_ms,
             election_timeout_min_ms,
-            election_timeout_max_ms: election_timeout_min_ms + rtt_ms.max(ELECTION_SPREAD_FLOOR_MS),
+            election_timeout_max_ms: election_timeout_min_ms + ELECTION_SPREAD_MS,
         }
     }
 }
@@ -78,28 +84,44 @@ mod tests {
     #[test]
     fn the_real_trio_re_elects_within_about_two_seconds() {
         let topology = Topology::preset("three-regions").unwrap();
-        let timing = GroupTiming::for_voters(&topology, &place_directory(&topology).voters);
-        assert_eq!(timing.heartbeat_interval_ms, 306);
-        assert_eq!(timing.election_timeout_min_ms, 918);
-        assert_eq!(timing.election_timeout_max_ms, 1_168);
+        let voters = place_directory(&topology).voters;
+        let second = GroupTiming::for_voters(&topology, &voters, 1);
+        assert_eq!(second.heartbeat_interval_ms, 306);
+        assert_eq!(second.election_timeout_min_ms, 1_044);
+        assert_eq!(second.election_timeout_max_ms, 1_094);
     }
 
     #[test]
     fn voters_side_by_side_do_not_elect_at_every_hiccup() {
-        let timing = GroupTiming::for_longest_rtt(Duration::from_millis(1));
+        let timing = GroupTiming::for_longest_rtt(Duration::from_millis(1), 0);
         assert_eq!(timing.heartbeat_interval_ms, HEARTBEAT_INTERVAL_FLOOR_MS);
         assert_eq!(timing.election_timeout_min_ms, ELECTION_TIMEOUT_FLOOR_MS);
     }
 
     #[test]
+    fn next_rank_leaves_time_for_two_rounds_of_votes() {
+        for ms in [0, 1, 20, 80, 200, 400, 2_000] {
+            let at = |rank| GroupTiming::for_longest_rtt(Duration::from_millis(ms), rank);
+            for rank in 0..4 {
+                let (this, next) = (at(rank), at(rank + 1));
+                let stands_at_the_latest = 2 * this.election_timeout_max_ms;
+                let next_stands = next.election_timeout_max_ms + next.election_timeout_min_ms;
+                assert!(next_stands >= stands_at_the_latest + 2 * ms, "{ms} {rank}");
+                // And the next rank must not shield the lost leader when this one asks for its vote.
+                let asks = this.election_timeout_max_ms + this.election_timeout_min_ms;
+                assert!(next.election_timeout_max_ms < asks, "{ms} {rank}");
+            }
+        }
+    }
+
+    #[test]
     fn times_grow_with_distance_and_keep_their_order() {
-        let mut before = GroupTiming::for_longest_rtt(Duration::ZERO);
+        let mut before = GroupTiming::for_longest_rtt(Duration::ZERO, 0);
         for ms in [1, 20, 80, 200, 400, 2_000] {
-            let timing = GroupTiming::for_longest_rtt(Duration::from_millis(ms));
-            assert!(timing.heartbeat_interval_ms * 3 <= timing.election_timeout_min_ms);
-            assert!(timing.election_timeout_min_ms < timing.election_timeout_max_ms);
-            assert!(timing.election_timeout_max_ms - timing.election_timeout_min_ms >= ms);
+            let timing = GroupTiming::for_longest_rtt(Duration::from_millis(ms), 0);
             assert!(timing.heartbeat_interval_ms > ms);
+            assert!(timing.heartbeat_interval_ms * 2 <= timing.election_timeout_min_ms);
+            assert!(timing.election_timeout_min_ms < timing.election_timeout_max_ms);
             assert!(timing.election_timeout_min_ms >= before.election_timeout_min_ms);
             before = timing;
         }

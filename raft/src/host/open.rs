@@ -36,8 +36,16 @@ impl Host {
             return Ok(());
         }
         let failed = |reason: String| StartError::Group { group, reason };
-        let timing = GroupTiming::for_voters(&inner.topology, preference);
-        let config = openraft_config(&inner.topology.cluster, &timing, inner.snapshot_options)
+        let node = inner.node;
+        // A learner has no rank; its times matter only once it votes.
+        let rank = preference
+            .iter()
+            .position(|voter| *voter == node)
+            .unwrap_or_default();
+        let own = GroupTiming::for_voters(&inner.topology, preference, rank);
+        // The shortest of all voters' leases: after it, another may be elected.
+        let timing = GroupTiming::for_voters(&inner.topology, preference, 0);
+        let config = openraft_config(&inner.topology.cluster, &own, inner.snapshot_options)
             .map_err(&failed)?;
         let log = inner.log.group(group).map_err(|e| failed(e.to_string()))?;
         let state_machine = StateMachine::open(group, inner.snapshots.clone())
@@ -46,7 +54,6 @@ impl Host {
         let shared = state_machine.shared();
         let routes = Arc::clone(&inner.fabric) as Arc<dyn Routes>;
         let network = GroupNetworkFactory { group, routes };
-        let node = inner.node;
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)
             .await
             .map_err(|e| failed(e.to_string()))?;
