@@ -16,6 +16,7 @@
 pub mod error;
 mod files;
 mod http;
+mod member;
 pub mod ports;
 pub mod process;
 
@@ -29,9 +30,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use error::ClusterError;
+pub use member::{Kind, Member, gateway_name};
 pub use process::Signal;
 
 use self::files::Files;
+use self::member::{binary_name, members};
 use self::ports::Ports;
 use self::process::Process;
 use crate::wan::{LinkSpec, Wan, control};
@@ -62,42 +65,6 @@ pub struct ClusterOptions {
     pub otlp_endpoint: Option<String>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
-}
-
-/// What a member is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A replica server.
-    Node(NodeId),
-    /// What users reach.
-    Gateway,
-}
-
-/// One process of the cluster and where it can be reached.
-#[derive(Debug)]
-pub struct Member {
-    /// `n2`, `gateway-eastus`.
-    pub name: String,
-    /// Node or gateway.
-    pub kind: Kind,
-    /// Where it stands.
-    pub region: RegionId,
-    /// Health, metrics, and for a gateway the API.
-    pub http: SocketAddr,
-    /// A node's gRPC service.
-    pub grpc: Option<SocketAddr>,
-    /// What it writes.
-    pub log: PathBuf,
-    config: PathBuf,
-    process: Option<Process>,
-}
-
-impl Member {
-    /// Its process id while it runs.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().and_then(Process::pid)
-    }
 }
 
 /// A running cluster. Dropping it kills every process; [`Cluster::stop`] ends them politely.
@@ -415,61 +382,6 @@ impl Drop for Cluster {
             task.abort();
         }
     }
-}
-
-/// `gateway-eastus`.
-#[must_use]
-pub fn gateway_name(region: &RegionId) -> String {
-    format!("gateway-{region}")
-}
-
-const fn binary_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Node(_) => "holdfast-node",
-        Kind::Gateway => "holdfast-gateway",
-    }
-}
-
-fn members(topology: &Topology, ports: &Ports, files: &Files) -> BTreeMap<String, Member> {
-    let member = |name: String, kind, region: &RegionId, http, grpc| {
-        let (config, log) = (files.config(&name), files.log(&name));
-        let region = region.clone();
-        (
-            name.clone(),
-            Member {
-                name,
-                kind,
-                region,
-                http,
-                grpc,
-                log,
-                config,
-                process: None,
-            },
-        )
-    };
-    let nodes = topology.nodes.iter().map(|node| {
-        let grpc = Some(ports.node_grpc(node.id));
-        let http = ports.node_http(node.id);
-        member(
-            node.id.to_string(),
-            Kind::Node(node.id),
-            &node.region,
-            http,
-            grpc,
-        )
-    });
-    let gateways = topology.regions.iter().map(|region| {
-        let http = ports.gateway(&region.id);
-        member(
-            gateway_name(&region.id),
-            Kind::Gateway,
-            &region.id,
-            http,
-            None,
-        )
-    });
-    nodes.chain(gateways).collect()
 }
 
 fn start_wan(topology: &Topology, ports: &mut Ports, seed: u64) -> Result<Wan, ClusterError> {
