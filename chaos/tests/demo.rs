@@ -47,11 +47,17 @@ async fn start(data_dir: &Path, more: &[&str]) -> Demo {
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let Some(line) = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap() else {
-        panic!("the demo ended: {}", said.await.unwrap());
+        let mut last = Vec::new();
+        while let Ok(Some(line)) = said.next_line().await {
+            last.push(line);
+        }
+        panic!("the demo ended: {}", last.join("\n"));
     };
+    let report = serde_json::from_str(&line).unwrap();
     Demo {
         child,
-        report: serde_json::from_str(&line).unwrap(),
+        report,
+        said,
     }
 }
 

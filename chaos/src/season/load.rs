@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
 use holdfast_node_api::v1::{
     CreateEventRequest, CreateShowRequest, ImportPlanRequest, ShowStatusRequest,
 };
@@ -56,6 +56,9 @@ pub enum LoadError {
         /// Path, problem and what was expected, of each.
         problems: String,
     },
+    /// An address of the topology cannot be dialled.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
     /// A show exists and nobody leads it.
     #[error("show {slug} does not get ready")]
     NotReady {
@@ -138,9 +141,10 @@ pub async fn load(
             existed: reply.existed,
         });
     }
+    let replicas = everyone(topology)?;
     for show in &mut loaded {
         step(&format!("waiting for {}", show.slug));
-        show.places = wait_ready(node, show).await?;
+        show.places = wait_ready(&replicas, show).await?;
     }
     Ok(loaded)
 }
@@ -212,17 +216,31 @@ where
     }
 }
 
-/// Waits until the show can be sold, and says how many places it has.
-async fn wait_ready(node: &NodeClient, show: &LoadedShow) -> Result<u64, LoadError> {
+/// A client of every node: a show has replicas on some of them only.
+fn everyone(topology: &Topology) -> Result<Vec<NodeClient>, LoadError> {
+    let options = ClientOptions::default();
+    let clients = topology
+        .nodes
+        .iter()
+        .map(|node| NodeClient::new(&node.addr, &options));
+    clients
+        .map(|client| client.map_err(LoadError::from))
+        .collect()
+}
+
+/// Waits until some replica says that the show can be sold, and says how many places it has.
+async fn wait_ready(nodes: &[NodeClient], show: &LoadedShow) -> Result<u64, LoadError> {
     let until = Instant::now() + STEP_TIMEOUT;
     while Instant::now() < until {
-        let request = ShowStatusRequest {
-            show_id: show.show_id,
-            read: None,
-        };
-        if let Ok(reply) = node.operator().show_status(request).await {
-            let status = reply.into_inner();
-            if status.ready {
+        for node in nodes {
+            let request = ShowStatusRequest {
+                show_id: show.show_id,
+                read: None,
+            };
+            let asked = node.operator().show_status(request).await;
+            if let Some(status) = asked.ok().map(tonic::Response::into_inner)
+                && status.ready
+            {
                 let places = status.show.map_or(0, |show| show.places);
                 let counted = status.available + status.held + status.sold + status.blocked;
                 return Ok(places.max(counted));
