@@ -13,7 +13,7 @@ use holdfast_region_config::Topology;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 
-use super::file::{Season, ShowEntry};
+use super::file::{EventEntry, PlanEntry, Season, ShowEntry};
 
 /// How long each step may take before loading gives up.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -80,73 +80,94 @@ pub async fn load(
     let mut plans = BTreeMap::new();
     for plan in &season.plans {
         step(&format!("plan {}", plan.slug));
-        let request = ImportPlanRequest {
-            slug: plan.slug.clone(),
-            plan_json: plan.json.clone(),
-        };
-        let what = format!("import plan {}", plan.slug);
-        let reply = patiently(&what, || {
-            let (request, mut directory) = (request.clone(), node.directory());
-            async move { directory.import_plan(request).await }
-        })
-        .await?;
-        if reply.plan_id == 0 {
-            let problems = reply.problems.iter();
-            let problems =
-                problems.map(|p| format!("{}: {}, expected {}", p.path, p.problem, p.expected));
-            let problems = problems.collect::<Vec<_>>().join("; ");
-            return Err(LoadError::Plan {
-                slug: plan.slug.clone(),
-                problems,
-            });
-        }
-        plans.insert(plan.slug.as_str(), reply.plan_id);
+        plans.insert(plan.slug.as_str(), import_plan(node, plan).await?);
     }
     let mut events = BTreeMap::new();
     for event in &season.events {
         step(&format!("event {}", event.slug));
-        let request = CreateEventRequest {
-            slug: event.slug.clone(),
-            name: event.name.clone(),
-            category: event.category.clone(),
-            description: event.description.clone(),
-        };
-        let reply = patiently(&format!("create event {}", event.slug), || {
-            let (request, mut directory) = (request.clone(), node.directory());
-            async move { directory.create_event(request).await }
-        })
-        .await?;
-        events.insert(event.slug.as_str(), (reply.event_id, event.name.as_str()));
+        events.insert(
+            event.slug.as_str(),
+            (create_event(node, event).await?, event.name.as_str()),
+        );
     }
     let mut loaded = Vec::new();
     for show in &season.shows {
         step(&format!("show {}", show.slug));
         let (event_id, event_name) = events[show.event.as_str()];
         let request = show_request(show, event_id, plans[show.plan.as_str()], topology);
-        let home_region = request.home_region.clone();
-        let reply = patiently(&format!("create show {}", show.slug), || {
-            let (request, mut directory) = (request.clone(), node.directory());
-            async move { directory.create_show(request).await }
-        })
-        .await?;
-        loaded.push(LoadedShow {
-            show_id: reply.show_id,
-            slug: show.slug.clone(),
-            name: format!(
-                "{event_name}, {}, {} {}",
-                show.venue, show.city, show.local_date
-            ),
-            home_region,
-            places: 0,
-            existed: reply.existed,
-        });
+        loaded.push(create_show(node, request, event_name).await?);
     }
-    let replicas = everyone(topology)?;
     for show in &mut loaded {
         step(&format!("waiting for {}", show.slug));
-        show.places = wait_ready(&replicas, show).await?;
+        show.places = wait_ready(node, show).await?;
     }
     Ok(loaded)
+}
+
+async fn import_plan(node: &NodeClient, plan: &PlanEntry) -> Result<u64, LoadError> {
+    let request = ImportPlanRequest {
+        slug: plan.slug.clone(),
+        plan_json: plan.json.clone(),
+    };
+    let reply = patiently(&format!("import plan {}", plan.slug), || {
+        let (request, mut directory) = (request.clone(), node.directory());
+        async move { directory.import_plan(request).await }
+    })
+    .await?;
+    if reply.plan_id == 0 {
+        let problems = reply.problems.iter();
+        let problems =
+            problems.map(|p| format!("{}: {}, expected {}", p.path, p.problem, p.expected));
+        let problems = problems.collect::<Vec<_>>().join("; ");
+        return Err(LoadError::Plan {
+            slug: plan.slug.clone(),
+            problems,
+        });
+    }
+    Ok(reply.plan_id)
+}
+
+async fn create_event(node: &NodeClient, event: &EventEntry) -> Result<u64, LoadError> {
+    let request = CreateEventRequest {
+        slug: event.slug.clone(),
+        name: event.name.clone(),
+        category: event.category.clone(),
+        description: event.description.clone(),
+    };
+    let reply = patiently(&format!("create event {}", event.slug), || {
+        let (request, mut directory) = (request.clone(), node.directory());
+        async move { directory.create_event(request).await }
+    })
+    .await?;
+    Ok(reply.event_id)
+}
+
+async fn create_show(
+    node: &NodeClient,
+    request: CreateShowRequest,
+    event_name: &str,
+) -> Result<LoadedShow, LoadError> {
+    let reply = patiently(&format!("create show {}", request.slug), || {
+        let (request, mut directory) = (request.clone(), node.directory());
+        async move { directory.create_show(request).await }
+    })
+    .await?;
+    let CreateShowRequest {
+        slug,
+        venue,
+        city,
+        local_date,
+        home_region,
+        ..
+    } = request;
+    Ok(LoadedShow {
+        show_id: reply.show_id,
+        slug,
+        name: format!("{event_name}, {venue}, {city} {local_date}"),
+        home_region,
+        places: 0,
+        existed: reply.existed,
+    })
 }
 
 fn show_request(
