@@ -97,9 +97,10 @@ pub async fn load(
         let request = show_request(show, event_id, plans[show.plan.as_str()], topology);
         loaded.push(create_show(node, request, event_name).await?);
     }
+    let replicas = everyone(topology)?;
     for show in &mut loaded {
         step(&format!("waiting for {}", show.slug));
-        show.places = wait_ready(node, show).await?;
+        show.places = wait_ready(&replicas, show).await?;
     }
     Ok(loaded)
 }
