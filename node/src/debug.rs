@@ -23,7 +23,7 @@ use axum::{
     routing::get,
 };
 use holdfast_inventory::{ids::ShowId, invariants};
-use holdfast_raft::{GroupStatus, Host};
+use holdfast_raft::{GroupStatus, Host, Leadership};
 use holdfast_region_config::{GroupId, Topology};
 use serde_json::{Value, json};
 
@@ -94,18 +94,20 @@ fn not_ready(state: &DebugState) -> Option<String> {
 }
 
 async fn metrics(State(state): State<DebugState>) -> Response {
-    let log = state.host.log_counters();
     let shows = state.host.show_groups();
-    let shows_led = shows
-        .iter()
-        .filter(|group| group.leadership().borrow().leads)
-        .count();
-    let directory_led = usize::from(state.host.directory().leadership().borrow().leads);
+    let directory = state.host.directory().leadership();
+    let leaderships = shows.iter().map(|group| *group.leadership().borrow());
+    let leaderships: Vec<Leadership> = leaderships.chain([*directory.borrow()]).collect();
+    let count = |wanted: fn(&Leadership) -> bool| leaderships.iter().filter(|l| wanted(l)).count();
+    let peers = state.host.peers();
     let sample = Sample {
-        log_fsyncs: log.syncs,
-        log_bytes: log.written_bytes,
-        groups: shows.len() + 1,
-        group_leaders: shows_led + directory_led,
+        log: state.host.log_counters(),
+        snapshots: state.host.snapshot_stats(),
+        disk_failed: state.host.disk_failure().is_some(),
+        groups: leaderships.len(),
+        group_leaders: count(|l| l.leads),
+        groups_leaderless: count(|l| l.leader.is_none()),
+        peers_unreachable: peers.iter().filter(|peer| !peer.reachable).count(),
         invariant_violations: invariants::violations_total(),
     };
     match state.metrics.render(sample) {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use holdfast_raft::{LogCounters, SnapshotStats};
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, Registry, TextEncoder};
 
 /// Upper bounds of the latency buckets, seconds: from an in-memory answer to a slow ocean crossing.
@@ -35,22 +36,36 @@ pub struct Metrics {
     pub leaders_sent_home: IntCounter,
     log_fsyncs: IntCounter,
     log_bytes: IntCounter,
+    log_used: IntGauge,
+    log_queue: IntGauge,
+    snapshots_stored: IntCounter,
+    snapshots_damaged: IntCounter,
+    snapshot_store: IntGauge,
+    disk_failed: IntGauge,
     groups: IntGauge,
     group_leaders: IntGauge,
+    groups_leaderless: IntGauge,
+    peers_unreachable: IntGauge,
     invariant_violations: IntCounter,
 }
 
 /// What is asked of the stores and the groups when metrics are read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
-    /// Syncs of the Raft log since it was opened.
-    pub log_fsyncs: u64,
-    /// Bytes written to the Raft log since it was opened.
-    pub log_bytes: u64,
+    /// The Raft log's counters.
+    pub log: LogCounters,
+    /// The snapshot store's counters.
+    pub snapshots: SnapshotStats,
+    /// The disk has failed and every group here has stopped.
+    pub disk_failed: bool,
     /// Groups open here.
     pub groups: usize,
     /// Of them, led here.
     pub group_leaders: usize,
+    /// Of them, without a leader as far as this node knows.
+    pub groups_leaderless: usize,
+    /// Other nodes that are not heard.
+    pub peers_unreachable: usize,
     /// Broken invariants counted in this process.
     pub invariant_violations: u64,
 }
@@ -112,7 +127,33 @@ impl Metrics {
                 "holdfast_invariant_violations_total",
                 "broken invariants; anything but 0 wants an operator",
             )?,
+            log_used: gauge("holdfast_log_used_bytes", "size of the Raft log's files")?,
+            log_queue: gauge(
+                "holdfast_log_queue_requests",
+                "requests that wait for the log",
+            )?,
+            snapshots_stored: counter("holdfast_snapshots_stored_total", "snapshots written")?,
+            snapshots_damaged: counter(
+                "holdfast_snapshots_damaged_total",
+                "snapshots dropped for a wrong checksum; anything but 0 wants an operator",
+            )?,
+            snapshot_store: gauge(
+                "holdfast_snapshot_store_bytes",
+                "size of the snapshot store",
+            )?,
+            disk_failed: gauge(
+                "holdfast_disk_failures",
+                "1 when the disk has failed and every group here has stopped",
+            )?,
             groups: gauge("holdfast_groups", "Raft groups open on this node")?,
+            groups_leaderless: gauge(
+                "holdfast_groups_leaderless",
+                "Raft groups open here that have no leader as far as this node knows",
+            )?,
+            peers_unreachable: gauge(
+                "holdfast_peers_unreachable",
+                "other nodes that are not heard",
+            )?,
             group_leaders: gauge("holdfast_group_leaders", "Raft groups that this node leads")?,
             submit,
             registry,
@@ -129,13 +170,22 @@ impl Metrics {
     /// # Errors
     /// When the encoder fails, which it does not for a registry of this kind.
     pub fn render(&self, sample: Sample) -> Result<String, prometheus::Error> {
-        catch_up(&self.log_fsyncs, sample.log_fsyncs);
-        catch_up(&self.log_bytes, sample.log_bytes);
+        let Sample { log, snapshots, .. } = sample;
+        catch_up(&self.log_fsyncs, log.syncs);
+        catch_up(&self.log_bytes, log.written_bytes);
+        catch_up(&self.snapshots_stored, snapshots.stored);
+        catch_up(&self.snapshots_damaged, snapshots.damaged);
         catch_up(&self.invariant_violations, sample.invariant_violations);
-        self.groups
-            .set(i64::try_from(sample.groups).unwrap_or(i64::MAX));
-        self.group_leaders
-            .set(i64::try_from(sample.group_leaders).unwrap_or(i64::MAX));
+        let set =
+            |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.log_used, log.used_bytes);
+        set(&self.log_queue, log.queue_depth);
+        set(&self.snapshot_store, snapshots.disk_bytes);
+        set(&self.disk_failed, u64::from(sample.disk_failed));
+        set(&self.groups, sample.groups as u64);
+        set(&self.group_leaders, sample.group_leaders as u64);
+        set(&self.groups_leaderless, sample.groups_leaderless as u64);
+        set(&self.peers_unreachable, sample.peers_unreachable as u64);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
@@ -155,11 +205,18 @@ mod tests {
     #[test]
     fn every_name_ends_in_its_unit_or_counts_what_exists() {
         let metrics = Metrics::new().unwrap();
+        let counted = [
+            "holdfast_groups",
+            "holdfast_group_leaders",
+            "holdfast_groups_leaderless",
+            "holdfast_peers_unreachable",
+            "holdfast_disk_failures",
+        ];
+        let units = ["_total", "_seconds", "_bytes", "_requests"];
         for family in metrics.registry.gather() {
             let name = family.name();
-            let counted = ["holdfast_groups", "holdfast_group_leaders"].contains(&name);
             assert!(
-                counted || name.ends_with("_total") || name.ends_with("_seconds"),
+                counted.contains(&name) || units.iter().any(|unit| name.ends_with(unit)),
                 "{name}"
             );
         }
@@ -168,22 +225,19 @@ mod tests {
     #[test]
     fn totals_kept_elsewhere_are_taken_in_and_never_fall() {
         let metrics = Metrics::new().unwrap();
+        let log = LogCounters {
+            syncs: 5,
+            ..LogCounters::default()
+        };
         let sample = Sample {
-            log_fsyncs: 5,
-            log_bytes: 640,
+            log,
             groups: 3,
-            group_leaders: 1,
-            invariant_violations: 0,
+            ..Sample::default()
         };
         let text = metrics.render(sample).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
         assert!(text.contains("holdfast_groups 3"));
-        let text = metrics
-            .render(Sample {
-                log_fsyncs: 0,
-                ..sample
-            })
-            .unwrap();
+        let text = metrics.render(Sample::default()).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
     }
 }

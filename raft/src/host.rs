@@ -29,7 +29,7 @@ use crate::fabric::{Fabric, PeerStatus};
 use crate::group::GroupCore;
 use crate::handles::{DirectoryGroup, ShowGroup};
 use crate::log_store::{LogEngine, LogHealth, LogOptions, LogStats, NodeIdentity};
-use crate::snapshot_store::SnapshotStore;
+use crate::snapshot_store::{SnapshotStats, SnapshotStore};
 use crate::transport::FRAME_BYTES_MAX;
 use crate::transport::server::{Groups, OpenGroup, PeerServer};
 use crate::transport::wire::pb;
@@ -170,6 +170,10 @@ impl Host {
             data_dir,
             snapshots: snapshot_options,
         } = options;
+        // Before anything is written: a new data directory is claimed for the node that opens it.
+        if topology.region_of(node).is_none() {
+            return Err(StartError::UnknownNode { node });
+        }
         let (snapshots, log) = open_stores(&topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -294,6 +298,12 @@ impl Host {
             queue_depth,
             used_bytes,
         }
+    }
+
+    /// What the snapshot store has done.
+    #[must_use]
+    pub fn snapshot_stats(&self) -> SnapshotStats {
+        self.inner.snapshots.stats()
     }
 
     /// Why the disk failed; `None` while it works. A failed log stops every group of this node.

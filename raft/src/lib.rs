@@ -31,3 +31,4 @@ pub use host::{
 };
 #[doc(hidden)]
 pub use log_store::measure;
+pub use snapshot_store::SnapshotStats;

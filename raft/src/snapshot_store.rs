@@ -72,19 +72,15 @@ impl From<SnapshotError> for io::Error {
 
 /// Counters since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the node's metrics take it from here")
-)]
-pub(crate) struct SnapshotStats {
+pub struct SnapshotStats {
     /// Snapshots stored.
-    pub(crate) stored: u64,
+    pub stored: u64,
     /// Bytes of snapshots stored.
-    pub(crate) stored_bytes: u64,
+    pub stored_bytes: u64,
     /// Snapshots dropped because a checksum failed.
-    pub(crate) damaged: u64,
+    pub damaged: u64,
     /// Size of the store on disk now.
-    pub(crate) disk_bytes: u64,
+    pub disk_bytes: u64,
 }
 
 #[derive(Default)]
@@ -191,10 +187,6 @@ impl SnapshotStore {
     }
 
     /// Counters and size.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the node's metrics take it from here")
-    )]
     pub(crate) fn stats(&self) -> SnapshotStats {
         let counters = &self.inner.counters;
         SnapshotStats {
