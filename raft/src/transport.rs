@@ -54,8 +54,8 @@ pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
 /// A snapshot travels in pieces of this size.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 256 * 1024;
 
-/// Largest snapshot accepted from a peer, held in memory while it arrives.
-pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Largest snapshot accepted from a peer, held in memory while it arrives: what the store would take.
+pub(crate) const SNAPSHOT_BYTES_MAX: u64 = crate::snapshot_store::SNAPSHOT_BYTES_MAX as u64;
 
 /// Idle links say that they live this often; it is also how fast a silent break is noticed.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(500);

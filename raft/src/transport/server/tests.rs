@@ -6,7 +6,10 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint, Server};
 
+use futures_util::StreamExt as _;
+
 use super::*;
+use crate::transport::SNAPSHOT_BYTES_MAX;
 use crate::transport::wire::pb::peer_client::PeerClient;
 
 struct NoGroups;

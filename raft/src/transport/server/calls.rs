@@ -1,0 +1,208 @@
+//! One request of a peer to one group, and its answer.
+//!
+//! Owns: from a decoded frame to the frame that answers it. Must never: run on the connection's own task, where it would
+//! hold up the frames of other groups.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use openraft::raft::{AppendEntriesResponse, StreamAppendError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::super::wire::pb::frame::Body;
+use super::super::wire::{self, pb};
+use super::{Append, OpenGroup};
+
+/// Feeds one session's appends to openraft's pipeline and sends the answers in order.
+pub(super) async fn run_pipeline(
+    open: OpenGroup,
+    reply_to: ReplyTo,
+    requests: mpsc::Receiver<Append>,
+) {
+    let noted = std::collections::VecDeque::<(Option<u64>, Instant)>::new();
+    let noted = Arc::new(std::sync::Mutex::new(noted));
+    let noting = Arc::clone(&noted);
+    let input = ReceiverStream::new(requests).map(move |append| {
+        let commit = append
+            .request
+            .leader_commit
+            .as_ref()
+            .map(openraft::LogId::index);
+        noting
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push_back((commit, append.received));
+        append.request
+    });
+    let mut results = std::pin::pin!(open.raft.stream_append(input));
+    while let Some(result) = results.next().await {
+        let note = noted
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .pop_front();
+        let reply = match result {
+            Ok(Ok(log_id)) => {
+                if let Some((commit, received)) = note {
+                    open.contact.heard(commit, received);
+                }
+                pb::append_reply::Result::Flushed(pb::Flushed {
+                    log_id: log_id.as_ref().map(wire::log_id_to_pb),
+                })
+            }
+            Ok(Err(StreamAppendError::Conflict(id))) => {
+                pb::append_reply::Result::Conflict(wire::log_id_to_pb(&id))
+            }
+            Ok(Err(StreamAppendError::HigherVote(vote))) => {
+                pb::append_reply::Result::HigherVote(wire::vote_to_pb(&vote))
+            }
+            Err(_) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, "the group has stopped")
+                    .await;
+            }
+        };
+        reply_to
+            .send(Body::AppendReply(pb::AppendReply {
+                result: Some(reply),
+            }))
+            .await;
+    }
+}
+
+pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::AppendRequest) {
+    tokio::spawn(async move {
+        let received = Instant::now();
+        let request = match wire::append_from_pb(append) {
+            Ok(request) => request,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
+        };
+        let commit = request.leader_commit.as_ref().map(openraft::LogId::index);
+        let conflict = request
+            .prev_log_id
+            .as_ref()
+            .map(wire::log_id_to_pb)
+            .unwrap_or_default();
+        let result = match open.raft.append_entries(request).await {
+            Ok(AppendEntriesResponse::Success) => {
+                open.contact.heard(commit, received);
+                pb::append_reply::Result::Flushed(pb::Flushed { log_id: None })
+            }
+            Ok(AppendEntriesResponse::PartialSuccess(id)) => {
+                pb::append_reply::Result::Partial(pb::Flushed {
+                    log_id: id.as_ref().map(wire::log_id_to_pb),
+                })
+            }
+            Ok(AppendEntriesResponse::Conflict) => pb::append_reply::Result::Conflict(conflict),
+            Ok(AppendEntriesResponse::HigherVote(vote)) => {
+                pb::append_reply::Result::HigherVote(wire::vote_to_pb(&vote))
+            }
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await;
+            }
+        };
+        reply_to
+            .send(Body::AppendReply(pb::AppendReply {
+                result: Some(result),
+            }))
+            .await;
+    });
+}
+
+pub(super) fn spawn_vote(open: OpenGroup, reply_to: ReplyTo, request: pb::VoteRequest, pre: bool) {
+    tokio::spawn(async move {
+        let request = match wire::vote_request_from_pb(request) {
+            Ok(request) => request,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
+        };
+        let answer = if pre {
+            open.raft.pre_vote(request).await
+        } else {
+            open.raft.vote(request).await
+        };
+        match answer {
+            Ok(reply) => {
+                reply_to
+                    .send(Body::VoteReply(wire::vote_reply_to_pb(&reply)))
+                    .await
+            }
+            Err(e) => {
+                reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await
+            }
+        }
+    });
+}
+
+pub(super) fn spawn_transfer(open: OpenGroup, reply_to: ReplyTo, request: pb::TransferRequest) {
+    tokio::spawn(async move {
+        let request = match wire::transfer_from_pb(request) {
+            Ok(request) => request,
+            Err(e) => {
+                return reply_to
+                    .refuse(pb::RefusalCode::Malformed, &e.to_string())
+                    .await;
+            }
+        };
+        match open.raft.handle_transfer_leader(request).await {
+            Ok(Ok(())) => {
+                reply_to
+                    .send(Body::TransferReply(pb::TransferReply::default()))
+                    .await
+            }
+            Ok(Err(refused)) => {
+                reply_to
+                    .send(Body::TransferReply(pb::TransferReply {
+                        refused: refused.to_string(),
+                    }))
+                    .await;
+            }
+            Err(e) => {
+                reply_to
+                    .refuse(pb::RefusalCode::GroupStopped, &e.to_string())
+                    .await
+            }
+        }
+    });
+}
+
+/// Where an answer goes.
+#[derive(Clone)]
+pub(super) struct ReplyTo {
+    pub(super) replies: mpsc::Sender<Result<pb::Frame, Status>>,
+    pub(super) group: u64,
+    pub(super) session: u64,
+}
+
+impl ReplyTo {
+    pub(super) async fn send(&self, body: Body) {
+        let frame = pb::Frame {
+            group: self.group,
+            session: self.session,
+            body: Some(body),
+        };
+        // The connection is gone: the peer's deadline tells it.
+        let _ = self.replies.send(Ok(frame)).await;
+    }
+
+    pub(super) async fn refuse(&self, code: pb::RefusalCode, reason: &str) {
+        self.send(Body::Refusal(pb::Refusal {
+            code: code.into(),
+            reason: reason.to_owned(),
+        }))
+        .await;
+    }
+}

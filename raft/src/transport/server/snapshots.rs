@@ -1,0 +1,96 @@
+//! A snapshot on its way in: header, pieces, checksum, install.
+//!
+//! Owns: that only whole, unchanged bytes of bounded size reach a group. Must never: gather bytes for a group that is not
+//! open here.
+
+use bytes::{Bytes, BytesMut};
+use holdfast_region_config::GroupId;
+use tonic::{Status, Streaming};
+
+use super::super::SNAPSHOT_BYTES_MAX;
+use super::super::wire::{self, pb};
+use super::PeerServer;
+use crate::types::{Snapshot, SnapshotMeta};
+
+impl PeerServer {
+    pub(super) async fn receive_snapshot(
+        &self,
+        mut parts: Streaming<pb::SnapshotPart>,
+    ) -> Result<pb::Vote, Status> {
+        use pb::snapshot_part::Part;
+        let first = parts.message().await?.and_then(|p| p.part);
+        let Some(Part::Header(header)) = first else {
+            return Err(Status::invalid_argument(
+                "the first part must be the header",
+            ));
+        };
+        self.check_addressee(&header.cluster, header.to_node)?;
+        let malformed = |e: wire::Malformed| Status::invalid_argument(e.to_string());
+        let vote = wire::vote_from_pb(header.vote, "header.vote").map_err(malformed)?;
+        let last_membership =
+            wire::stored_membership_from_pb(header.membership).map_err(malformed)?;
+        if header.bytes_total > SNAPSHOT_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "header.bytes_total: above {SNAPSHOT_BYTES_MAX}"
+            )));
+        }
+        let group = GroupId::new(header.group);
+        let open = self
+            .groups
+            .open_group(group)
+            .ok_or_else(|| Status::unavailable(format!("{group} is not open here")))?;
+        let bytes = collect_pieces(&mut parts, header.bytes_total, header.checksum).await?;
+        let meta = SnapshotMeta {
+            last_log_id: header.last_log_id.map(wire::log_id_from_pb),
+            last_membership,
+        };
+        let installed = open
+            .raft
+            .install_full_snapshot(
+                vote,
+                Snapshot {
+                    meta,
+                    snapshot: bytes,
+                },
+            )
+            .await;
+        let reply = installed.map_err(|e| Status::unavailable(e.to_string()))?;
+        Ok(wire::vote_to_pb(&reply.vote))
+    }
+}
+
+/// Gathers exactly the announced bytes and checks them.
+async fn collect_pieces(
+    parts: &mut Streaming<pb::SnapshotPart>,
+    bytes_total: u64,
+    checksum: u64,
+) -> Result<Bytes, Status> {
+    let total =
+        usize::try_from(bytes_total).map_err(|_| Status::invalid_argument("header.bytes_total"))?;
+    let mut bytes = BytesMut::new();
+    while let Some(part) = parts.message().await? {
+        let Some(pb::snapshot_part::Part::Piece(piece)) = part.part else {
+            return Err(Status::invalid_argument(
+                "only pieces may follow the header",
+            ));
+        };
+        if bytes.len() + piece.len() > total {
+            return Err(Status::invalid_argument(
+                "piece: more bytes than header.bytes_total",
+            ));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    if bytes.len() != total {
+        return Err(Status::invalid_argument(
+            "piece: fewer bytes than header.bytes_total",
+        ));
+    }
+    let bytes = bytes.freeze();
+    if xxhash_rust::xxh3::xxh3_64(&bytes) != checksum {
+        return Err(Status::data_loss(
+            "header.checksum: the pieces do not match it",
+        ));
+    }
+    Ok(bytes)
+}
