@@ -106,8 +106,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         disk_failed: state.host.disk_failure().is_some(),
         groups: leaderships.len(),
         group_leaders: count(|l| l.leads),
-        groups_leaderless: count(|l| l.leader.is_none()),
-        peers_unreachable: peers.iter().filter(|peer| !peer.reachable).count(),
+        leaderless_groups: count(|l| l.leader.is_none()),
+        unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),
         invariant_violations: invariants::violations_total(),
     };
     match state.metrics.render(sample) {

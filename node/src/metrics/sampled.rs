@@ -1,0 +1,118 @@
+//! What is asked of the stores, the groups and the peers whenever metrics are read.
+//!
+//! Owns: the metrics that are kept elsewhere and only shown here. Must never: count by itself.
+
+use holdfast_raft::{LogCounters, SnapshotStats};
+use prometheus::{Error, IntCounter, IntGauge};
+
+use super::Register;
+
+/// The values at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    /// The Raft log's counters.
+    pub log: LogCounters,
+    /// The snapshot store's counters.
+    pub snapshots: SnapshotStats,
+    /// The disk has failed and every group here has stopped.
+    pub disk_failed: bool,
+    /// Groups open here.
+    pub groups: usize,
+    /// Of them, led here.
+    pub group_leaders: usize,
+    /// Of them, without a leader as far as this node knows.
+    pub leaderless_groups: usize,
+    /// Other nodes that are not heard.
+    pub unreachable_nodes: usize,
+    /// Broken invariants counted in this process.
+    pub invariant_violations: u64,
+}
+
+/// Their metrics.
+#[derive(Debug, Clone)]
+pub(super) struct Sampled {
+    log_fsyncs: IntCounter,
+    log_bytes: IntCounter,
+    log_used: IntGauge,
+    log_queue: IntGauge,
+    snapshots_stored: IntCounter,
+    snapshots_damaged: IntCounter,
+    snapshot_store: IntGauge,
+    stopped_groups: IntGauge,
+    groups: IntGauge,
+    group_leaders: IntGauge,
+    leaderless_groups: IntGauge,
+    unreachable_nodes: IntGauge,
+    invariant_violations: IntCounter,
+}
+
+impl Sampled {
+    pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
+        let counter = |name, help| register.counter(name, help);
+        let gauge = |name, help| register.gauge(name, help);
+        Ok(Self {
+            log_fsyncs: counter("holdfast_log_fsyncs_total", "syncs of the Raft log")?,
+            log_bytes: counter("holdfast_log_bytes_total", "bytes written to the Raft log")?,
+            log_used: gauge("holdfast_log_used_bytes", "size of the Raft log's files")?,
+            log_queue: gauge(
+                "holdfast_log_queue_requests",
+                "requests that wait for the log",
+            )?,
+            snapshots_stored: counter("holdfast_snapshots_stored_total", "snapshots written")?,
+            snapshots_damaged: counter(
+                "holdfast_snapshots_damaged_total",
+                "snapshots dropped for a wrong checksum; anything but 0 wants an operator",
+            )?,
+            snapshot_store: gauge(
+                "holdfast_snapshot_store_bytes",
+                "size of the snapshot store",
+            )?,
+            stopped_groups: gauge(
+                "holdfast_stopped_groups",
+                "Raft groups that stopped because the disk failed",
+            )?,
+            groups: gauge("holdfast_groups", "Raft groups open on this node")?,
+            group_leaders: gauge("holdfast_group_leaders", "Raft groups that this node leads")?,
+            leaderless_groups: gauge(
+                "holdfast_leaderless_groups",
+                "Raft groups open here that have no leader as far as this node knows",
+            )?,
+            unreachable_nodes: gauge(
+                "holdfast_unreachable_nodes",
+                "other nodes that are not heard",
+            )?,
+            invariant_violations: counter(
+                "holdfast_invariant_violations_total",
+                "broken invariants; anything but 0 wants an operator",
+            )?,
+        })
+    }
+
+    /// Shows `sample` from now on.
+    pub(super) fn take(&self, sample: &Sample) {
+        let Sample { log, snapshots, .. } = sample;
+        catch_up(&self.log_fsyncs, log.syncs);
+        catch_up(&self.log_bytes, log.written_bytes);
+        catch_up(&self.snapshots_stored, snapshots.stored);
+        catch_up(&self.snapshots_damaged, snapshots.damaged);
+        catch_up(&self.invariant_violations, sample.invariant_violations);
+        let set =
+            |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.log_used, log.used_bytes);
+        set(&self.log_queue, log.queue_depth);
+        set(&self.snapshot_store, snapshots.disk_bytes);
+        // One log serves all groups: when it has failed, all of them have stopped.
+        let stopped = if sample.disk_failed { sample.groups } else { 0 };
+        set(&self.stopped_groups, stopped as u64);
+        set(&self.groups, sample.groups as u64);
+        set(&self.group_leaders, sample.group_leaders as u64);
+        set(&self.leaderless_groups, sample.leaderless_groups as u64);
+        set(&self.unreachable_nodes, sample.unreachable_nodes as u64);
+    }
+}
+
+/// Brings a counter up to a total that is kept elsewhere. Two readers at once may add the same step twice only
+/// between their reads; the next read corrects nothing downwards, so the total is read first.
+fn catch_up(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
