@@ -164,6 +164,8 @@ impl Proposer {
             tag: 0,
             envelope,
             give_up_at,
+            // One command alone can afford the log, and whoever sends one alone wants a plain answer.
+            through_log: true,
         }];
         self.submit(Submission {
             show: 0,

@@ -19,6 +19,8 @@ pub struct Item {
     pub envelope: Envelope,
     /// A command still waiting at this time is dropped: nobody waits for its answer any more.
     pub give_up_at: Instant,
+    /// Not to be refused early: an earlier try with the same key may be in the log and not yet applied.
+    pub through_log: bool,
 }
 
 /// Commands of one caller for one show.

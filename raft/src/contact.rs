@@ -2,7 +2,7 @@
 //!
 //! Owns: the age of a stale read. Must never: make a state look younger than it is.
 //!
-//! An append or heartbeat that arrives at `t` and says "committed up to `c`" proves, once this replica has applied `c`,
+//! An append or heartbeat of a leader whose lease holds that arrives at `t` and says "committed up to `c`" proves, once this replica has applied `c`,
 //! that its state was the newest the leader knew when it sent the message: at most one one-way delay before `t`. So the age
 //! is `now - t` for the newest such message whose `c` is applied, plus that delay.
 
@@ -32,9 +32,12 @@ impl Contact {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The leader said at `received` that everything up to `commit` is committed.
-    pub(crate) fn heard(&self, commit: Option<u64>, received: Instant) {
-        let Some(commit) = commit else { return };
+    /// The leader said that everything up to `commit` was committed at `current_at`: when the message came, less the age
+    /// of the leader's own knowledge.
+    pub(crate) fn heard(&self, commit: Option<u64>, current_at: Option<Instant>) {
+        let (Some(commit), Some(received)) = (commit, current_at) else {
+            return;
+        };
         let mut state = self.state();
         if state.unproven.len() == UNPROVEN_MAX {
             state.unproven.pop_front();
@@ -68,8 +71,8 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(contact.age(0, start, Duration::ZERO), None);
-        contact.heard(Some(5), at(0));
-        contact.heard(Some(9), at(100));
+        contact.heard(Some(5), Some(at(0)));
+        contact.heard(Some(9), Some(at(100)));
         assert_eq!(
             contact.age(5, at(150), Duration::ZERO),
             Some(Duration::from_millis(150))
@@ -84,7 +87,8 @@ mod tests {
     fn silence_makes_the_state_older() {
         let contact = Contact::default();
         let start = Instant::now();
-        contact.heard(Some(1), start);
+        contact.heard(Some(1), Some(start));
+        contact.heard(Some(1), None);
         let age = contact.age(1, start + Duration::from_secs(30), Duration::ZERO);
         assert_eq!(age, Some(Duration::from_secs(30)));
     }

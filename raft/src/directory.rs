@@ -31,6 +31,8 @@ pub const NAME_BYTES_MAX: usize = 200;
 pub const DESCRIPTION_BYTES_MAX: usize = 4_000;
 /// Plans one cluster keeps.
 pub const PLANS_MAX: usize = 2_000;
+/// Bytes of all plans together, as encoded: they are in every snapshot of the directory.
+pub const PLAN_BYTES_TOTAL_MAX: u64 = 128 * 1024 * 1024;
 /// Events one cluster keeps.
 pub const EVENTS_MAX: usize = 50_000;
 /// Shows one cluster keeps.
@@ -88,10 +90,17 @@ impl ShowRecord {
     }
 }
 
+const _: () = assert!(
+    PLAN_BYTES_TOTAL_MAX <= crate::snapshot_store::SNAPSHOT_BYTES_MAX as u64 / 2,
+    "a snapshot holds the plans and leaves room for the catalogue"
+);
+
 /// Everything the directory knows. Maps are ordered, so every replica iterates alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryState {
     pub(crate) version: u64,
+    /// Sum over `plans`, as encoded.
+    pub(crate) plan_bytes: u64,
     pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
     pub(crate) plans: BTreeMap<u64, PlanRecord>,
     pub(crate) events: BTreeMap<u64, EventRecord>,

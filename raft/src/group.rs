@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::ServerState;
-use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{
     ClientWriteError, ForwardReason, ForwardToLeader, LinearizableReadError, RaftError,
 };
@@ -20,6 +20,7 @@ use crate::applied::Applied;
 use crate::contact::Contact;
 use crate::error::{ProposeError, ReadError, TransferError};
 use crate::fabric::Fabric;
+use crate::lease::Lease;
 use crate::state_machine::{Position, Shared, StateMachine};
 use crate::types::{AppData, TypeConfig};
 
@@ -122,6 +123,7 @@ pub(crate) struct GroupCore {
     pub(crate) raft: Raft,
     pub(crate) shared: Arc<Shared>,
     pub(crate) contact: Arc<Contact>,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) fabric: Arc<Fabric>,
     /// Times of the preferred leader: the shortest of all voters'.
     pub(crate) timing: GroupTiming,
@@ -220,20 +222,16 @@ impl GroupCore {
         }
     }
 
-    /// The leader's age is the time since a quorum last answered it; a follower's is [`Contact::age`].
+    /// A leader's age is that of its lease, a follower's is [`Contact::age`]. A new leader counts as a follower until it has
+    /// applied an entry of its own term: before that it may lack what the last one acknowledged.
     fn age_ms(&self, applied: u64) -> u64 {
-        let age = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            match metrics.state {
-                ServerState::Leader => metrics.last_quorum_acked.map(|acked| acked.elapsed()),
-                _ => {
-                    let one_way = metrics.current_leader.map_or(Duration::ZERO, |leader| {
-                        self.fabric.rtt_to(NodeId::new(leader)) / 2
-                    });
-                    self.contact.age(applied, Instant::now(), one_way)
-                }
-            }
+        let leadership = *self.leadership.borrow();
+        let age = if leadership.leads {
+            self.lease.age()
+        } else {
+            let one_way = |leader| self.fabric.rtt_to(leader) / 2;
+            let one_way = leadership.leader.map_or(Duration::ZERO, one_way);
+            self.contact.age(applied, Instant::now(), one_way)
         };
         age.map_or(u64::MAX, |age| {
             u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
@@ -241,14 +239,7 @@ impl GroupCore {
     }
 
     pub(crate) fn has_lease(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        // Nine tenths: the check and the use of its answer are not the same moment.
-        let lease = Duration::from_millis(self.timing.election_timeout_max_ms) * 9 / 10;
-        metrics.state == ServerState::Leader
-            && metrics
-                .last_quorum_acked
-                .is_some_and(|acked| acked.elapsed() < lease)
+        self.lease.holds()
     }
 
     pub(crate) fn status(&self) -> GroupStatus {

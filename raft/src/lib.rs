@@ -15,6 +15,7 @@ mod fabric;
 mod group;
 mod handles;
 mod host;
+mod lease;
 mod log_store;
 mod snapshot_store;
 mod state_machine;

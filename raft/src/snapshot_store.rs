@@ -226,6 +226,13 @@ impl Inner {
             .shelf
             .seqs(group)
             .map_err(|error| self.failed("list", &error))?;
+        if let Some((newest, _)) = self.latest_valid(group)?
+            && newest.last_log_id >= meta.last_log_id
+        {
+            // Built here while a newer one came from the leader: as the "newest" it would hide the state that the log
+            // was purged to.
+            return Ok(());
+        }
         let seq = older.last().map_or(1, |newest| newest + 1);
         let manifest = Manifest::of(meta.clone(), bytes);
         self.shelf
@@ -265,6 +272,14 @@ impl Inner {
                 .map_err(|error| self.failed("read", &error))?
             {
                 Ok(found) => return Ok(Some(found)),
+                // Written by a newer release: whole, and not ours to drop.
+                Err(Damage::Undecodable(error)) => {
+                    return Err(SnapshotError::Store {
+                        action: "read a snapshot of another version in",
+                        dir: self.dir.clone(),
+                        reason: error.to_string(),
+                    });
+                }
                 Err(damage) => self.drop_damaged(group, seq, &damage)?,
             }
         }

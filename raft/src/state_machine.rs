@@ -170,6 +170,14 @@ impl StateMachine {
         payload: EntryPayload<AppData, u64, ()>,
     ) -> Result<Applied, io::Error> {
         let mut position = self.shared.write();
+        let next = position.applied.map_or(0, |id| id.index() + 1);
+        if log_id.index() != next {
+            // Whatever led here (a log purged behind the state), going on would make this replica differ from the others.
+            return Err(io::Error::other(format!(
+                "entry {} was handed to apply, {next} is next",
+                log_id.index()
+            )));
+        }
         let applied = match payload {
             EntryPayload::Blank => Applied::Nothing,
             EntryPayload::Normal(data) => position.machine.apply(&data.bytes)?,
@@ -260,9 +268,15 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
         };
         let encoded = tokio::task::spawn_blocking(move || machine.encode());
         let bytes = encoded.await.map_err(io::Error::other)??;
-        self.snapshots
+        let stored = self
+            .snapshots
             .put(self.shared.group, meta.clone(), bytes.clone())
-            .await?;
+            .await;
+        if let Err(error) = stored {
+            // An error here would stop the group. It need not: the log is purged only as far as a *stored* snapshot
+            // (`PurgeFloor`), so all that suffers is disk space, and the next snapshot is tried in due course.
+            tracing::error!(group = %self.shared.group, %error, "snapshot not stored, the log is kept");
+        }
         Ok(Snapshot {
             meta,
             snapshot: bytes,

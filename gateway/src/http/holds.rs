@@ -50,6 +50,7 @@ pub(super) async fn submit(
         caller: buyer.bytes(),
         idempotency_key: key.to_owned(),
         deadline_ms: 0,
+        through_log: false,
         command: Some(command),
     };
     Ok(app.upstream.submit(request, place).await?)

@@ -100,7 +100,11 @@ impl Upstream {
         progress: &mut Progress,
     ) -> Tried {
         let show_id = request.show_id;
-        match peer.client.pipe().submit(request.clone(), timeout).await {
+        let request = SubmitRequest {
+            through_log: progress.may_have_happened,
+            ..request.clone()
+        };
+        match peer.client.pipe().submit(request, timeout).await {
             Ok(SubmitReply {
                 result: Some(submit_reply::Result::Failure(failure)),
                 ..
@@ -166,6 +170,7 @@ impl Progress {
         };
         match code {
             // A node finds the same fault in the same request each time.
+            FailureCode::Invalid if self.may_have_happened => return Tried::Final(self.end()),
             FailureCode::Invalid => return Tried::Final(error),
             FailureCode::Overloaded => {
                 self.overloaded += 1;

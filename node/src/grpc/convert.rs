@@ -69,6 +69,7 @@ pub(super) fn item(
         .ok_or_else(|| invalid("command", "missing"))?;
     Ok(Item {
         tag: request.tag,
+        through_log: request.through_log,
         envelope: Envelope {
             request: RequestId { caller, key },
             command: to_command(command)?,

@@ -60,7 +60,7 @@ impl Flight {
             let mut early = Vec::new();
             let show = submission.show;
             for item in submission.items {
-                let rejection = doomed.next().flatten();
+                let rejection = doomed.next().flatten().filter(|_| !item.through_log);
                 if item.give_up_at <= now {
                     early.push((item.tag, Answer::Failed(SubmitFailure::Expired)));
                 } else if let Some(rejection) = rejection {

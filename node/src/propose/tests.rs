@@ -101,6 +101,7 @@ fn submission(tags: std::ops::Range<u64>, answers: &mpsc::Sender<Answers>) -> Su
             tag,
             envelope: release(tag),
             give_up_at,
+            through_log: false,
         })
         .collect();
     Submission {

@@ -15,7 +15,9 @@ use crate::ledger::Ledger;
 use crate::outbox::OutboxRecord;
 use crate::outcome::{Effect, HoldState, HoldView, OrderState, OrderView, Rejection};
 use crate::state::expiry::is_unpaid;
-use crate::state::{Hold, HoldStanding, InventoryState, Order, SeatCounts, SeatState};
+use crate::state::{
+    AttemptState, Hold, HoldStanding, InventoryState, Order, SeatCounts, SeatState,
+};
 
 /// The byte for a free seat in [`InventoryState::seat_codes`].
 pub const SEAT_AVAILABLE: u8 = 0;
@@ -266,7 +268,11 @@ impl InventoryState {
     /// The order's view, from its record.
     pub(crate) fn view_order(&self, order: OrderId, record: &Order) -> OrderView {
         let lapsed = record.expires_at_ms <= self.clock_ms;
-        let state = if lapsed && is_unpaid(record.state) {
+        let state = if record.attempt_state == AttemptState::Authorising {
+            // Also when its time is up: the answer may still come and take the places again, so nobody may be told that
+            // nothing was charged.
+            OrderState::Paying
+        } else if lapsed && is_unpaid(record.state) {
             OrderState::Expired
         } else {
             record.state

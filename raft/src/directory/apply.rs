@@ -12,7 +12,7 @@ use super::command::{
 };
 use super::{
     DESCRIPTION_BYTES_MAX, DirectoryState, EVENTS_MAX, EventRecord, NAME_BYTES_MAX, NodeRecord,
-    PLANS_MAX, PlanRecord, SHOWS_MAX, ShowRecord, places, rules_are_sane,
+    PLAN_BYTES_TOTAL_MAX, PLANS_MAX, PlanRecord, SHOWS_MAX, ShowRecord, places, rules_are_sane,
 };
 
 type Verdict = Result<DirectoryOutcome, DirectoryRejection>;
@@ -63,6 +63,14 @@ impl DirectoryState {
             );
         }
         room("plans", self.plans.len(), PLANS_MAX)?;
+        let bytes = encoded_bytes(&plan);
+        if self.plan_bytes + bytes > PLAN_BYTES_TOTAL_MAX {
+            return Err(DirectoryRejection::Full {
+                what: "bytes of plans".to_owned(),
+                limit: PLAN_BYTES_TOTAL_MAX,
+            });
+        }
+        self.plan_bytes += bytes;
         let plan_id = next_number(&self.plans);
         self.plan_slugs.insert(plan.slug.clone(), plan_id);
         self.plans.insert(plan_id, PlanRecord { plan_id, plan });
@@ -208,6 +216,11 @@ impl DirectoryState {
         }
         Ok(())
     }
+}
+
+/// What the plan takes in a snapshot. It was decoded from this encoding, so it can be encoded.
+fn encoded_bytes(plan: &NewPlan) -> u64 {
+    postcard::to_stdvec(plan).map_or(u64::MAX / 2, |bytes| bytes.len() as u64)
 }
 
 fn named(field: &str, value: &str) -> Result<(), DirectoryRejection> {

@@ -14,6 +14,7 @@ use super::{Host, SnapshotOptions};
 use crate::contact::Contact;
 use crate::error::StartError;
 use crate::group::{GroupCore, Leadership, publish_leadership};
+use crate::lease::Lease;
 use crate::state_machine::StateMachine;
 use crate::transport::network::{GroupNetworkFactory, Routes};
 
@@ -53,10 +54,16 @@ impl Host {
             .map_err(|e| failed(e.to_string()))?;
         let shared = state_machine.shared();
         let routes = Arc::clone(&inner.fabric) as Arc<dyn Routes>;
-        let network = GroupNetworkFactory { group, routes };
+        let lease = Arc::new(Lease::new(timing.election_timeout_max_ms));
+        let network = GroupNetworkFactory {
+            group,
+            lease: Arc::clone(&lease),
+            routes,
+        };
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)
             .await
             .map_err(|e| failed(e.to_string()))?;
+        lease.watch(raft.clone());
         let (publish, leadership) = watch::channel(Leadership::default());
         self.spawn(publish_leadership(raft.clone(), publish));
         let core = Arc::new(GroupCore {
@@ -65,6 +72,7 @@ impl Host {
             raft,
             shared,
             contact: Arc::new(Contact::default()),
+            lease,
             fabric: Arc::clone(&inner.fabric),
             timing,
             leadership,

@@ -64,6 +64,15 @@ struct Committer {
     since_freed_bytes: usize,
 }
 
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Callbacks that wait are lost with the panic; everybody else must hear of it.
+            self.parts.health.fail("the log committer panicked");
+        }
+    }
+}
+
 impl Committer {
     fn run(mut self, mut queue: Receiver<Request>) {
         let mut gathered = Vec::with_capacity(BATCH_REQUESTS_MAX);

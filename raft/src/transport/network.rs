@@ -25,6 +25,7 @@ use tonic::transport::Channel;
 use super::link::{Link, LinkError};
 use super::wire::{self, Malformed, pb};
 use super::{FRAME_BYTES_MAX, SNAPSHOT_PIECE_BYTES, STREAM_APPENDS_IN_FLIGHT_MAX};
+use crate::lease::Lease;
 use crate::types::{Snapshot, SnapshotData, TypeConfig, Vote};
 
 /// openraft hands appends the heartbeat interval as their limit, which bounds a heartbeat (it also enforces it there)
@@ -53,6 +54,7 @@ pub(crate) trait Routes: Send + Sync + 'static {
 /// Makes the clients of one group.
 pub(crate) struct GroupNetworkFactory {
     pub(crate) group: GroupId,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) routes: Arc<dyn Routes>,
 }
 
@@ -62,6 +64,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
     async fn new_client(&mut self, target: u64, _node: &()) -> GroupNetwork {
         GroupNetwork {
             group: self.group,
+            lease: Arc::clone(&self.lease),
             target,
             routes: Arc::clone(&self.routes),
         }
@@ -71,6 +74,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
 /// One group's way to one target.
 pub(crate) struct GroupNetwork {
     group: GroupId,
+    lease: Arc<Lease>,
     target: u64,
     routes: Arc<dyn Routes>,
 }
@@ -128,7 +132,7 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let body = pb::frame::Body::Append(wire::append_to_pb(&rpc));
+        let body = pb::frame::Body::Append(wire::append_to_pb(&rpc, leader_age_ms(&self.lease)));
         match self.call(body, option.soft_ttl()).await? {
             pb::frame::Body::AppendReply(reply) => append_reply(reply),
             _ => Err(self.unexpected()),
@@ -150,7 +154,7 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
                 tokio::time::sleep(DOWN_PAUSE).await;
             }
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
-            let pipeline = Pipeline::open(self.group, link, ttl)?;
+            let pipeline = Pipeline::open(self.group, link, Arc::clone(&self.lease), ttl)?;
             let stream: BoxStream<'s, _> = pipeline.run(input);
             Ok(stream)
         })
@@ -217,6 +221,12 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     }
 }
 
+/// A replica that does not lead says nothing about what is current; openraft sends appends only from leaders.
+fn leader_age_ms(lease: &Lease) -> u64 {
+    let age = lease.age().unwrap_or(Duration::MAX);
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn append_reply(reply: pb::AppendReply) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
     use pb::append_reply::Result as Wire;
     Ok(match reply.result {
@@ -262,6 +272,7 @@ fn stream_reply(reply: pb::AppendReply) -> RpcResult<StreamAppendResult<TypeConf
 struct Pipeline {
     group: GroupId,
     link: Arc<Link>,
+    lease: Arc<Lease>,
     session: u64,
     replies: tokio::sync::mpsc::Receiver<pb::frame::Body>,
     ttl: Duration,
@@ -274,11 +285,12 @@ impl Drop for Pipeline {
 }
 
 impl Pipeline {
-    fn open(group: GroupId, link: Arc<Link>, ttl: Duration) -> RpcResult<Self> {
+    fn open(group: GroupId, link: Arc<Link>, lease: Arc<Lease>, ttl: Duration) -> RpcResult<Self> {
         let session = link.open_stream()?;
         Ok(Self {
             group,
             link,
+            lease,
             session: session.id,
             replies: session.replies,
             ttl,
@@ -298,6 +310,7 @@ impl Pipeline {
         let (sent, expected) =
             tokio::sync::mpsc::channel::<RpcResult<()>>(STREAM_APPENDS_IN_FLIGHT_MAX + 1);
         let (link, group, session) = (Arc::clone(&self.link), self.group, self.session);
+        let lease = Arc::clone(&self.lease);
         let sender_window = Arc::clone(&window);
         let sender = tokio::spawn(async move {
             while let Some(request) = input.next().await {
@@ -305,7 +318,10 @@ impl Pipeline {
                     return;
                 };
                 permit.forget();
-                let body = pb::frame::Body::StreamAppend(wire::append_to_pb(&request));
+                let body = pb::frame::Body::StreamAppend(wire::append_to_pb(
+                    &request,
+                    leader_age_ms(&lease),
+                ));
                 let outcome = link.tell(group, session, body).map_err(RPCError::from);
                 let failed = outcome.is_err();
                 if sent.send(outcome).await.is_err() || failed {

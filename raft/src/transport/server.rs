@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::calls::{ReplyTo, run_pipeline, spawn_append, spawn_transfer, spawn_vote};
+use self::calls::{ReplyTo, run_pipeline, said_at, spawn_append, spawn_transfer, spawn_vote};
 use super::wire::pb::frame::Body;
 use super::wire::{self, pb};
 use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, SESSION_QUEUE_MAX, SESSIONS_MAX};
@@ -122,7 +122,8 @@ struct Connection {
 /// An append with what its bookkeeping needs.
 struct Append {
     request: AppendEntriesRequest<TypeConfig>,
-    received: Instant,
+    /// When what the leader says in it was current.
+    current_at: Option<Instant>,
 }
 
 impl Connection {
@@ -186,6 +187,7 @@ impl Connection {
         reply_to: ReplyTo,
         append: pb::AppendRequest,
     ) {
+        let current_at = said_at(append.leader_age_ms);
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
             Err(e) => {
@@ -196,7 +198,7 @@ impl Connection {
         };
         let append = Append {
             request,
-            received: Instant::now(),
+            current_at,
         };
         let session = reply_to.session;
         if !self.sessions.contains_key(&session) {

@@ -170,12 +170,16 @@ fn entry_from_pb(wire: pb::Entry) -> Result<Entry, Malformed> {
     Ok(Entry::new(log_id(wire.term, wire.index), payload))
 }
 
-pub(crate) fn append_to_pb(request: &AppendEntriesRequest<TypeConfig>) -> pb::AppendRequest {
+pub(crate) fn append_to_pb(
+    request: &AppendEntriesRequest<TypeConfig>,
+    leader_age_ms: u64,
+) -> pb::AppendRequest {
     pb::AppendRequest {
         vote: Some(vote_to_pb(&request.vote)),
         prev_log_id: request.prev_log_id.as_ref().map(log_id_to_pb),
         entries: request.entries.iter().map(entry_to_pb).collect(),
         leader_commit: request.leader_commit.as_ref().map(log_id_to_pb),
+        leader_age_ms,
     }
 }
 
@@ -305,7 +309,7 @@ mod tests {
             ],
             leader_commit: Some(log_id(6, 8)),
         };
-        let back = append_from_pb(append_to_pb(&request)).expect("decodes");
+        let back = append_from_pb(append_to_pb(&request, 7)).expect("decodes");
         assert_eq!(format!("{request:?}"), format!("{back:?}"));
         assert_eq!(request.entries, back.entries);
     }
@@ -325,6 +329,7 @@ mod tests {
                 payload: Some(pb::entry::Payload::Blank(pb::Blank {})),
             }],
             leader_commit: None,
+            leader_age_ms: 0,
         };
         assert_eq!(
             append_from_pb(wire).expect_err("a gap").field,

@@ -13,6 +13,7 @@ fn request(command: Option<submit_request::Command>) -> v1::SubmitRequest {
         caller: vec![1; 16].into(),
         idempotency_key: "k".to_owned(),
         deadline_ms: 0,
+        through_log: false,
         command,
     }
 }

@@ -521,10 +521,18 @@ impl Model {
     }
 
     /// Every order by id; `None` once forgotten.
+    /// As a reader should see them: an order whose authorisation is still out is being paid, also past its time.
     pub(crate) fn orders(&self) -> Vec<Option<SaidOrder>> {
+        let seen = |order: &Order| {
+            let mut said = order.said.clone();
+            if order.attempt_state == Attempt::Authorising {
+                said.state = OrderState::Paying;
+            }
+            said
+        };
         self.orders
             .iter()
-            .map(|o| (!o.forgotten).then(|| o.said.clone()))
+            .map(|o| (!o.forgotten).then(|| seen(o)))
             .collect()
     }
 }

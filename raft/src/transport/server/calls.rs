@@ -16,13 +16,18 @@ use super::super::wire::pb::frame::Body;
 use super::super::wire::{self, pb};
 use super::{Append, OpenGroup};
 
+/// When the leader knew what it says now: `None` = so long ago that it says nothing.
+pub(super) fn said_at(leader_age_ms: u64) -> Option<Instant> {
+    Instant::now().checked_sub(std::time::Duration::from_millis(leader_age_ms))
+}
+
 /// Feeds one session's appends to openraft's pipeline and sends the answers in order.
 pub(super) async fn run_pipeline(
     open: OpenGroup,
     reply_to: ReplyTo,
     requests: mpsc::Receiver<Append>,
 ) {
-    let noted = std::collections::VecDeque::<(Option<u64>, Instant)>::new();
+    let noted = std::collections::VecDeque::<(Option<u64>, Option<Instant>)>::new();
     let noted = Arc::new(std::sync::Mutex::new(noted));
     let noting = Arc::clone(&noted);
     let input = ReceiverStream::new(requests).map(move |append| {
@@ -34,7 +39,7 @@ pub(super) async fn run_pipeline(
         noting
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push_back((commit, append.received));
+            .push_back((commit, append.current_at));
         append.request
     });
     let mut results = std::pin::pin!(open.raft.stream_append(input));
@@ -45,8 +50,8 @@ pub(super) async fn run_pipeline(
             .pop_front();
         let reply = match result {
             Ok(Ok(log_id)) => {
-                if let Some((commit, received)) = note {
-                    open.contact.heard(commit, received);
+                if let Some((commit, current_at)) = note {
+                    open.contact.heard(commit, current_at);
                 }
                 pb::append_reply::Result::Flushed(pb::Flushed {
                     log_id: log_id.as_ref().map(wire::log_id_to_pb),
@@ -74,7 +79,7 @@ pub(super) async fn run_pipeline(
 
 pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::AppendRequest) {
     tokio::spawn(async move {
-        let received = Instant::now();
+        let current_at = said_at(append.leader_age_ms);
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
             Err(e) => {
@@ -91,7 +96,7 @@ pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::Appen
             .unwrap_or_default();
         let result = match open.raft.append_entries(request).await {
             Ok(AppendEntriesResponse::Success) => {
-                open.contact.heard(commit, received);
+                open.contact.heard(commit, current_at);
                 pb::append_reply::Result::Flushed(pb::Flushed { log_id: None })
             }
             Ok(AppendEntriesResponse::PartialSuccess(id)) => {

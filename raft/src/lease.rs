@@ -1,0 +1,64 @@
+//! For how long a leader may believe that nobody else leads.
+//!
+//! Owns: the age of what a leader says. Must never: outlive the shortest time for which a voter shields a silent leader.
+//!
+//! A message that a quorum acknowledged was sent while this replica led, and each voter that took it shields this leader for
+//! its own election maximum from then on. So within the shortest of those times no other leader can have committed anything,
+//! and what this leader calls committed is current. After it, the leader may have been replaced without knowing: what it says
+//! is then as old as the last acknowledged message, and its followers must not take its word for fresh. (Leadership handed
+//! over on purpose ends sooner; the one who hands over knows.)
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+
+use crate::state_machine::StateMachine;
+use crate::types::TypeConfig;
+
+type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// The lease of one replica of one group.
+pub(crate) struct Lease {
+    /// Set once, right after the group has started; before that it leads nothing.
+    raft: OnceLock<Raft>,
+    length: Duration,
+}
+
+impl Lease {
+    /// `shield_ms_min` is the shortest time for which any voter shields a silent leader, ms.
+    pub(crate) fn new(shield_ms_min: u64) -> Self {
+        Self {
+            raft: OnceLock::new(),
+            // Nine tenths: the check and the use of its answer are not the same moment.
+            length: Duration::from_millis(shield_ms_min) * 9 / 10,
+        }
+    }
+
+    pub(crate) fn watch(&self, raft: Raft) {
+        // Set twice would be the same group twice; the first stays.
+        let _ = self.raft.set(raft);
+    }
+
+    /// Zero while the lease holds, then the time since the last message that a quorum acknowledged; `None` when this
+    /// replica does not lead or was never acknowledged.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let metrics = self.raft.get()?.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.state != ServerState::Leader {
+            return None;
+        }
+        let since = metrics.last_quorum_acked?.elapsed();
+        Some(if since < self.length {
+            Duration::ZERO
+        } else {
+            since
+        })
+    }
+
+    /// Whether no other can lead now.
+    pub(crate) fn holds(&self) -> bool {
+        self.age() == Some(Duration::ZERO)
+    }
+}
