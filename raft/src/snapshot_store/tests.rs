@@ -109,3 +109,14 @@ async fn an_empty_snapshot_is_a_snapshot() {
     assert_eq!((meta, bytes), (SnapshotMeta::default(), Bytes::new()));
     assert_eq!(store.floor(GROUP), None);
 }
+
+#[tokio::test]
+async fn snapshot_that_comes_late_does_not_hide_a_newer_one() {
+    let dir = TempDir::new().unwrap();
+    let store = SnapshotStore::open(dir.path()).unwrap();
+    put(&store, GROUP, 50).await;
+    put(&store, GROUP, 20).await;
+    assert_eq!(newest(&store, GROUP).await, Some(50));
+    assert_eq!(store.floor(GROUP), Some(50));
+    assert_eq!(store.stats().stored, 1);
+}
