@@ -87,6 +87,9 @@ impl Led {
     }
 }
 
+/// Before workers that panicked start anew: a fault that repeats must not fill the log.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
 /// Follows every group of this node until `stop`; ends when all workers have ended.
 pub async fn run(context: WorkerContext, stop: CancellationToken) {
     let mut changed = context.host.groups_changed();
@@ -105,6 +108,16 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
         }
     }
     scopes.shutdown().await;
+}
+
+/// Waits until a worker panics; those that have done their work and ended are no reason to start anew.
+async fn panicked(workers: &mut JoinSet<()>) {
+    while let Some(ended) = workers.join_next().await {
+        if ended.is_err_and(|error| error.is_panic()) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Runs the workers of each term that this node leads. Dropping the future aborts them.
@@ -129,13 +142,18 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         workers.spawn(payment::run(led.clone()));
         workers.spawn(outbox::run(led.clone()));
         workers.spawn(home_leader::run(led));
-        let lost = leadership
-            .wait_for(|now| !now.leads || now.term != term)
-            .await
-            .is_err();
+        let over = tokio::select! {
+            over = leadership.wait_for(|now| !now.leads || now.term != term) => Some(over.is_err()),
+            () = panicked(&mut workers) => None,
+        };
         workers.shutdown().await;
-        if lost {
-            return;
+        match over {
+            Some(true) => return,
+            Some(false) => {}
+            None => {
+                tracing::error!(group = %group.group_id(), "a worker panicked, all start anew");
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use holdfast_inventory::ids::ShowId;
 use holdfast_region_config::{GroupId, NodeId, Topology, place_directory};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -30,9 +30,9 @@ use crate::group::GroupCore;
 use crate::handles::{DirectoryGroup, ShowGroup};
 use crate::log_store::{LogEngine, LogHealth, LogOptions, LogStats, NodeIdentity};
 use crate::snapshot_store::{SnapshotStats, SnapshotStore};
-use crate::transport::FRAME_BYTES_MAX;
 use crate::transport::server::{Groups, OpenGroup, PeerServer};
 use crate::transport::wire::pb;
+use crate::transport::{FRAME_BYTES_MAX, SNAPSHOTS_ARRIVING_MAX};
 
 /// How long a stopping node waits for its leaderships to be taken over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
@@ -217,6 +217,7 @@ impl Host {
             node: self.inner.node,
             groups: Arc::clone(&self.inner.table) as Arc<dyn Groups>,
             stop: self.inner.stop.clone(),
+            arriving: Arc::new(Semaphore::new(SNAPSHOTS_ARRIVING_MAX)),
         };
         let service = pb::peer_server::PeerServer::new(server)
             .max_decoding_message_size(FRAME_BYTES_MAX)

@@ -57,6 +57,9 @@ pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 256 * 1024;
 /// Largest snapshot accepted from a peer, held in memory while it arrives: what the store would take.
 pub(crate) const SNAPSHOT_BYTES_MAX: u64 = crate::snapshot_store::SNAPSHOT_BYTES_MAX as u64;
 
+/// Snapshots that a node takes in at once: four of the largest are 1 GiB.
+pub(crate) const SNAPSHOTS_ARRIVING_MAX: usize = 4;
+
 /// Idle links say that they live this often; it is also how fast a silent break is noticed.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -114,3 +114,42 @@ async fn a_capture_is_repeated_with_the_same_id_and_amount_until_it_is_known() {
         assert_eq!(money.map(|m| m.amount_minor), Some(6_500));
     }
 }
+
+/// Panics when it is first asked, as a broken client library would.
+#[derive(Default)]
+struct Panicky {
+    asked: AtomicU32,
+}
+
+impl PaymentProvider for Panicky {
+    fn authorise(
+        &self,
+        id: AttemptId,
+        money: Money,
+        token: String,
+    ) -> BoxFuture<'static, Result<Authorisation, NoWord>> {
+        let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
+        assert!(!first, "the provider's client is broken");
+        TestProvider.authorise(id, money, token)
+    }
+
+    fn capture(&self, id: AttemptId, money: Money) -> BoxFuture<'static, Result<Capture, NoWord>> {
+        TestProvider.capture(id, money)
+    }
+
+    fn void(&self, id: AttemptId) -> BoxFuture<'static, Result<(), NoWord>> {
+        TestProvider.void(id)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_providers_client_does_not_strand_the_payment() {
+    let provider = Arc::new(Panicky::default());
+    let node = NodeUnderTest::start_with(Arc::clone(&provider) as Arc<dyn PaymentProvider>).await;
+    let show = node.show(0).await;
+    let order = show.pay_for(1, &[0], "tok_approve").await;
+    show.order_until(1, order, |o| o.state() == v1::OrderState::OrderConfirmed)
+        .await;
+    assert_eq!(provider.asked.load(Ordering::SeqCst), 2);
+    node.server.stop().await;
+}

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use holdfast_region_config::{GroupId, NodeId};
 use openraft::raft::AppendEntriesRequest;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -48,6 +48,8 @@ pub(crate) struct PeerServer {
     pub(crate) node: NodeId,
     pub(crate) groups: Arc<dyn Groups>,
     pub(crate) stop: CancellationToken,
+    /// Snapshots that may arrive at once; each is gathered in memory.
+    pub(crate) arriving: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]

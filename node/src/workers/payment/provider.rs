@@ -63,7 +63,8 @@ pub trait PaymentProvider: Send + Sync + 'static {
     /// Moves money that is set aside.
     fn capture(&self, id: AttemptId, money: Money) -> BoxFuture<'static, Result<Capture, NoWord>>;
 
-    /// Lets go of money that may be set aside. No effect when there is none.
+    /// Lets go of money that may be set aside. No effect when there is none. From then on an authorisation under this
+    /// id must be declined, also one that was sent before and arrives late: the order may be paid under the next id.
     fn void(&self, id: AttemptId) -> BoxFuture<'static, Result<(), NoWord>>;
 }
 

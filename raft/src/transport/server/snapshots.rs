@@ -39,6 +39,12 @@ impl PeerServer {
             .groups
             .open_group(group)
             .ok_or_else(|| Status::unavailable(format!("{group} is not open here")))?;
+        // Held until it is installed. The leader tries again later.
+        let Ok(_place) = self.arriving.try_acquire() else {
+            return Err(Status::resource_exhausted(
+                "enough snapshots are arriving already",
+            ));
+        };
         let bytes = collect_pieces(&mut parts, header.bytes_total, header.checksum).await?;
         let meta = SnapshotMeta {
             last_log_id: header.last_log_id.map(wire::log_id_from_pb),

@@ -32,6 +32,7 @@ async fn serve() -> (SocketAddr, CancellationToken) {
         node: NodeId::new(2),
         groups: Arc::new(NoGroups),
         stop: stop.clone(),
+        arriving: Arc::new(Semaphore::new(1)),
     };
     let router = Server::builder().add_service(pb::peer_server::PeerServer::new(server));
     let stopped = stop.clone().cancelled_owned();
