@@ -328,12 +328,12 @@ fn build() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("no workspace")?;
-    let packages = ["-p", "holdfast-node", "-p", "holdfast-gateway"];
+    // The very build that `cargo test --workspace` has made: another selection of packages would have other features of
+    // shared dependencies, and everything would be compiled a second time.
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
-        .args(["build", "--quiet", "--bins"])
-        .args(packages);
+        .args(["test", "--workspace", "--no-run", "--quiet"]);
     if dir.ends_with("release") {
         command.arg("--release");
     }
