@@ -64,7 +64,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     result
 }
 
-/// Brings the cluster up and watches over it; ends when it cannot come up or when nothing of it is left.
+/// Brings the cluster up and watches over it; ends only when it cannot come up.
 async fn serve(
     cluster: &mut Cluster,
     season: &Season,
@@ -87,19 +87,19 @@ async fn serve(
         println!("{}", report::text(cluster, &shows)?);
     }
     // From here on a death is part of the show: the others go on selling, and it is said who died and why.
-    let mut deaths = 0;
-    while deaths < total {
+    // Also with nobody left: who dies may be brought back, and the links between the regions are here.
+    loop {
         tokio::time::sleep(LOOK_AFTER_CHILDREN).await;
         if let Err(death) = cluster.check_all_alive() {
-            deaths += 1;
             status.done(&death.to_string());
             if let ClusterError::Died { name, .. } = &death {
                 let again = cluster.start_command(name)?;
-                status.done(&format!("the others go on; to bring {name} back: {again}"));
+                status.done(&format!(
+                    "the others go on; to bring {name} back (it is then yours to stop): {again}"
+                ));
             }
         }
     }
-    anyhow::bail!("every process has died")
 }
 
 /// Loads the season while watching that no child dies meanwhile.

@@ -177,7 +177,8 @@ fn full_view(show_id: u64, map: &SeatMap, layout: &ShowLayout) -> Value {
         "seats_per_buyer_max": plan.seats_per_buyer_max,
         "single_seat_rule": plan.single_seat_rule,
         "sale_opens_at_ms": plan.sale_opens_at_ms,
-        "sale_closes_at_ms": plan.sale_closes_at_ms,
+        // The wire says "never" with the largest number, which JSON readers cannot hold.
+        "sale_closes_at_ms": (plan.sale_closes_at_ms != u64::MAX).then_some(plan.sale_closes_at_ms),
         "categories": categories,
         "seats": seats,
         "areas": areas(map, layout),

@@ -54,7 +54,9 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 
 /// Milliseconds as people read them: `12 ms`, `3.4 s`.
 pub(super) fn age(age_ms: u64) -> String {
-    if age_ms < 1_000 {
+    if age_ms == u64::MAX {
+        "never current".to_owned()
+    } else if age_ms < 1_000 {
         format!("{age_ms} ms")
     } else {
         format!("{}.{} s", age_ms / 1_000, age_ms % 1_000 / 100)

@@ -39,7 +39,8 @@ fn answer(status: &ClusterStatusReply) -> Answer {
     let leaderless: Vec<u64> = status
         .groups
         .iter()
-        .filter(|group| group.leader == 0)
+        // A stopped replica remembers its last leader and takes part in nothing.
+        .filter(|group| group.leader == 0 || group.role == "shutdown")
         .map(|group| group.group_id)
         .collect();
     let as_of = status.directory.unwrap_or_default();
