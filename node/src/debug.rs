@@ -168,6 +168,7 @@ async fn group(State(state): State<DebugState>, Path(id): Path<String>) -> Respo
             },
             "holds_active": counts.holds_active,
             "orders": counts.orders,
+            "requests_remembered": counts.requests_remembered,
             "outbox_pending": state.outbox_len(),
             "next_expiry_ms": state.next_expiry_ms(),
             "state_hash": format!("{:016x}", state.state_hash()),

@@ -150,10 +150,6 @@ impl Shelf {
     }
 
     /// Size on disk, 0 when it cannot be told.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the node's metrics take it from here")
-    )]
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }

@@ -323,10 +323,6 @@ pub(crate) fn hold_seat(buyer: u8, key: &str, seat: u32) -> Entry {
 }
 
 /// One hold and its release, so that a log can grow without the hall filling up.
-#[allow(
-    dead_code,
-    reason = "not every test file of this crate uses every helper"
-)]
 pub(crate) fn hold_and_release(round: u64, seat: u32) -> Entry {
     let hold = Envelope {
         request: request(9, &format!("hold {round}")),
