@@ -181,6 +181,23 @@ impl InventoryState {
         self.derived.expiring.first().map(|(at_ms, _)| *at_ms)
     }
 
+    /// When a leader-only worker next has something to do, ms since the Unix epoch; `None` = not before somebody sends a
+    /// command. A show without its layout, or with a record in its outbox, is due now: 0.
+    #[must_use]
+    pub fn next_duty_ms(&self) -> Option<u64> {
+        if !self.is_set_up() || !self.outbox.records.is_empty() {
+            return Some(0);
+        }
+        self.next_expiry_ms()
+    }
+
+    /// Whether nothing happens to this show until somebody sends a command: it is set up, nothing is held or being paid,
+    /// nothing waits in the outbox. Only then may a leader's replica leave memory.
+    #[must_use]
+    pub fn is_quiescent(&self) -> bool {
+        self.next_duty_ms().is_none()
+    }
+
     /// Outbox records waiting, from number `from` on, in order, at most `max`.
     pub fn outbox_pending(
         &self,

@@ -45,6 +45,7 @@ impl Stage {
             }
             ["map"] => Ok(self.map()),
             ["outbox"] => Ok(self.outbox()),
+            ["duty"] => Ok(vec![self.duty()]),
             ["look", "at", id] => self.look(id),
             ["show"] => {
                 let (set_up, names) = language::show(block)?;
@@ -243,6 +244,15 @@ impl Stage {
                 )
             });
         self.names.rows.iter().map(row).chain(areas).collect()
+    }
+
+    /// When the leader's workers are next needed.
+    fn duty(&self) -> String {
+        match self.state.next_duty_ms() {
+            None => "none: the show may leave memory".to_owned(),
+            Some(0) => "now".to_owned(),
+            Some(at_ms) => format!("at {}", language::time(at_ms)),
+        }
     }
 
     fn outbox(&self) -> Vec<String> {
