@@ -36,8 +36,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
 use self::committer::{CommitterThread, LogParts};
-use self::disk::{Change, DiskLimits, RaftEngineDisk};
-use self::failure::HealthFlag;
+use self::disk::{Change, DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
 use self::group::GroupCell;
 pub(crate) use self::group::GroupLog;
@@ -49,7 +48,6 @@ pub(crate) use self::record::{
     check_version, put_log_id, put_stored_membership, read_log_id, read_stored_membership,
 };
 use self::request::{Done, Request, Submitter, Work};
-use self::stats::Counters;
 pub(crate) use self::stats::LogStats;
 
 /// Says which entries of a group must stay although a newer snapshot covers them.
@@ -118,22 +116,33 @@ impl LogEngine {
         options: LogOptions,
         file_system: Arc<F>,
     ) -> Result<Self, OpenError> {
-        let log_dir = Self::log_dir(dir);
-        let guard = DirGuard::claim(dir, &log_dir, &options.identity)?;
-        fs::create_dir_all(&log_dir).map_err(OpenError::io("create", &log_dir))?;
         let limits = DiskLimits {
             file_bytes: options.file_bytes,
             purge_threshold_bytes: options.purge_threshold_bytes,
         };
-        let disk = Arc::new(RaftEngineDisk::open(&log_dir, limits, file_system)?);
+        Self::open_on(dir, options, |log_dir| {
+            Ok(Arc::new(RaftEngineDisk::open(
+                log_dir,
+                limits,
+                file_system,
+            )?))
+        })
+    }
+
+    /// Opens the log on the disk that `open_disk` opens in the log's own directory.
+    fn open_on(
+        dir: &Path,
+        options: LogOptions,
+        open_disk: impl FnOnce(&Path) -> Result<Arc<dyn LogDisk>, OpenError>,
+    ) -> Result<Self, OpenError> {
+        let log_dir = Self::log_dir(dir);
+        let guard = DirGuard::claim(dir, &log_dir, &options.identity)?;
+        fs::create_dir_all(&log_dir).map_err(OpenError::io("create", &log_dir))?;
+        let disk = open_disk(&log_dir)?;
         // The engine syncs what it writes to its files, not the names of the first ones.
         sync_dir(&log_dir)?;
         sync_dir(dir)?;
-        let parts = LogParts {
-            disk,
-            health: Arc::new(HealthFlag::new()),
-            counters: Arc::new(Counters::default()),
-        };
+        let parts = LogParts::new(disk);
         let (queue, submitter, receiver) = Submitter::queue();
         let free_every_bytes = usize::try_from(options.file_bytes / 2).unwrap_or(usize::MAX);
         let thread = CommitterThread::start(&parts, receiver, free_every_bytes)
@@ -237,6 +246,17 @@ impl LogEngine {
         parts
             .counters
             .snapshot(depth as u64, parts.disk.used_bytes())
+    }
+
+    /// The groups that keep old log files from being freed, because they hold many entries that are old. They should
+    /// take a snapshot and purge behind it, or the log stays larger than its live part. The newest list replaces the
+    /// one before; a group that did not purge is in the next list too.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the host does not ask groups to compact yet")
+    )]
+    pub(crate) fn groups_to_compact(&self) -> watch::Receiver<Arc<[GroupId]>> {
+        self.inner.parts.pinning.subscribe()
     }
 
     /// Whether the log still works, now and as it changes.

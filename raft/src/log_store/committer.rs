@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
+use holdfast_region_config::GroupId;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 
 use super::disk::{Change, DiskBatch, LogDisk, Mark};
 use super::failure::{HealthFlag, LogError};
@@ -25,6 +27,20 @@ pub(super) struct LogParts {
     pub(super) disk: Arc<dyn LogDisk>,
     pub(super) health: Arc<HealthFlag>,
     pub(super) counters: Arc<Counters>,
+    /// The groups that pinned old files when such were last looked for.
+    pub(super) pinning: Arc<watch::Sender<Arc<[GroupId]>>>,
+}
+
+impl LogParts {
+    /// A healthy log on `disk`.
+    pub(super) fn new(disk: Arc<dyn LogDisk>) -> Self {
+        Self {
+            disk,
+            health: Arc::new(HealthFlag::new()),
+            counters: Arc::default(),
+            pinning: Arc::new(watch::Sender::new(Arc::default())),
+        }
+    }
 }
 
 /// The running committer; it ends when the queue closes.
@@ -121,7 +137,6 @@ impl Committer {
         parts.health.check()?;
         let mut batch = DiskBatch::default();
         let mut sync = false;
-        let mut outcome = Ok(());
         for request in gathered.drain(..) {
             waiting.push(request.done);
             budgets.extend(request._budget);
@@ -135,11 +150,10 @@ impl Committer {
                 }
             };
             for change in changes {
-                outcome = outcome.and_then(|()| batch.add(request.group, change));
+                batch.add(request.group, change);
             }
         }
-        let written = outcome.and_then(|()| parts.disk.write(batch, sync));
-        let bytes = match written {
+        let bytes = match parts.disk.write(batch, sync) {
             Ok(bytes) => bytes,
             Err(error) => return Err(parts.health.fail(&reason_of(&error))),
         };
@@ -157,16 +171,20 @@ impl Committer {
             disk,
             health,
             counters,
+            pinning,
         } = &self.parts;
         if health.check().is_err() {
             return;
         }
         match disk.free_old_files() {
-            Ok(pinning) => {
+            Ok(groups) => {
                 add(&counters.purge_runs, 1);
-                counters
-                    .pinning_groups
-                    .store(pinning as u64, Ordering::Relaxed);
+                let count = groups.len() as u64;
+                counters.pinning_groups.store(count, Ordering::Relaxed);
+                // Most runs find none, and nobody need hear of that twice.
+                if count > 0 || !pinning.borrow().is_empty() {
+                    pinning.send_replace(groups.into_iter().map(GroupId::new).collect());
+                }
             }
             Err(error) => drop(health.fail(&reason_of(&error))),
         }

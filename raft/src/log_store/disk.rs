@@ -1,25 +1,12 @@
-//! The one address of the log engine: entries and marks of all groups, one file sequence.
+//! What the log store keeps on disk, and the one interface to whatever keeps it.
 //!
-//! Owns: the engine's configuration, its index shift and its bad habits. Must never: let an engine type or an engine
-//! panic out, or decide what is written when.
-//!
-//! Three habits matter. The engine panics when an fsync fails; every call that can write is therefore caught and turned
-//! into an error. A deleted key can return when the file with the deletion is purged before the file with the value, so
-//! marks are only ever overwritten. And it asserts that no append cuts off entries while old files are freed, so both
-//! must be asked for by one thread; reads may run beside them, but one can find its file just freed and must try again.
+//! Owns: the vocabulary of changes and marks, and the promises that a log disk makes. Must never: name an engine; the one
+//! that nodes use is in [`engine`], those that it is measured against are in the benchmark.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::Arc;
+mod engine;
 
-use bytes::Bytes;
-use protobuf::well_known_types::BytesValue;
-use raft_engine::env::FileSystem;
-use raft_engine::{Command, Config, Engine, LogBatch, MessageExt, ReadableSize, RecoveryMode};
-
-use super::failure::{LogError, OpenError};
-use super::limits::DISK_READ_ENTRIES_MAX;
+pub(super) use self::engine::{DiskLimits, RaftEngineDisk};
+use super::failure::LogError;
 use super::record;
 use crate::types::Entry;
 
@@ -37,31 +24,35 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    fn key(self) -> Vec<u8> {
+    /// The name it is kept under. Never changed: it is on disk.
+    pub(super) fn key(self) -> &'static [u8] {
         match self {
-            Self::Vote => b"vote".to_vec(),
-            Self::Purged => b"purged".to_vec(),
-            Self::Committed => b"committed".to_vec(),
-            Self::KeepTo => b"keep-to".to_vec(),
+            Self::Vote => b"vote",
+            Self::Purged => b"purged",
+            Self::Committed => b"committed",
+            Self::KeepTo => b"keep-to",
         }
     }
 }
 
-/// An encoded entry as the engine wants it.
+/// An encoded entry. It begins with its index, as [`record::encoded_index`] reads it.
 #[derive(Debug)]
-pub(super) struct EncodedEntry(BytesValue);
+pub(super) struct EncodedEntry(Vec<u8>);
 
 impl EncodedEntry {
     /// Encodes `entry`.
     pub(super) fn new(entry: &Entry) -> Self {
-        let mut value = BytesValue::new();
-        value.value = record::encode_entry(entry);
-        Self(value)
+        Self(record::encode_entry(entry))
     }
 
     /// Encoded size.
     pub(super) fn len(&self) -> usize {
-        self.0.value.len()
+        self.0.len()
+    }
+
+    /// The bytes.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 
@@ -78,34 +69,21 @@ pub(super) enum Change {
     Forget,
 }
 
-/// Changes of many groups that become durable together or not at all.
-#[derive(Default)]
+/// Changes of many groups that become durable together or not at all, in the order in which they were added.
+#[derive(Debug, Default)]
 pub(super) struct DiskBatch {
-    inner: LogBatch,
+    changes: Vec<(u64, Change)>,
 }
 
 impl DiskBatch {
     /// Adds a change of `group`.
-    pub(super) fn add(&mut self, group: u64, change: Change) -> Result<(), LogError> {
-        let added = match change {
-            Change::Entries(entries) => {
-                let values: Vec<BytesValue> = entries.into_iter().map(|entry| entry.0).collect();
-                self.inner.add_entries::<Indexed>(group, &values)
-            }
-            Change::Mark(mark, value) => self.inner.put(group, mark.key(), value),
-            Change::PurgeTo(index) => {
-                let index = engine_index(index).saturating_add(1);
-                self.inner.add_command(group, Command::Compact { index });
-                Ok(())
-            }
-            Change::Forget => {
-                self.inner.add_command(group, Command::Clean);
-                Ok(())
-            }
-        };
-        added.map_err(|error| LogError::Failed {
-            reason: error.to_string().into(),
-        })
+    pub(super) fn add(&mut self, group: u64, change: Change) {
+        self.changes.push((group, change));
+    }
+
+    /// The changes, each with its group.
+    pub(super) fn into_changes(self) -> Vec<(u64, Change)> {
+        self.changes
     }
 }
 
@@ -127,177 +105,8 @@ pub(super) trait LogDisk: Send + Sync {
     fn mark(&self, group: u64, mark: Mark) -> Option<Vec<u8>>;
     /// Every group that has anything.
     fn groups(&self) -> Vec<u64>;
-    /// Frees old files; returns how many groups hold so many old entries that they pin files until they purge.
-    fn free_old_files(&self) -> Result<usize, LogError>;
+    /// Frees old files; returns the groups that hold so many old entries that they pin files until they purge.
+    fn free_old_files(&self) -> Result<Vec<u64>, LogError>;
     /// Size of all files in use.
     fn used_bytes(&self) -> u64;
-}
-
-/// How large files and the whole log may grow.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DiskLimits {
-    /// A file is full at this size.
-    pub(super) file_bytes: u64,
-    /// Old files are freed from this size of the log on.
-    pub(super) purge_threshold_bytes: u64,
-}
-
-/// raft-engine behind [`LogDisk`].
-pub(super) struct RaftEngineDisk<F: FileSystem> {
-    /// Empty only while dropping.
-    engine: Option<Engine<F>>,
-}
-
-impl<F: FileSystem> RaftEngineDisk<F> {
-    /// Opens or creates the log in `dir`. A torn tail, as a crash leaves it, is cut off; damage anywhere else is an error.
-    pub(super) fn open(
-        dir: &Path,
-        limits: DiskLimits,
-        file_system: Arc<F>,
-    ) -> Result<Self, OpenError> {
-        let refused = |reason: String| OpenError::Engine {
-            dir: dir.to_owned(),
-            reason,
-        };
-        let text = dir
-            .to_str()
-            .ok_or_else(|| refused("the path is not valid UTF-8".to_owned()))?;
-        let config = Config {
-            dir: text.to_owned(),
-            recovery_mode: RecoveryMode::TolerateTailCorruption,
-            target_file_size: ReadableSize(limits.file_bytes),
-            purge_threshold: ReadableSize(limits.purge_threshold_bytes),
-            // Compression costs the one thing that is scarce, CPU on the committer's path.
-            batch_compression_threshold: ReadableSize(0),
-            // Two is what the smallest machine has; recovery is bound by the disk beyond that.
-            recovery_threads: 2,
-            ..Config::default()
-        };
-        let opened = catch_unwind(AssertUnwindSafe(|| {
-            Engine::open_with_file_system(config, file_system)
-        }));
-        let engine = match opened {
-            Ok(Ok(engine)) => engine,
-            Ok(Err(error)) => return Err(refused(error.to_string())),
-            Err(panic) => return Err(refused(panic_text(panic.as_ref()))),
-        };
-        Ok(Self {
-            engine: Some(engine),
-        })
-    }
-
-    fn engine(&self) -> &Engine<F> {
-        self.engine.as_ref().expect("only drop takes the engine")
-    }
-}
-
-impl<F: FileSystem> LogDisk for RaftEngineDisk<F> {
-    fn write(&self, mut batch: DiskBatch, sync: bool) -> Result<usize, LogError> {
-        caught(|| self.engine().write(&mut batch.inner, sync))
-    }
-
-    fn read(
-        &self,
-        group: u64,
-        from: u64,
-        to: u64,
-        bytes_max: Option<usize>,
-    ) -> Result<Vec<Entry>, LogError> {
-        let unreadable = |reason: String| LogError::Unreadable {
-            group,
-            reason: reason.into(),
-        };
-        let mut values: Vec<BytesValue> = Vec::new();
-        let mut entries = Vec::new();
-        let mut next = from;
-        while next < to {
-            let end = to.min(next.saturating_add(DISK_READ_ENTRIES_MAX));
-            let (begin, stop) = (engine_index(next), engine_index(end));
-            let read = catch_unwind(AssertUnwindSafe(|| {
-                let engine = self.engine();
-                engine.fetch_entries_to::<Indexed>(group, begin, stop, bytes_max, &mut values)
-            }));
-            match read {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(unreadable(error.to_string())),
-                Err(panic) => return Err(unreadable(panic_text(panic.as_ref()))),
-            }
-            let fetched = values.len() as u64;
-            for value in values.drain(..) {
-                let entry = record::decode_entry(&Bytes::from(value.value))
-                    .map_err(|source| LogError::Undecodable { group, source })?;
-                entries.push(entry);
-            }
-            next = next.saturating_add(fetched);
-            if fetched == 0 || bytes_max.is_some() {
-                break;
-            }
-        }
-        Ok(entries)
-    }
-
-    fn span(&self, group: u64) -> Option<(u64, u64)> {
-        let first = self.engine().first_index(group)?;
-        let last = self.engine().last_index(group)?;
-        Some((first.checked_sub(1)?, last.checked_sub(1)?))
-    }
-
-    fn mark(&self, group: u64, mark: Mark) -> Option<Vec<u8>> {
-        self.engine().get(group, &mark.key())
-    }
-
-    fn groups(&self) -> Vec<u64> {
-        self.engine().raft_groups()
-    }
-
-    fn free_old_files(&self) -> Result<usize, LogError> {
-        caught(|| self.engine().purge_expired_files()).map(|groups| groups.len())
-    }
-
-    fn used_bytes(&self) -> u64 {
-        self.engine().get_used_size() as u64
-    }
-}
-
-impl<F: FileSystem> Drop for RaftEngineDisk<F> {
-    fn drop(&mut self) {
-        // Closing syncs, and a disk that already failed makes that panic; by then the failure is known.
-        let engine = self.engine.take();
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(engine)));
-    }
-}
-
-/// Tells the engine the index of an entry.
-struct Indexed;
-
-impl MessageExt for Indexed {
-    type Entry = BytesValue;
-
-    fn index(value: &BytesValue) -> u64 {
-        engine_index(record::encoded_index(&value.value))
-    }
-}
-
-/// The engine counts from 1, the consensus library from 0.
-fn engine_index(index: u64) -> u64 {
-    index.saturating_add(1)
-}
-
-fn caught<T>(write: impl FnOnce() -> raft_engine::Result<T>) -> Result<T, LogError> {
-    let reason = match catch_unwind(AssertUnwindSafe(write)) {
-        Ok(Ok(done)) => return Ok(done),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => panic_text(panic.as_ref()),
-    };
-    Err(LogError::Failed {
-        reason: reason.into(),
-    })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "the log engine panicked".to_owned())
 }

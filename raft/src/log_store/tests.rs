@@ -3,5 +3,6 @@
 mod conformance;
 mod crash;
 mod failing_disk;
+mod many_groups;
 mod restart;
 mod writer;
