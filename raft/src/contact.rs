@@ -8,7 +8,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Messages remembered until their commit index is applied. Heartbeats come a few times a second and apply is quick; when
 /// more pile up the oldest unproven are dropped, which can only make the age larger.

@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StartError;
 use crate::transport::client::{Dialler, reachable};
+use crate::transport::dial::{BadAddress, Dial};
 use crate::transport::link::Link;
 use crate::transport::network::{PeerRoute, Routes};
 
@@ -46,6 +48,7 @@ impl Fabric {
     pub(crate) fn start(
         topology: &Topology,
         node: NodeId,
+        dial: &dyn Dial,
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>, StartError> {
@@ -61,10 +64,11 @@ impl Fabric {
                 addr: other.addr.clone(),
                 link: Arc::clone(&link),
             };
-            let channel = dialler.channel().map_err(|e| StartError::Address {
+            let bad = |e: BadAddress| StartError::Address {
                 reason: e.to_string(),
-            })?;
-            tasks.spawn(dialler.run(channel.clone(), stop.clone()));
+            };
+            let channel = dial.channel(&dialler.address()).map_err(bad)?;
+            tasks.spawn(dialler.run(Arc::clone(&channel), stop.clone()));
             let peer = Peer {
                 route: PeerRoute { link, channel },
                 region: other.region.clone(),

@@ -4,7 +4,7 @@
 //! say that this replica leads before it has applied an entry of its own term (its state could miss what is committed).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
@@ -15,6 +15,7 @@ use openraft::errors::{
 };
 use openraft::raft::ReadPolicy;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::applied::Applied;
 use crate::contact::Contact;

@@ -9,6 +9,7 @@
 //! ```
 
 mod duties;
+pub(crate) mod env;
 mod open;
 mod reconcile;
 
@@ -24,15 +25,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use self::env::{HostEnv, OpenStores};
+use crate::blocking;
 use crate::error::StartError;
 use crate::fabric::{Fabric, PeerStatus};
 use crate::group::GroupCore;
 use crate::handles::{DirectoryGroup, ShowGroup};
-use crate::log_store::{LogEngine, LogHealth, LogOptions, LogStats, NodeIdentity};
+use crate::log_store::{LogEngine, LogHealth, LogStats, NodeIdentity};
 use crate::snapshot_store::{SnapshotStats, SnapshotStore};
 use crate::transport::server::{Groups, OpenGroup, PeerServer};
-use crate::transport::wire::pb;
-use crate::transport::{FRAME_BYTES_MAX, SNAPSHOTS_ARRIVING_MAX};
+use crate::transport::{SNAPSHOTS_ARRIVING_MAX, grpc};
 
 /// How long a stopping node waits for its leaderships to be taken over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
@@ -164,6 +166,11 @@ impl Host {
     /// # Errors
     /// [`StartError`], which names the field or the group at fault; nothing is left running then.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
+        Self::start_in(options, HostEnv::default()).await
+    }
+
+    /// [`Host::start`] on another network and other disks.
+    pub(crate) async fn start_in(options: HostOptions, env: HostEnv) -> Result<Self, StartError> {
         let HostOptions {
             node,
             topology,
@@ -174,10 +181,10 @@ impl Host {
         if topology.region_of(node).is_none() {
             return Err(StartError::UnknownNode { node });
         }
-        let (snapshots, log) = open_stores(&topology, node, &data_dir).await?;
+        let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let fabric = Fabric::start(&topology, node, &stop, &mut tasks)?;
+        let fabric = Fabric::start(&topology, node, env.dial.as_ref(), &stop, &mut tasks)?;
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
             node,
@@ -212,17 +219,18 @@ impl Host {
     /// The peer protocol, to be served on this node's gRPC port.
     #[must_use]
     pub fn peer_service(&self) -> Routes {
-        let server = PeerServer {
+        Routes::new(grpc::service(self.peer_server()))
+    }
+
+    /// What serves the peers, whatever network carries them.
+    pub(crate) fn peer_server(&self) -> PeerServer {
+        PeerServer {
             cluster: Arc::from(self.inner.topology.cluster.as_str()),
             node: self.inner.node,
             groups: Arc::clone(&self.inner.table) as Arc<dyn Groups>,
             stop: self.inner.stop.clone(),
             arriving: Arc::new(Semaphore::new(SNAPSHOTS_ARRIVING_MAX)),
-        };
-        let service = pb::peer_server::PeerServer::new(server)
-            .max_decoding_message_size(FRAME_BYTES_MAX)
-            .max_encoding_message_size(FRAME_BYTES_MAX);
-        Routes::new(service)
+        }
     }
 
     /// This node.
@@ -335,10 +343,7 @@ impl Host {
         );
         tasks.join_all().await;
         let log = self.inner.log.clone();
-        if tokio::task::spawn_blocking(move || log.close())
-            .await
-            .is_err()
-        {
+        if blocking::run(move || log.close()).await.is_err() {
             tracing::error!("closing the log panicked");
         }
     }
@@ -375,6 +380,7 @@ impl Host {
 
 /// Opens both stores of a data directory, off the async threads: they read their files.
 async fn open_stores(
+    stores: Arc<dyn OpenStores>,
     topology: &Topology,
     node: NodeId,
     data_dir: &Path,
@@ -384,13 +390,7 @@ async fn open_stores(
         node: node.get(),
     };
     let dir = data_dir.to_owned();
-    let opening = tokio::task::spawn_blocking(move || {
-        let snapshots = SnapshotStore::open(&dir).map_err(|e| e.to_string())?;
-        let mut options = LogOptions::new(identity);
-        options.purge_floor = Some(Arc::new(snapshots.clone()));
-        let log = LogEngine::open(&dir, options).map_err(|e| e.to_string())?;
-        Ok::<_, String>((snapshots, log))
-    });
+    let opening = blocking::run(move || stores.open(&dir, identity));
     let opened = opening.await.map_err(|e| StartError::DataDir {
         reason: e.to_string(),
     })?;

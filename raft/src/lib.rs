@@ -7,6 +7,7 @@
 //! No openraft, raft-engine or sled type appears in a public signature.
 
 mod applied;
+mod blocking;
 pub mod clock;
 mod contact;
 pub mod directory;
@@ -17,6 +18,8 @@ mod handles;
 mod host;
 mod lease;
 mod log_store;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod snapshot_store;
 mod state_machine;
 mod transport;

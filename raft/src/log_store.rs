@@ -25,7 +25,7 @@ mod request;
 mod stats;
 mod tail;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -35,7 +35,8 @@ use raft_engine::env::{DefaultFileSystem, FileSystem};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
-use self::committer::{CommitterThread, LogParts};
+pub(crate) use self::committer::CommitterPlace;
+use self::committer::{LogParts, RunningCommitter};
 use self::disk::{Change, DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
 use self::group::GroupCell;
@@ -66,6 +67,8 @@ pub(crate) struct LogOptions {
     pub(crate) file_bytes: u64,
     /// Size of the log from which old files are freed; at least `file_bytes`.
     pub(crate) purge_threshold_bytes: u64,
+    /// Where the committer runs.
+    pub(crate) committer: CommitterPlace,
 }
 
 impl LogOptions {
@@ -76,6 +79,7 @@ impl LogOptions {
             purge_floor: None,
             file_bytes: FILE_BYTES_DEFAULT,
             purge_threshold_bytes: PURGE_THRESHOLD_BYTES_DEFAULT,
+            committer: CommitterPlace::Thread,
         }
     }
 }
@@ -91,7 +95,7 @@ struct Inner {
     submitter: Submitter,
     purge_floor: Option<Arc<dyn PurgeFloor>>,
     /// Guards the map only, so that two handles of one group never load two states.
-    groups: Mutex<HashMap<GroupId, Weak<GroupCell>>>,
+    groups: Mutex<BTreeMap<GroupId, Weak<GroupCell>>>,
     /// What closing takes away.
     running: Mutex<Option<Running>>,
 }
@@ -99,7 +103,7 @@ struct Inner {
 struct Running {
     /// Keeps the queue open.
     queue: mpsc::Sender<Request>,
-    thread: CommitterThread,
+    committer: RunningCommitter,
     /// Keeps other processes out.
     guard: DirGuard,
 }
@@ -145,11 +149,12 @@ impl LogEngine {
         let parts = LogParts::new(disk);
         let (queue, submitter, receiver) = Submitter::queue();
         let free_every_bytes = usize::try_from(options.file_bytes / 2).unwrap_or(usize::MAX);
-        let thread = CommitterThread::start(&parts, receiver, free_every_bytes)
-            .map_err(OpenError::io("start the log thread for", dir))?;
+        let committer =
+            RunningCommitter::start(&parts, receiver, free_every_bytes, options.committer)
+                .map_err(OpenError::io("start the log thread for", dir))?;
         let running = Mutex::new(Some(Running {
             queue,
-            thread,
+            committer,
             guard,
         }));
         let groups = Mutex::default();
@@ -272,7 +277,7 @@ impl LogEngine {
 }
 
 impl Inner {
-    fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Weak<GroupCell>>> {
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<GroupId, Weak<GroupCell>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -285,7 +290,7 @@ impl Inner {
             return;
         };
         drop(running.queue);
-        running.thread.join();
+        running.committer.join();
         drop(running.guard);
     }
 }

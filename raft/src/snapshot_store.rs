@@ -8,9 +8,10 @@
 
 mod files;
 mod manifest;
+pub(crate) mod pairs;
 mod pieces;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use holdfast_region_config::GroupId;
 
-use self::files::SyncedFiles;
 use self::manifest::Manifest;
-use self::pieces::{Damage, Shelf};
+use self::pairs::{Pairs, PairsError, SledPairs};
+use self::pieces::{Damage, Pieces};
 use crate::log_store::PurgeFloor;
 use crate::types::SnapshotMeta;
 
@@ -98,12 +99,11 @@ pub(crate) struct SnapshotStore {
 
 struct Inner {
     dir: PathBuf,
-    shelf: Shelf,
-    files: SyncedFiles,
+    shelf: Pieces,
     /// One writer at a time: concurrent ones would only share the disk's bandwidth and hold their bytes longer.
     writer: Arc<tokio::sync::Mutex<()>>,
     /// Guards the map only: per group, the index of the oldest kept snapshot, as far as it was asked for.
-    floors: Mutex<HashMap<GroupId, Option<u64>>>,
+    floors: Mutex<BTreeMap<GroupId, Option<u64>>>,
     counters: Counters,
 }
 
@@ -111,25 +111,26 @@ impl SnapshotStore {
     /// Opens or creates the store of the data directory `dir`. Blocks on the disk.
     pub(crate) fn open(dir: &Path) -> Result<Self, SnapshotError> {
         let dir = dir.join("state");
-        let failed = |error: sled::Error| SnapshotError::Store {
+        let pairs = SledPairs::open(&dir, CACHE_BYTES).map_err(|error| SnapshotError::Store {
             action: "open",
             dir: dir.clone(),
             reason: error.to_string(),
-        };
-        let config = sled::Config::new().path(&dir).cache_capacity(CACHE_BYTES);
-        let db = config.open().map_err(failed)?;
-        let shelf = Shelf::open(db).map_err(failed)?;
+        })?;
+        Ok(Self::on(dir, Box::new(pairs)))
+    }
+
+    /// The store on `pairs`; `dir` is only named in errors.
+    pub(crate) fn on(dir: PathBuf, pairs: Box<dyn Pairs>) -> Self {
         let inner = Inner {
-            files: SyncedFiles::new(dir.clone()),
             dir,
-            shelf,
+            shelf: Pieces::new(pairs),
             writer: Arc::default(),
             floors: Mutex::default(),
             counters: Counters::default(),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// Stores a snapshot of `group`; when this returns, it is on disk and was read back.
@@ -208,7 +209,7 @@ impl SnapshotStore {
             dir: self.inner.dir.clone(),
             reason: error.to_string(),
         };
-        tokio::task::spawn_blocking(move || work(&inner))
+        crate::blocking::run(move || work(&inner))
             .await
             .map_err(ended)?
     }
@@ -312,16 +313,10 @@ impl Inner {
         })
     }
 
-    /// sled's own flush ends in the page cache, so the files are synced here.
     fn make_durable(&self) -> Result<(), SnapshotError> {
         self.shelf
-            .flush()
-            .map_err(|error| self.failed("flush", &error))?;
-        self.files.sync().map_err(|error| SnapshotError::Store {
-            action: "sync",
-            dir: self.dir.clone(),
-            reason: error.to_string(),
-        })
+            .make_durable()
+            .map_err(|error| self.failed("sync", &error))
     }
 
     fn floor(&self, group: GroupId) -> Option<u64> {
@@ -343,11 +338,11 @@ impl Inner {
         Ok(())
     }
 
-    fn floors(&self) -> MutexGuard<'_, HashMap<GroupId, Option<u64>>> {
+    fn floors(&self) -> MutexGuard<'_, BTreeMap<GroupId, Option<u64>>> {
         self.floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, action: &'static str, error: &sled::Error) -> SnapshotError {
+    fn failed(&self, action: &'static str, error: &PairsError) -> SnapshotError {
         SnapshotError::Store {
             action,
             dir: self.dir.clone(),

@@ -266,7 +266,7 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
             };
             (position.machine.clone(), meta)
         };
-        let encoded = tokio::task::spawn_blocking(move || machine.encode());
+        let encoded = crate::blocking::run(move || machine.encode());
         let bytes = encoded.await.map_err(io::Error::other)??;
         let stored = self
             .snapshots

@@ -11,6 +11,8 @@
 //! one session, and must never let one group's backlog hold up another's vote.
 
 pub(crate) mod client;
+pub(crate) mod dial;
+pub(crate) mod grpc;
 pub(crate) mod link;
 pub(crate) mod network;
 pub(crate) mod server;

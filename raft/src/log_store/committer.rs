@@ -43,32 +43,60 @@ impl LogParts {
     }
 }
 
-/// The running committer; it ends when the queue closes.
-pub(super) struct CommitterThread {
-    thread: JoinHandle<()>,
+/// Where the committer runs.
+#[derive(Clone, Default)]
+pub(crate) enum CommitterPlace {
+    /// On a thread of its own.
+    #[default]
+    Thread,
+    /// As a task of the runtime that opens the log, so that a simulation has one thread; the disk takes its simulated time.
+    #[cfg(feature = "simulation")]
+    Task(Arc<dyn DiskTime>),
 }
 
-impl CommitterThread {
+/// How long a simulated disk takes for one group commit.
+#[cfg(feature = "simulation")]
+pub(crate) trait DiskTime: Send + Sync {
+    /// The time of the next one.
+    fn next_commit(&self) -> std::time::Duration;
+}
+
+/// The running committer; it ends when the queue closes.
+pub(super) struct RunningCommitter {
+    /// `None` = a task, which nobody needs to wait for.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RunningCommitter {
     /// Starts the committer on `queue`. It frees old files after every `free_every_bytes` written.
     pub(super) fn start(
         parts: &LogParts,
         queue: Receiver<Request>,
         free_every_bytes: usize,
+        place: CommitterPlace,
     ) -> std::io::Result<Self> {
         let committer = Committer {
             parts: parts.clone(),
             free_every_bytes,
             since_freed_bytes: 0,
         };
-        let thread = thread::Builder::new()
-            .name("log-committer".to_owned())
-            .spawn(move || committer.run(queue))?;
+        let thread = match place {
+            CommitterPlace::Thread => {
+                let thread = thread::Builder::new().name("log-committer".to_owned());
+                Some(thread.spawn(move || committer.run(queue))?)
+            }
+            #[cfg(feature = "simulation")]
+            CommitterPlace::Task(time) => {
+                tokio::spawn(committer.run_as_task(queue, time));
+                None
+            }
+        };
         Ok(Self { thread })
     }
 
     /// Waits until it has ended. The queue must be closed, or this waits for ever.
     pub(super) fn join(self) {
-        if self.thread.join().is_err() {
+        if self.thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the log committer panicked");
         }
     }
@@ -93,13 +121,17 @@ impl Committer {
     fn run(mut self, mut queue: Receiver<Request>) {
         let mut gathered = Vec::with_capacity(BATCH_REQUESTS_MAX);
         while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.bytes;
-            gathered.push(first);
-            while bytes < BATCH_BYTES_MAX && gathered.len() < BATCH_REQUESTS_MAX {
-                let Ok(next) = queue.try_recv() else { break };
-                bytes += next.bytes;
-                gathered.push(next);
-            }
+            gather(first, &mut queue, &mut gathered);
+            self.commit(&mut gathered);
+        }
+    }
+
+    #[cfg(feature = "simulation")]
+    async fn run_as_task(mut self, mut queue: Receiver<Request>, time: Arc<dyn DiskTime>) {
+        let mut gathered = Vec::new();
+        while let Some(first) = queue.recv().await {
+            gather(first, &mut queue, &mut gathered);
+            tokio::time::sleep(time.next_commit()).await;
             self.commit(&mut gathered);
         }
     }
@@ -188,6 +220,17 @@ impl Committer {
             }
             Err(error) => drop(health.fail(&reason_of(&error))),
         }
+    }
+}
+
+/// Takes what waits behind `first`, up to a batch.
+fn gather(first: Request, queue: &mut Receiver<Request>, gathered: &mut Vec<Request>) {
+    let mut bytes = first.bytes;
+    gathered.push(first);
+    while bytes < BATCH_BYTES_MAX && gathered.len() < BATCH_REQUESTS_MAX {
+        let Ok(next) = queue.try_recv() else { break };
+        bytes += next.bytes;
+        gathered.push(next);
     }
 }
 

@@ -226,7 +226,7 @@ impl GroupLog {
             group,
             reason: "the reading task ended".into(),
         };
-        tokio::task::spawn_blocking(read).await.map_err(lost)?
+        crate::blocking::run(read).await.map_err(lost)?
     }
 
     /// Decides how far a purge up to `upto` may go, or that it may not.

@@ -4,13 +4,14 @@
 //! the only public door to the log store, and nothing of the log's types shows through it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_region_config::GroupId;
 use openraft::EntryPayload;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
+use tokio::time::Instant;
 
 use super::{GroupLog, LogEngine, LogOptions, NodeIdentity};
 use crate::types::{AppData, Entry, TypeConfig, log_id};

@@ -1,4 +1,4 @@
-//! The one address of sled: pieces and manifests by group and sequence number.
+//! Pieces and manifests by group and sequence number.
 //!
 //! Owns: the keys, and the check of every piece that is read. Must never: hand out a snapshot of which any byte failed
 //! its checksum.
@@ -10,15 +10,15 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use holdfast_region_config::GroupId;
-use sled::{Batch, Db, Tree};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::manifest::{Manifest, PIECE_BYTES_MAX};
+use super::pairs::{Change, Pairs, PairsError, Shelf};
 use crate::log_store::DecodeError;
 use crate::types::SnapshotMeta;
 
-/// Pieces written or removed in one sled batch: a batch is built in memory, so this bounds it to 1 MiB.
-const BATCH_PIECES: u32 = 16;
+/// Pieces written or removed in one change: it is built in memory, so this bounds it to 1 MiB.
+const PIECES_PER_CHANGE: usize = 16;
 
 /// Why a stored snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,43 +44,34 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The two trees.
-pub(super) struct Shelf {
-    db: Db,
-    manifests: Tree,
-    pieces: Tree,
+/// All snapshots of a node.
+pub(super) struct Pieces {
+    pairs: Box<dyn Pairs>,
 }
 
-impl Shelf {
-    pub(super) fn open(db: Db) -> sled::Result<Self> {
-        let manifests = db.open_tree(b"snapshot-manifests")?;
-        let pieces = db.open_tree(b"snapshot-pieces")?;
-        Ok(Self {
-            db,
-            manifests,
-            pieces,
-        })
+impl Pieces {
+    pub(super) fn new(pairs: Box<dyn Pairs>) -> Self {
+        Self { pairs }
     }
 
     /// Sequence numbers of the group's snapshots, oldest first.
-    pub(super) fn seqs(&self, group: GroupId) -> sled::Result<Vec<u64>> {
-        self.manifests
-            .scan_prefix(group.get().to_be_bytes())
-            .keys()
-            .map(|key| Ok(seq_of(&key?)))
-            .collect()
+    pub(super) fn seqs(&self, group: GroupId) -> Result<Vec<u64>, PairsError> {
+        let keys = self
+            .pairs
+            .keys(Shelf::Manifests, &group.get().to_be_bytes())?;
+        Ok(keys.iter().map(|key| seq_of(key)).collect())
     }
 
     /// What the group's oldest snapshot covers, going by its manifest. A torn manifest counts as covering nothing.
-    pub(super) fn oldest(&self, group: GroupId) -> sled::Result<Option<SnapshotMeta>> {
-        let mut manifests = self.manifests.scan_prefix(group.get().to_be_bytes());
-        let Some((_, bytes)) = manifests.next().transpose()? else {
+    pub(super) fn oldest(&self, group: GroupId) -> Result<Option<SnapshotMeta>, PairsError> {
+        let Some(seq) = self.seqs(group)?.first().copied() else {
             return Ok(None);
         };
-        Ok(Manifest::decode(&bytes)
-            .ok()
-            .flatten()
-            .map(|manifest| manifest.meta))
+        let bytes = self
+            .pairs
+            .get(Shelf::Manifests, &manifest_key(group, seq))?;
+        let manifest = bytes.and_then(|bytes| Manifest::decode(&bytes).ok().flatten());
+        Ok(manifest.map(|manifest| manifest.meta))
     }
 
     /// Writes the pieces, then the manifest.
@@ -90,24 +81,25 @@ impl Shelf {
         seq: u64,
         manifest: &Manifest,
         bytes: &[u8],
-    ) -> sled::Result<()> {
+    ) -> Result<(), PairsError> {
         // What a crash in the middle of an earlier attempt left under this number.
         self.remove_pieces(group, seq)?;
-        let mut batch = Batch::default();
+        let mut changes: Vec<Change> = Vec::new();
         for (number, piece) in (0_u32..).zip(bytes.chunks(PIECE_BYTES_MAX)) {
             let mut value = Vec::with_capacity(8 + piece.len());
             value.extend_from_slice(&xxh3_64(piece).to_be_bytes());
             value.extend_from_slice(piece);
-            batch.insert(&piece_key(group, seq, number)[..], value);
-            if number % BATCH_PIECES == BATCH_PIECES - 1 {
-                self.pieces.apply_batch(std::mem::take(&mut batch))?;
+            changes.push((piece_key(group, seq, number).to_vec(), Some(value)));
+            if changes.len() == PIECES_PER_CHANGE {
+                self.pairs
+                    .change(Shelf::Pieces, std::mem::take(&mut changes))?;
             }
         }
-        self.pieces.apply_batch(batch)?;
-        // sled keeps one log for both trees, so the manifest cannot outlive its pieces.
-        self.manifests
-            .insert(manifest_key(group, seq), manifest.encode())?;
-        Ok(())
+        self.pairs.change(Shelf::Pieces, changes)?;
+        // A crash loses changes from the end, so the manifest cannot outlive its pieces.
+        let key = manifest_key(group, seq).to_vec();
+        self.pairs
+            .change(Shelf::Manifests, vec![(key, Some(manifest.encode()))])
     }
 
     /// Reads a snapshot and checks every byte of it.
@@ -115,8 +107,11 @@ impl Shelf {
         &self,
         group: GroupId,
         seq: u64,
-    ) -> sled::Result<Result<(SnapshotMeta, Bytes), Damage>> {
-        let Some(bytes) = self.manifests.get(manifest_key(group, seq))? else {
+    ) -> Result<Result<(SnapshotMeta, Bytes), Damage>, PairsError> {
+        let manifest = self
+            .pairs
+            .get(Shelf::Manifests, &manifest_key(group, seq))?;
+        let Some(bytes) = manifest else {
             return Ok(Err(Damage::Manifest));
         };
         let manifest = match Manifest::decode(&bytes) {
@@ -126,7 +121,9 @@ impl Shelf {
         };
         let mut whole = BytesMut::with_capacity(manifest.length);
         for number in 0..manifest.pieces {
-            let value = self.pieces.get(piece_key(group, seq, number))?;
+            let value = self
+                .pairs
+                .get(Shelf::Pieces, &piece_key(group, seq, number))?;
             let Some(piece) = value.as_deref().and_then(checked_piece) else {
                 return Ok(Err(Damage::Piece(number)));
             };
@@ -139,41 +136,41 @@ impl Shelf {
     }
 
     /// Removes a snapshot: the manifest first, so that what is left of a crash is unreachable.
-    pub(super) fn remove(&self, group: GroupId, seq: u64) -> sled::Result<()> {
-        self.manifests.remove(manifest_key(group, seq))?;
+    pub(super) fn remove(&self, group: GroupId, seq: u64) -> Result<(), PairsError> {
+        let key = manifest_key(group, seq).to_vec();
+        self.pairs.change(Shelf::Manifests, vec![(key, None)])?;
         self.remove_pieces(group, seq)
     }
 
-    /// Hands everything to the operating system. That is not durable yet.
-    pub(super) fn flush(&self) -> sled::Result<()> {
-        self.db.flush().map(drop)
+    /// Returns once everything is on disk.
+    pub(super) fn make_durable(&self) -> Result<(), PairsError> {
+        self.pairs.make_durable()
     }
 
     /// Size on disk, 0 when it cannot be told.
     pub(super) fn disk_bytes(&self) -> u64 {
-        self.db.size_on_disk().unwrap_or(0)
+        self.pairs.disk_bytes()
     }
 
-    fn remove_pieces(&self, group: GroupId, seq: u64) -> sled::Result<()> {
-        let mut batch = Batch::default();
-        for (number, key) in (0_u32..).zip(self.pieces.scan_prefix(manifest_key(group, seq)).keys())
-        {
-            batch.remove(key?);
-            if number % BATCH_PIECES == BATCH_PIECES - 1 {
-                self.pieces.apply_batch(std::mem::take(&mut batch))?;
-            }
+    fn remove_pieces(&self, group: GroupId, seq: u64) -> Result<(), PairsError> {
+        let keys = self.pairs.keys(Shelf::Pieces, &manifest_key(group, seq))?;
+        for keys in keys.chunks(PIECES_PER_CHANGE) {
+            let removals = keys.iter().map(|key| (key.clone(), None)).collect();
+            self.pairs.change(Shelf::Pieces, removals)?;
         }
-        self.pieces.apply_batch(batch)
+        Ok(())
     }
 
     /// Damages a stored piece, as a torn write would.
     #[cfg(test)]
     pub(super) fn tear_piece(&self, group: GroupId, seq: u64, number: u32) {
-        let key = piece_key(group, seq, number);
-        let mut value = self.pieces.get(key).unwrap().unwrap().to_vec();
+        let key = piece_key(group, seq, number).to_vec();
+        let mut value = self.pairs.get(Shelf::Pieces, &key).unwrap().unwrap();
         let half = value.len() / 2;
         value[half..].fill(0);
-        self.pieces.insert(key, value).unwrap();
+        self.pairs
+            .change(Shelf::Pieces, vec![(key, Some(value))])
+            .unwrap();
     }
 }
 

@@ -4,22 +4,18 @@
 //! every second.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
 
+use super::dial::{PeerAddress, PeerChannel};
 use super::link::Link;
 use super::wire::pb;
-use super::wire::pb::peer_client::PeerClient;
-use super::{
-    CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, PING_INTERVAL, PROTOCOL, REDIAL_DELAY_MAX,
-    REDIAL_DELAY_MIN, SILENCE_MAX, STREAM_WINDOW_BYTES,
-};
+use super::{PING_INTERVAL, PROTOCOL, REDIAL_DELAY_MAX, REDIAL_DELAY_MIN, SILENCE_MAX};
 
 /// Who dials whom.
 #[derive(Debug, Clone)]
@@ -31,40 +27,24 @@ pub(crate) struct Dialler {
     pub(crate) link: Arc<Link>,
 }
 
-/// An address that cannot be dialled.
-#[derive(Debug, thiserror::Error)]
-#[error("address {addr} of {node} cannot be used: {reason}")]
-pub(crate) struct BadAddress {
-    node: NodeId,
-    addr: String,
-    reason: String,
-}
-
 impl Dialler {
-    /// The channel to the peer; connects when first used.
-    pub(crate) fn channel(&self) -> Result<Channel, BadAddress> {
-        let endpoint =
-            Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|e| BadAddress {
-                node: self.link.target(),
-                addr: self.addr.clone(),
-                reason: e.to_string(),
-            })?;
-        Ok(endpoint
-            .connect_timeout(SILENCE_MAX + self.link.rtt() * 3)
-            .tcp_nodelay(true)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .connect_lazy())
+    /// Where the peer is.
+    pub(crate) fn address(&self) -> PeerAddress {
+        PeerAddress {
+            node: self.link.target(),
+            addr: self.addr.clone(),
+            rtt: self.link.rtt(),
+        }
     }
 
     /// Keeps the link up until `stop`.
-    pub(crate) async fn run(self, channel: Channel, stop: CancellationToken) {
+    pub(crate) async fn run(self, channel: Arc<dyn PeerChannel>, stop: CancellationToken) {
         let mut delay = REDIAL_DELAY_MIN;
         let mut announced_down = false;
         while !stop.is_cancelled() {
             let up = tokio::select! {
                 () = stop.cancelled() => break,
-                up = self.hold_connection(channel.clone(), &mut announced_down) => up,
+                up = self.hold_connection(channel.as_ref(), &mut announced_down) => up,
             };
             self.link.disconnected();
             if up {
@@ -84,10 +64,7 @@ impl Dialler {
     }
 
     /// One connection from dial to break; true when it was ever up.
-    async fn hold_connection(&self, channel: Channel, announced_down: &mut bool) -> bool {
-        let mut client = PeerClient::new(channel)
-            .max_decoding_message_size(FRAME_BYTES_MAX)
-            .max_encoding_message_size(FRAME_BYTES_MAX);
+    async fn hold_connection(&self, channel: &dyn PeerChannel, announced_down: &mut bool) -> bool {
         let (to_wire, from_here) = mpsc::channel::<pb::Frame>(1);
         let hello = pb::Hello {
             cluster: self.cluster.clone(),
@@ -104,11 +81,10 @@ impl Dialler {
             return false;
         }
         let silence_max = SILENCE_MAX + self.link.rtt() * 3;
-        let opening = client.link(ReceiverStream::new(from_here));
-        let Ok(Ok(reply)) = tokio::time::timeout(silence_max, opening).await else {
+        let opening = channel.link(from_here);
+        let Ok(Ok(mut inbound)) = tokio::time::timeout(silence_max, opening).await else {
             return false;
         };
-        let mut inbound = reply.into_inner();
         let mut outbound = self.link.connected();
         if std::mem::take(announced_down) {
             tracing::info!(peer = %self.link.target(), "link to peer is up again");
@@ -124,8 +100,8 @@ impl Dialler {
                         heard = Instant::now();
                         self.link.received(frame);
                     }
-                    Some(Err(status)) => {
-                        tracing::debug!(peer = %self.link.target(), error = %status.message(), "link broke");
+                    Some(Err(error)) => {
+                        tracing::debug!(peer = %self.link.target(), %error, "link broke");
                         return true;
                     }
                     None => return true,

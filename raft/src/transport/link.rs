@@ -5,13 +5,14 @@
 //!
 //! The table of sessions is behind a std `Mutex`: it is held for a map operation and never across an await.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::wire::pb;
 use super::{CALLS_IN_FLIGHT_MAX, OUTBOUND_FRAMES_MAX, STREAM_APPENDS_IN_FLIGHT_MAX};
@@ -44,7 +45,7 @@ enum Waiter {
 struct State {
     /// Present while connected.
     outbound: Option<mpsc::Sender<pb::Frame>>,
-    waiters: HashMap<u64, Waiter>,
+    waiters: BTreeMap<u64, Waiter>,
     last_heard: Option<Instant>,
 }
 

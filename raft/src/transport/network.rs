@@ -19,12 +19,11 @@ use openraft::raft::{
     StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tokio::sync::Semaphore;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
+use super::dial::PeerChannel;
 use super::link::{Link, LinkError};
 use super::wire::{self, Malformed, pb};
-use super::{FRAME_BYTES_MAX, SNAPSHOT_PIECE_BYTES, STREAM_APPENDS_IN_FLIGHT_MAX};
+use super::{SNAPSHOT_PIECE_BYTES, STREAM_APPENDS_IN_FLIGHT_MAX};
 use crate::lease::Lease;
 use crate::types::{Snapshot, SnapshotData, TypeConfig, Vote};
 
@@ -40,7 +39,7 @@ const DOWN_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub(crate) struct PeerRoute {
     pub(crate) link: Arc<Link>,
-    pub(crate) channel: Channel,
+    pub(crate) channel: Arc<dyn PeerChannel>,
 }
 
 /// Where the peers are.
@@ -421,13 +420,8 @@ async fn send_snapshot(
             }
         }
     };
-    let mut client = pb::peer_client::PeerClient::new(route.channel)
-        .max_decoding_message_size(FRAME_BYTES_MAX)
-        .max_encoding_message_size(FRAME_BYTES_MAX);
-    let call = client.install_snapshot(ReceiverStream::new(parts));
+    let call = route.channel.install_snapshot(parts);
     let ((), reply) = tokio::join!(feed, call);
-    let reply = reply
-        .map_err(|status| status.message().to_owned())?
-        .into_inner();
+    let reply = reply.map_err(|error| error.reason)?;
     wire::vote_from_pb(reply.vote, "snapshot_reply.vote").map_err(|e| e.to_string())
 }

@@ -6,18 +6,18 @@
 mod calls;
 mod snapshots;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
+use futures_util::StreamExt as _;
 use holdfast_region_config::{GroupId, NodeId};
 use openraft::raft::AppendEntriesRequest;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
 
 use self::calls::{ReplyTo, run_pipeline, said_at, spawn_append, spawn_transfer, spawn_vote};
+use super::dial::{DialError, FrameStream};
 use super::wire::pb::frame::Body;
 use super::wire::{self, pb};
 use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, SESSION_QUEUE_MAX, SESSIONS_MAX};
@@ -52,43 +52,60 @@ pub(crate) struct PeerServer {
     pub(crate) arriving: Arc<Semaphore>,
 }
 
-#[tonic::async_trait]
-impl pb::peer_server::Peer for PeerServer {
-    type LinkStream = ReceiverStream<Result<pb::Frame, Status>>;
+/// Why a link or a snapshot is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// A message does not make sense; the text begins with the field.
+    #[error("{0}")]
+    Malformed(String),
+    /// Another cluster, node or protocol is meant.
+    #[error("{0}")]
+    NotForUs(String),
+    /// The group is not open here or has stopped.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Enough of this is going on already.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// The pieces are not what the header announced.
+    #[error("header.checksum: the pieces do not match it")]
+    Damaged,
+    /// The peer went away.
+    #[error("{0}")]
+    Broken(String),
+}
 
-    async fn link(
+impl From<DialError> for Refused {
+    fn from(error: DialError) -> Self {
+        Self::Broken(error.reason)
+    }
+}
+
+impl PeerServer {
+    /// Serves a link until it breaks; the receiver yields what goes back to the peer.
+    pub(crate) async fn serve_link(
         &self,
-        request: Request<Streaming<pb::Frame>>,
-    ) -> Result<Response<Self::LinkStream>, Status> {
-        let mut inbound = request.into_inner();
-        let first = inbound.message().await?;
+        mut inbound: FrameStream,
+    ) -> Result<mpsc::Receiver<pb::Frame>, Refused> {
+        let first = inbound.next().await.transpose()?;
         let Some(Body::Hello(hello)) = first.and_then(|frame| frame.body) else {
-            return Err(Status::invalid_argument("the first frame must be hello"));
+            let reason = "the first frame must be hello".to_owned();
+            return Err(Refused::Malformed(reason));
         };
         self.check_hello(&hello)?;
         let (replies, outbound) = mpsc::channel(OUTBOUND_FRAMES_MAX);
         let connection = Connection {
             server: self.clone(),
             replies,
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
         };
         tokio::spawn(connection.run(inbound));
-        Ok(Response::new(ReceiverStream::new(outbound)))
+        Ok(outbound)
     }
 
-    async fn install_snapshot(
-        &self,
-        request: Request<Streaming<pb::SnapshotPart>>,
-    ) -> Result<Response<pb::SnapshotReply>, Status> {
-        let vote = self.receive_snapshot(request.into_inner()).await?;
-        Ok(Response::new(pb::SnapshotReply { vote: Some(vote) }))
-    }
-}
-
-impl PeerServer {
-    fn check_hello(&self, hello: &pb::Hello) -> Result<(), Status> {
+    fn check_hello(&self, hello: &pb::Hello) -> Result<(), Refused> {
         if hello.protocol != PROTOCOL {
-            return Err(Status::failed_precondition(format!(
+            return Err(Refused::NotForUs(format!(
                 "hello.protocol: this node speaks {PROTOCOL}, the peer {}",
                 hello.protocol
             )));
@@ -96,15 +113,15 @@ impl PeerServer {
         self.check_addressee(&hello.cluster, hello.to_node)
     }
 
-    fn check_addressee(&self, cluster: &str, to_node: u64) -> Result<(), Status> {
+    fn check_addressee(&self, cluster: &str, to_node: u64) -> Result<(), Refused> {
         if cluster != &*self.cluster {
-            return Err(Status::failed_precondition(format!(
+            return Err(Refused::NotForUs(format!(
                 "cluster: this node belongs to \"{}\", the peer asked for another",
                 self.cluster
             )));
         }
         if to_node != self.node.get() {
-            return Err(Status::failed_precondition(format!(
+            return Err(Refused::NotForUs(format!(
                 "to_node: this is {}, the peer wants n{to_node}: check the addresses of the topology",
                 self.node
             )));
@@ -116,9 +133,9 @@ impl PeerServer {
 /// One peer's incoming connection.
 struct Connection {
     server: PeerServer,
-    replies: mpsc::Sender<Result<pb::Frame, Status>>,
+    replies: mpsc::Sender<pb::Frame>,
     /// Open append pipelines by session.
-    sessions: HashMap<u64, mpsc::Sender<Append>>,
+    sessions: BTreeMap<u64, mpsc::Sender<Append>>,
 }
 
 /// An append with what its bookkeeping needs.
@@ -129,17 +146,17 @@ struct Append {
 }
 
 impl Connection {
-    async fn run(mut self, mut inbound: Streaming<pb::Frame>) {
+    async fn run(mut self, mut inbound: FrameStream) {
         let stop = self.server.stop.clone();
         loop {
             let frame = tokio::select! {
                 () = stop.cancelled() => return,
-                frame = inbound.message() => frame,
+                frame = inbound.next() => frame,
             };
             match frame {
-                Ok(Some(frame)) => self.handle(frame).await,
+                Some(Ok(frame)) => self.handle(frame).await,
                 // The peer went away; it dials again when it wants to.
-                Ok(None) | Err(_) => return,
+                None | Some(Err(_)) => return,
             }
         }
     }

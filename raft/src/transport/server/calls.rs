@@ -4,13 +4,12 @@
 //! hold up the frames of other groups.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use openraft::raft::{AppendEntriesResponse, StreamAppendError};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use super::super::wire::pb::frame::Body;
 use super::super::wire::{self, pb};
@@ -187,7 +186,7 @@ pub(super) fn spawn_transfer(open: OpenGroup, reply_to: ReplyTo, request: pb::Tr
 /// Where an answer goes.
 #[derive(Clone)]
 pub(super) struct ReplyTo {
-    pub(super) replies: mpsc::Sender<Result<pb::Frame, Status>>,
+    pub(super) replies: mpsc::Sender<pb::Frame>,
     pub(super) group: u64,
     pub(super) session: u64,
 }
@@ -200,7 +199,7 @@ impl ReplyTo {
             body: Some(body),
         };
         // The connection is gone: the peer's deadline tells it.
-        let _ = self.replies.send(Ok(frame)).await;
+        let _ = self.replies.send(frame).await;
     }
 
     pub(super) async fn refuse(&self, code: pb::RefusalCode, reason: &str) {

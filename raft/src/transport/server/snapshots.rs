@@ -4,33 +4,31 @@
 //! open here.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use holdfast_region_config::GroupId;
-use tonic::{Status, Streaming};
 
 use super::super::SNAPSHOT_BYTES_MAX;
+use super::super::dial::PartStream;
 use super::super::wire::{self, pb};
-use super::PeerServer;
+use super::{PeerServer, Refused};
 use crate::types::{Snapshot, SnapshotMeta};
 
 impl PeerServer {
-    pub(super) async fn receive_snapshot(
+    pub(crate) async fn receive_snapshot(
         &self,
-        mut parts: Streaming<pb::SnapshotPart>,
-    ) -> Result<pb::Vote, Status> {
+        mut parts: PartStream,
+    ) -> Result<pb::Vote, Refused> {
         use pb::snapshot_part::Part;
-        let first = parts.message().await?.and_then(|p| p.part);
+        let first = parts.next().await.transpose()?.and_then(|p| p.part);
         let Some(Part::Header(header)) = first else {
-            return Err(Status::invalid_argument(
-                "the first part must be the header",
-            ));
+            return Err(malformed("the first part must be the header"));
         };
         self.check_addressee(&header.cluster, header.to_node)?;
-        let malformed = |e: wire::Malformed| Status::invalid_argument(e.to_string());
         let vote = wire::vote_from_pb(header.vote, "header.vote").map_err(malformed)?;
         let last_membership =
             wire::stored_membership_from_pb(header.membership).map_err(malformed)?;
         if header.bytes_total > SNAPSHOT_BYTES_MAX {
-            return Err(Status::invalid_argument(format!(
+            return Err(malformed(format!(
                 "header.bytes_total: above {SNAPSHOT_BYTES_MAX}"
             )));
         }
@@ -38,12 +36,10 @@ impl PeerServer {
         let open = self
             .groups
             .open_group(group)
-            .ok_or_else(|| Status::unavailable(format!("{group} is not open here")))?;
+            .ok_or_else(|| Refused::Unavailable(format!("{group} is not open here")))?;
         // Held until it is installed. The leader tries again later.
         let Ok(_place) = self.arriving.try_acquire() else {
-            return Err(Status::resource_exhausted(
-                "enough snapshots are arriving already",
-            ));
+            return Err(Refused::Busy("enough snapshots are arriving already"));
         };
         let bytes = collect_pieces(&mut parts, header.bytes_total, header.checksum).await?;
         let meta = SnapshotMeta {
@@ -60,43 +56,38 @@ impl PeerServer {
                 },
             )
             .await;
-        let reply = installed.map_err(|e| Status::unavailable(e.to_string()))?;
+        let reply = installed.map_err(|e| Refused::Unavailable(e.to_string()))?;
         Ok(wire::vote_to_pb(&reply.vote))
     }
 }
 
+fn malformed(reason: impl ToString) -> Refused {
+    Refused::Malformed(reason.to_string())
+}
+
 /// Gathers exactly the announced bytes and checks them.
 async fn collect_pieces(
-    parts: &mut Streaming<pb::SnapshotPart>,
+    parts: &mut PartStream,
     bytes_total: u64,
     checksum: u64,
-) -> Result<Bytes, Status> {
-    let total =
-        usize::try_from(bytes_total).map_err(|_| Status::invalid_argument("header.bytes_total"))?;
+) -> Result<Bytes, Refused> {
+    let total = usize::try_from(bytes_total).map_err(|_| malformed("header.bytes_total"))?;
     let mut bytes = BytesMut::new();
-    while let Some(part) = parts.message().await? {
+    while let Some(part) = parts.next().await.transpose()? {
         let Some(pb::snapshot_part::Part::Piece(piece)) = part.part else {
-            return Err(Status::invalid_argument(
-                "only pieces may follow the header",
-            ));
+            return Err(malformed("only pieces may follow the header"));
         };
         if bytes.len() + piece.len() > total {
-            return Err(Status::invalid_argument(
-                "piece: more bytes than header.bytes_total",
-            ));
+            return Err(malformed("piece: more bytes than header.bytes_total"));
         }
         bytes.extend_from_slice(&piece);
     }
     if bytes.len() != total {
-        return Err(Status::invalid_argument(
-            "piece: fewer bytes than header.bytes_total",
-        ));
+        return Err(malformed("piece: fewer bytes than header.bytes_total"));
     }
     let bytes = bytes.freeze();
     if xxhash_rust::xxh3::xxh3_64(&bytes) != checksum {
-        return Err(Status::data_loss(
-            "header.checksum: the pieces do not match it",
-        ));
+        return Err(Refused::Damaged);
     }
     Ok(bytes)
 }

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::Code;
 use tonic::transport::{Channel, Endpoint, Server};
-
-use futures_util::StreamExt as _;
+use tonic::{Code, Status};
 
 use super::*;
 use crate::transport::SNAPSHOT_BYTES_MAX;
@@ -34,7 +32,7 @@ async fn serve() -> (SocketAddr, CancellationToken) {
         stop: stop.clone(),
         arriving: Arc::new(Semaphore::new(1)),
     };
-    let router = Server::builder().add_service(pb::peer_server::PeerServer::new(server));
+    let router = Server::builder().add_service(crate::transport::grpc::service(server));
     let stopped = stop.clone().cancelled_owned();
     tokio::spawn(router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped));
     (addr, stop)

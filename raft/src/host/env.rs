@@ -1,0 +1,52 @@
+//! What a host runs on: a network and a data directory.
+//!
+//! Owns: the two things that differ between a node and a simulated one. Must never: hold anything that consensus decides by.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::log_store::{LogEngine, LogOptions, NodeIdentity};
+use crate::snapshot_store::SnapshotStore;
+use crate::transport::dial::Dial;
+use crate::transport::grpc::GrpcDial;
+
+/// What a host runs on; by default gRPC and real disks.
+pub(crate) struct HostEnv {
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) stores: Arc<dyn OpenStores>,
+}
+
+impl Default for HostEnv {
+    fn default() -> Self {
+        Self {
+            dial: Arc::new(GrpcDial),
+            stores: Arc::new(RealDisks),
+        }
+    }
+}
+
+/// Opens the stores of a data directory. Blocks on the disk.
+pub(crate) trait OpenStores: Send + Sync + 'static {
+    /// Both stores; an error is for people.
+    fn open(
+        &self,
+        dir: &Path,
+        identity: NodeIdentity,
+    ) -> Result<(SnapshotStore, LogEngine), String>;
+}
+
+struct RealDisks;
+
+impl OpenStores for RealDisks {
+    fn open(
+        &self,
+        dir: &Path,
+        identity: NodeIdentity,
+    ) -> Result<(SnapshotStore, LogEngine), String> {
+        let snapshots = SnapshotStore::open(dir).map_err(|e| e.to_string())?;
+        let mut options = LogOptions::new(identity);
+        options.purge_floor = Some(Arc::new(snapshots.clone()));
+        let log = LogEngine::open(dir, options).map_err(|e| e.to_string())?;
+        Ok((snapshots, log))
+    }
+}

@@ -1,0 +1,116 @@
+//! The one address of sled: pairs of bytes in two ordered shelves, made durable on demand.
+//!
+//! Owns: the narrow interface that the snapshots need of a store, and sled behind it. Must never: know what is in a pair.
+
+use std::path::Path;
+
+use sled::{Batch, Db, Tree};
+
+use super::files::SyncedFiles;
+
+/// Which of the two a pair is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shelf {
+    /// One pair a snapshot.
+    Manifests,
+    /// One pair a piece.
+    Pieces,
+}
+
+/// A pair to set, or with `None` to remove.
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// What the store said when it could not do something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct PairsError {
+    pub(crate) reason: String,
+}
+
+/// What the snapshot store needs of a store of pairs.
+pub(crate) trait Pairs: Send + Sync + 'static {
+    /// Carries out `changes`, all or, after a crash, none. A crash before [`Pairs::make_durable`] may lose the newest
+    /// changes, never older ones alone.
+    fn change(&self, shelf: Shelf, changes: Vec<Change>) -> Result<(), PairsError>;
+    /// The value of a key.
+    fn get(&self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, PairsError>;
+    /// The keys that begin with `prefix`, in order.
+    fn keys(&self, shelf: Shelf, prefix: &[u8]) -> Result<Vec<Vec<u8>>, PairsError>;
+    /// Returns once everything is on disk.
+    fn make_durable(&self) -> Result<(), PairsError>;
+    /// Size on disk, 0 when it cannot be told.
+    fn disk_bytes(&self) -> u64;
+}
+
+/// sled, with the fsyncs that it leaves out.
+pub(super) struct SledPairs {
+    db: Db,
+    manifests: Tree,
+    pieces: Tree,
+    files: SyncedFiles,
+}
+
+impl From<sled::Error> for PairsError {
+    fn from(error: sled::Error) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl SledPairs {
+    /// Opens or creates the store in `dir`, with at most `cache_bytes` of memory for its pages.
+    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, PairsError> {
+        let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
+        let db = config.open()?;
+        Ok(Self {
+            manifests: db.open_tree(b"snapshot-manifests")?,
+            pieces: db.open_tree(b"snapshot-pieces")?,
+            files: SyncedFiles::new(dir.to_owned()),
+            db,
+        })
+    }
+
+    fn tree(&self, shelf: Shelf) -> &Tree {
+        match shelf {
+            Shelf::Manifests => &self.manifests,
+            Shelf::Pieces => &self.pieces,
+        }
+    }
+}
+
+impl Pairs for SledPairs {
+    fn change(&self, shelf: Shelf, changes: Vec<Change>) -> Result<(), PairsError> {
+        let mut batch = Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        // sled keeps one log for both trees: what is lost in a crash is lost from its end.
+        Ok(self.tree(shelf).apply_batch(batch)?)
+    }
+
+    fn get(&self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, PairsError> {
+        let value = self.tree(shelf).get(key)?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn keys(&self, shelf: Shelf, prefix: &[u8]) -> Result<Vec<Vec<u8>>, PairsError> {
+        let keys = self.tree(shelf).scan_prefix(prefix).keys();
+        keys.map(|key| Ok(key?.to_vec())).collect()
+    }
+
+    /// sled's own flush ends in the page cache, so the files are synced here.
+    fn make_durable(&self) -> Result<(), PairsError> {
+        self.db.flush()?;
+        self.files.sync().map_err(|error| PairsError {
+            reason: error.to_string(),
+        })
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+}
