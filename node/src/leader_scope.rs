@@ -17,7 +17,6 @@ use holdfast_inventory::{
     outcome::Outcome,
 };
 use holdfast_raft::{Clock, Host, ShowGroup};
-use holdfast_region_config::Topology;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +25,7 @@ use crate::{
     proposers::Proposers,
     submission::SubmitFailure,
     workers::{
-        hold_expiry, home_leader, outbox, outbox::NoticeSink, payment, payment::PaymentProvider,
-        show_set_up,
+        hold_expiry, outbox, outbox::NoticeSink, payment, payment::PaymentProvider, show_set_up,
     },
 };
 
@@ -41,8 +39,6 @@ const COMMAND_BYTES: usize = 64;
 pub struct WorkerContext {
     /// This node's groups.
     pub host: Host,
-    /// Where everything is.
-    pub topology: Arc<Topology>,
     /// The way into the logs.
     pub proposers: Proposers,
     /// Stamps and waits.
@@ -140,8 +136,7 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         workers.spawn(show_set_up::run(led.clone()));
         workers.spawn(hold_expiry::run(led.clone()));
         workers.spawn(payment::run(led.clone()));
-        workers.spawn(outbox::run(led.clone()));
-        workers.spawn(home_leader::run(led));
+        workers.spawn(outbox::run(led));
         let over = tokio::select! {
             over = leadership.wait_for(|now| !now.leads || now.term != term) => Some(over.is_err()),
             () = panicked(&mut workers) => None,

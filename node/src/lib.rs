@@ -11,6 +11,7 @@ pub mod debug;
 pub mod directory_client;
 pub mod grpc;
 pub mod leader_scope;
+pub mod leaders;
 pub mod metrics;
 pub mod plan;
 pub mod propose;

@@ -7,10 +7,14 @@ mod sampled;
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
 
 pub use self::sampled::Sample;
 use self::sampled::Sampled;
+use crate::leaders::wanted::Reason;
 
 /// Upper bounds of the latency buckets, seconds: from an in-memory answer to a slow ocean crossing.
 const LATENCY_BUCKETS_SECONDS: [f64; 18] = [
@@ -36,8 +40,12 @@ pub struct Metrics {
     pub payment_calls: IntCounter,
     /// Outbox records delivered.
     pub outbox_delivered: IntCounter,
-    /// Leaderships given to a show's home.
-    pub leaders_sent_home: IntCounter,
+    /// Leaderships handed over, by reason.
+    pub leader_moves: IntCounterVec,
+    /// Hand-overs that did not happen, by reason.
+    pub leader_moves_failed: IntCounterVec,
+    /// Groups led here that should be led elsewhere.
+    pub leaders_to_move: IntGauge,
     sampled: Sampled,
 }
 
@@ -49,6 +57,17 @@ impl Register<'_> {
         let counter = IntCounter::new(name, help)?;
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
@@ -67,6 +86,14 @@ impl Metrics {
         let registry = Registry::new();
         let register = Register(&registry);
         let counter = |name, help| register.counter(name, help);
+        let moves = |name, help| {
+            let counters = register.counters(name, help, "reason")?;
+            // Every series exists from the start, so that a rate over the first move is one.
+            for reason in Reason::ALL {
+                counters.with_label_values(&[reason.as_str()]);
+            }
+            Ok::<_, prometheus::Error>(counters)
+        };
         let submit = Histogram::with_opts(
             HistogramOpts::new(
                 "holdfast_submit_latency_seconds",
@@ -97,9 +124,17 @@ impl Metrics {
                 "holdfast_outbox_delivered_total",
                 "notices and events delivered",
             )?,
-            leaders_sent_home: counter(
-                "holdfast_leaders_sent_home_total",
-                "leaderships handed to the show's home region",
+            leader_moves: moves(
+                "holdfast_leader_moves_total",
+                "leaderships handed over on purpose",
+            )?,
+            leader_moves_failed: moves(
+                "holdfast_leader_moves_failed_total",
+                "hand-overs that did not happen; they are tried again",
+            )?,
+            leaders_to_move: register.gauge(
+                "holdfast_to_move_leaders",
+                "groups led here that should be led elsewhere",
             )?,
             sampled: Sampled::new(&register)?,
             submit,

@@ -1,8 +1,8 @@
 //! One node, put together.
 //!
 //! ```text
-//!  start:  topology · listeners · groups (holdfast-raft) · proposers · HTTP · gRPC · workers · announcement
-//!  stop:   unready · announcement, workers · leaderships handed over, groups closed · proposers · gRPC · HTTP
+//!  start:  topology · listeners · groups (holdfast-raft) · proposers · HTTP · gRPC · workers, leaders, announcement
+//!  stop:   unready · announcement, leaders, workers · leaderships handed over, groups closed · proposers · gRPC · HTTP
 //! ```
 //!
 //! Listeners come first, so that a taken port is found before anything touches the disk. On the way down gRPC stays up
@@ -43,6 +43,7 @@ use crate::{
     directory_client::DirectoryDesk,
     grpc::{DirectoryService, InventoryService, OperatorService},
     leader_scope::{self, WorkerContext},
+    leaders::{Leaders, fleet::HostFleet},
     metrics::Metrics,
     plan,
     propose::ProposerContext,
@@ -178,9 +179,10 @@ impl Server {
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
         ];
         let stop_workers = CancellationToken::new();
+        let fleet = HostFleet::new(host.clone(), topology);
+        let moving = Leaders::new().run(fleet, metrics.clone(), stop_workers.clone());
         let context = WorkerContext {
             host: host.clone(),
-            topology,
             proposers: proposers.clone(),
             clock: around.clock,
             payments: around.payments,
@@ -192,6 +194,7 @@ impl Server {
         };
         let workers = vec![
             tokio::spawn(leader_scope::run(context, stop_workers.clone())),
+            tokio::spawn(moving),
             tokio::spawn(announce(host.clone(), operator, stop_workers.clone())),
         ];
         Ok(Self {

@@ -6,12 +6,10 @@
 //! | [`hold_expiry`] | the next moment at which something lapses | proposes a tick |
 //! | [`payment`] | outbox records of money | calls the provider, records what it said |
 //! | [`outbox`] | notices and events | delivers and acknowledges |
-//! | [`home_leader`] | leading away from home | hands leadership to the home region |
 //!
 //! Must never: keep anything that cannot be read again from the state; know a wire format.
 
 pub mod hold_expiry;
-pub mod home_leader;
 pub mod outbox;
 pub mod payment;
 pub mod show_set_up;

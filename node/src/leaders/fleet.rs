@@ -1,0 +1,174 @@
+//! What the leaders duty asks of its node and tells it.
+//!
+//! Owns: the view of this node's groups that decisions are made from. Must never: decide.
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_inventory::ids::ShowId;
+use holdfast_raft::{Host, TransferError};
+use holdfast_region_config::{GroupId, NodeId, RegionId, Topology, place_directory};
+
+use super::conditions::Conditions;
+
+/// How often the peers are looked at, which do not say when they change.
+const LOOK_AT_PEERS: Duration = Duration::from_secs(1);
+/// A target that does not lead by then is taken not to have been ready.
+const MOVE_LIMIT: Duration = Duration::from_secs(3);
+
+/// A group that this node leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedGroup {
+    /// Which.
+    pub group: GroupId,
+    /// Who may lead it.
+    pub voters: Vec<NodeId>,
+    /// Best leader first.
+    pub preference: Vec<NodeId>,
+    /// An operator wants it led by this node.
+    pub pin: Option<NodeId>,
+    /// Whether its leader goes where its buyers are.
+    pub follows_buyers: bool,
+}
+
+/// One node's view of the cluster. A trait, so that a test can play thousands of groups.
+pub trait Fleet: Clone + Send + Sync + 'static {
+    /// This node.
+    fn node(&self) -> NodeId;
+
+    /// Where everything is.
+    fn topology(&self) -> &Topology;
+
+    /// Whether `node` is heard; this node hears itself.
+    fn is_heard(&self, node: NodeId) -> bool;
+
+    /// Writes into `conditions` who drains, what is evacuated, and who leads how many.
+    fn mark(&self, conditions: &mut Conditions);
+
+    /// Every group that this node leads.
+    fn led(&self) -> Vec<LedGroup>;
+
+    /// Holds of `group` since this was last asked, by the gateway's region.
+    fn take_holds(&self, group: GroupId) -> Vec<(RegionId, u64)>;
+
+    /// Waits until something changed that a look could turn on.
+    fn changed(&self) -> impl Future<Output = ()> + Send;
+
+    /// Hands the leadership over, and waits until the target leads.
+    fn move_leader(
+        &self,
+        group: GroupId,
+        to: NodeId,
+    ) -> impl Future<Output = Result<(), TransferError>> + Send;
+}
+
+/// The fleet of a running node.
+#[derive(Clone)]
+pub struct HostFleet {
+    host: Host,
+    topology: Arc<Topology>,
+    /// The directory's own voters, best leader first.
+    directory: Arc<[NodeId]>,
+}
+
+impl HostFleet {
+    /// The groups of `host`.
+    #[must_use]
+    pub fn new(host: Host, topology: Arc<Topology>) -> Self {
+        let directory = place_directory(&topology).leader_preference.into();
+        Self {
+            host,
+            topology,
+            directory,
+        }
+    }
+}
+
+impl Fleet for HostFleet {
+    fn node(&self) -> NodeId {
+        self.host.node()
+    }
+
+    fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    fn is_heard(&self, node: NodeId) -> bool {
+        let peers = self.host.peers();
+        node == self.node() || peers.iter().any(|peer| peer.node == node && peer.reachable)
+    }
+
+    fn mark(&self, conditions: &mut Conditions) {
+        for group in self.host.show_groups() {
+            if let Some(leader) = group.leadership().borrow().leader {
+                conditions.leads(leader);
+            }
+        }
+    }
+
+    fn led(&self) -> Vec<LedGroup> {
+        let leads = |group: &holdfast_raft::ShowGroup| group.leadership().borrow().leads;
+        let led = self.host.show_groups().into_iter().filter(leads);
+        let shows: Vec<ShowId> = led.map(|group| group.show_id()).collect();
+        let (mut groups, _) = self.host.directory().read(|directory| {
+            let records = shows.iter().filter_map(|show| directory.shows().get(show));
+            let facts = records.map(|record| LedGroup {
+                group: record.group_id,
+                voters: record.voters.clone(),
+                preference: record.leader_preference.clone(),
+                pin: None,
+                follows_buyers: false,
+            });
+            facts.collect::<Vec<_>>()
+        });
+        if self.host.directory().leadership().borrow().leads {
+            groups.push(LedGroup {
+                group: GroupId::DIRECTORY,
+                voters: self.directory.to_vec(),
+                preference: self.directory.to_vec(),
+                pin: None,
+                follows_buyers: false,
+            });
+        }
+        groups
+    }
+
+    fn take_holds(&self, _: GroupId) -> Vec<(RegionId, u64)> {
+        Vec::new()
+    }
+
+    async fn changed(&self) {
+        let mut applied = self.host.directory().applied();
+        let mut groups = self.host.groups_changed();
+        applied.borrow_and_update();
+        groups.borrow_and_update();
+        // A closed channel is a host that has stopped: nothing changes there any more.
+        tokio::select! {
+            changed = applied.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            changed = groups.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            () = tokio::time::sleep(LOOK_AT_PEERS) => {}
+        }
+    }
+
+    async fn move_leader(&self, group: GroupId, to: NodeId) -> Result<(), TransferError> {
+        let (leadership, moving) = if group.is_directory() {
+            let directory = self.host.directory();
+            (directory.leadership(), directory.transfer_leader(to).await)
+        } else {
+            let show = self.host.show_group(ShowId(group.get()));
+            let show = show.ok_or(TransferError::NotLeader { group })?;
+            (show.leadership(), show.transfer_leader(to).await)
+        };
+        moving?;
+        let mut leadership = leadership;
+        let gone = leadership.wait_for(|now| !now.leads && now.leader.is_some());
+        match tokio::time::timeout(MOVE_LIMIT, gone).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(TransferError::Stopped { group }),
+            Err(_) => Err(TransferError::NotReady {
+                group,
+                target: to,
+                reason: "it did not take the lead in time",
+            }),
+        }
+    }
+}
