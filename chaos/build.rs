@@ -1,4 +1,5 @@
-//! Embeds every file below `season/`, so that the demo needs nothing but its binary.
+//! Embeds every file below `season/`, so that the demo needs nothing but its binary, and generates the few messages of
+//! etcd's API that its benchmark speaks.
 //!
 //! Owns: the list of embedded files. Must never: look at what is in them.
 
@@ -6,7 +7,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    embed_season()?;
+    println!("cargo::rerun-if-changed=proto");
+    let etcd = protox::compile(["etcd/rpc.proto"], ["proto"])?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .compile_fds(etcd)?;
+    Ok(())
+}
+
+fn embed_season() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("season");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();

@@ -7,7 +7,7 @@
 
 mod file;
 mod grid;
-mod load;
+pub(crate) mod load;
 
 pub use file::{EventEntry, PlanEntry, Season, SeasonError, ShowEntry};
 pub use grid::GridShow;

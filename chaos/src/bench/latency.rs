@@ -11,20 +11,38 @@ use holdfast_region_config::placement::commit_floor;
 use holdfast_region_config::{GroupId, place};
 use tokio::time::Instant;
 
-use super::{Measurement, quantile};
-use crate::lab::Lab;
+use super::LatencyArgs;
+use super::report::{Measurement, Report};
+use super::stats::quantile;
+use crate::lab::{Lab, LabOptions};
 use crate::season::GridShow;
+
+/// Rows and seats of the halls.
+const HALL: (u32, u32) = (60, 50);
+/// Where shows live: one in each region.
+const HOMES: [&str; 3] = ["eastus", "westeurope", "southeastasia"];
 
 /// Holds before counting: connections are made, leaders remembered.
 const WARM_UP: usize = 5;
 /// How long a leader may take to be at home before the measurement.
 const AT_HOME: Duration = Duration::from_secs(60);
 
-pub(super) async fn measure(
-    lab: &Lab,
-    halls: &[GridShow],
-    samples: u32,
-) -> anyhow::Result<Vec<Measurement>> {
+pub(super) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
+    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let shows = HOMES.map(|home| {
+        let mut hall = GridShow::new(home, home, HALL.0, HALL.1);
+        hall.seats_per_buyer_max = 1_000;
+        hall
+    });
+    let mut options = LabOptions::wide(shows.to_vec());
+    options.bin_dir = Some(dir.clone());
+    let lab = Lab::start(options).await?;
+    let results = measure(&lab, &shows, args.samples).await?;
+    lab.stop().await;
+    Ok(Report::new("latency", &dir, results))
+}
+
+async fn measure(lab: &Lab, halls: &[GridShow], samples: u32) -> anyhow::Result<Vec<Measurement>> {
     let mut results = Vec::new();
     let topology = lab.cluster.topology();
     for (at, hall) in halls.iter().enumerate() {

@@ -195,7 +195,7 @@ impl Ports {
 }
 
 /// Walks the range from a place that differs from process to process, so that two of them seldom meet.
-fn free_port() -> Result<TcpListener, ClusterError> {
+pub(crate) fn free_port() -> Result<TcpListener, ClusterError> {
     static STEPS: AtomicU32 = AtomicU32::new(0);
     let range = u32::from(FREE_PORTS.end - FREE_PORTS.start);
     let start = std::process::id().wrapping_mul(977) % range;

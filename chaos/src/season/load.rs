@@ -105,7 +105,7 @@ pub async fn load(
     Ok(loaded)
 }
 
-async fn import_plan(node: &NodeClient, plan: &PlanEntry) -> Result<u64, LoadError> {
+pub(crate) async fn import_plan(node: &NodeClient, plan: &PlanEntry) -> Result<u64, LoadError> {
     let request = ImportPlanRequest {
         slug: plan.slug.clone(),
         plan_json: plan.json.clone(),
@@ -128,7 +128,7 @@ async fn import_plan(node: &NodeClient, plan: &PlanEntry) -> Result<u64, LoadErr
     Ok(reply.plan_id)
 }
 
-async fn create_event(node: &NodeClient, event: &EventEntry) -> Result<u64, LoadError> {
+pub(crate) async fn create_event(node: &NodeClient, event: &EventEntry) -> Result<u64, LoadError> {
     let request = CreateEventRequest {
         slug: event.slug.clone(),
         name: event.name.clone(),
@@ -171,7 +171,7 @@ async fn create_show(
     })
 }
 
-fn show_request(
+pub(crate) fn show_request(
     show: &ShowEntry,
     event_id: u64,
     plan_id: u64,
@@ -208,7 +208,7 @@ fn show_request(
 }
 
 /// Repeats a call that failed for a passing reason. Everything created here is idempotent by slug.
-async fn patiently<T, F>(what: &str, mut call: impl FnMut() -> F) -> Result<T, LoadError>
+pub(crate) async fn patiently<T, F>(what: &str, mut call: impl FnMut() -> F) -> Result<T, LoadError>
 where
     F: Future<Output = Result<tonic::Response<T>, Status>>,
 {

@@ -1,0 +1,139 @@
+//! Many shows of one hall, put on sale through the directory as an organiser's tool would, several at a time.
+//!
+//! Owns: making them and waiting until each is led from where it should be. Must never: go around the directory.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::v1::{CreateShowRequest, ShowStatusRequest};
+use holdfast_region_config::{GroupId, NodeId, RegionId, place};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{Instant, sleep};
+
+use crate::lab::Lab;
+use crate::season::{GridShow, Season, load};
+
+/// Shows being made at one time.
+pub(super) const IN_FLIGHT: usize = 32;
+/// How long one show may take until it is led from home.
+const READY_MAX: Duration = Duration::from_secs(120);
+/// Time between two looks at a show that is not ready; a replica has no other way to tell.
+const READY_POLL: Duration = Duration::from_millis(50);
+
+/// A show on sale.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub(super) show_id: u64,
+    /// Who should lead it, and leads it now.
+    pub(super) leader: NodeId,
+}
+
+/// Makes shows of one hall.
+pub(super) struct Maker {
+    nodes: Vec<(NodeId, NodeClient)>,
+    topology: holdfast_region_config::Topology,
+    request: CreateShowRequest,
+    made: u64,
+}
+
+impl Maker {
+    /// Imports the hall's plan and creates one event for all its shows.
+    pub(super) async fn new(lab: &Lab, hall: &GridShow) -> anyhow::Result<Self> {
+        let topology = lab.cluster.topology().clone();
+        let mut nodes = Vec::new();
+        for node in &topology.nodes {
+            nodes.push((node.id, lab.node(node.id)?));
+        }
+        let season = Season::of_grids(std::slice::from_ref(hall));
+        let any = &nodes.first().context("no nodes")?.1;
+        let plan_id = load::import_plan(any, &season.plans[0]).await?;
+        let event_id = load::create_event(any, &season.events[0]).await?;
+        let request = load::show_request(&season.shows[0], event_id, plan_id, &topology);
+        Ok(Self {
+            nodes,
+            topology,
+            request,
+            made: 0,
+        })
+    }
+
+    /// Makes `count` shows, their homes taking turns, and waits until each is led from home. Shows its progress on a
+    /// terminal when there are many.
+    pub(super) async fn make(
+        &mut self,
+        count: usize,
+        homes: &[RegionId],
+    ) -> anyhow::Result<Vec<Made>> {
+        let bar = progress(count);
+        let first = self.made;
+        self.made += u64::try_from(count)?;
+        let numbers = (first..self.made).zip(homes.iter().cycle());
+        let made = stream::iter(numbers)
+            .map(|(number, home)| self.one(number, home))
+            .buffer_unordered(IN_FLIGHT)
+            .inspect(|_| bar.inc(1))
+            .try_collect()
+            .await;
+        bar.finish_and_clear();
+        made
+    }
+
+    async fn one(&self, number: u64, home: &RegionId) -> anyhow::Result<Made> {
+        let request = CreateShowRequest {
+            slug: format!("{}-{number}", self.request.slug),
+            home_region: home.to_string(),
+            ..self.request.clone()
+        };
+        let any = &self.nodes[usize::try_from(number)? % self.nodes.len()].1;
+        let reply = load::patiently(&format!("create {}", request.slug), || {
+            let (request, mut directory) = (request.clone(), any.directory());
+            async move { directory.create_show(request).await }
+        })
+        .await?;
+        let placement = place(&self.topology, home, GroupId::new(reply.group_id))?;
+        let made = Made {
+            show_id: reply.show_id,
+            leader: placement.leader_preference[0],
+        };
+        self.wait_led(&made).await?;
+        Ok(made)
+    }
+
+    /// Waits until the show is set up and led by whom it should be.
+    async fn wait_led(&self, show: &Made) -> anyhow::Result<()> {
+        let node = self.nodes.iter().find(|(id, _)| *id == show.leader);
+        let node = &node.context("placed on a node that is not there")?.1;
+        let until = Instant::now() + READY_MAX;
+        loop {
+            let request = ShowStatusRequest {
+                show_id: show.show_id,
+                read: None,
+            };
+            let status = node.operator().show_status(request).await;
+            if let Ok(status) = &status
+                && status.get_ref().ready
+                && matches!(&status.get_ref().group, Some(group) if group.role == "leader")
+            {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                Instant::now() < until,
+                "show {} is not led by {}: {status:?}",
+                show.show_id,
+                show.leader
+            );
+            sleep(READY_POLL).await;
+        }
+    }
+}
+
+fn progress(count: usize) -> ProgressBar {
+    if count < 50 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(count).unwrap_or(0));
+    let style = ProgressStyle::with_template("... shows {pos}/{len} {per_sec} {eta}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
