@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use holdfast_raft::measure::{PAYLOAD_BYTES, group_commit};
+use holdfast_raft::measure::{LogKind, PAYLOAD_BYTES, group_commit};
 
 const DURATION: Duration = Duration::from_secs(1);
 
@@ -23,7 +23,15 @@ async fn main() -> Result<(), String> {
     for groups in [1, 100] {
         for entries in [1, 16, 64, 256] {
             let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-            let sample = group_commit(dir.path(), groups, entries, duration).await?;
+            let sample = group_commit(
+                dir.path(),
+                LogKind::RaftEngine,
+                groups,
+                entries,
+                duration,
+                u64::MAX,
+            )
+            .await?;
             println!(
                 "{groups:>6}  {entries:>14}  {:>9.0}  {:>11.4}  {:>15.2}  {:>6}  {:>6}",
                 sample.entries_per_second,

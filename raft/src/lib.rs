@@ -36,3 +36,5 @@ pub use host::{
 #[doc(hidden)]
 pub use log_store::measure;
 pub use snapshot_store::SnapshotStats;
+#[doc(hidden)]
+pub use snapshot_store::measure as measure_snapshots;

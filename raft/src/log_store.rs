@@ -199,14 +199,7 @@ impl LogEngine {
         ))
     }
 
-    /// Every group that has a vote or entries on disk, in order.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "a node gives up replicas once membership can change"
-        )
-    )]
+    /// Every group that has a vote or entries on disk, in order. From memory.
     pub(crate) fn groups(&self) -> Vec<GroupId> {
         let mut groups: Vec<GroupId> = self
             .inner

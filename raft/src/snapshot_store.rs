@@ -8,6 +8,7 @@
 
 mod files;
 mod manifest;
+pub mod measure;
 pub(crate) mod pairs;
 mod pieces;
 
@@ -159,6 +160,13 @@ impl SnapshotStore {
     ) -> Result<Option<(SnapshotMeta, Bytes)>, SnapshotError> {
         self.blocking("read a snapshot", move |inner| inner.latest_valid(group))
             .await
+    }
+
+    /// Every group that has a snapshot, in order. Reads names only, from memory or the disk; blocks on it.
+    pub(crate) fn groups(&self) -> Result<Vec<GroupId>, SnapshotError> {
+        let inner = &self.inner;
+        let groups = inner.shelf.groups();
+        groups.map_err(|error| inner.failed("list the groups", &error))
     }
 
     /// Removes every snapshot of `group`.

@@ -1,135 +1,143 @@
-//! How fast this disk makes entries durable, for the group-commit benchmark.
+//! What this disk and this log cost, for the benchmarks.
 //!
-//! Owns: one measured cell: so many entries over so many groups a commit. Must never: be used by the node itself; it is
-//! the only public door to the log store, and nothing of the log's types shows through it.
+//! Owns: the measured runs over the log store: group commits, and the life of a log from filling to opening again after
+//! a purge. Must never: be used by the node itself; it is the only public door to the log store, and nothing of the
+//! log's types shows through it.
 
+mod commit;
+mod life;
+mod plain_wal;
+
+use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use holdfast_region_config::GroupId;
-use openraft::EntryPayload;
-use openraft::storage::{IOFlushed, RaftLogStorage};
-use openraft::type_config::TypeConfigExt;
-use tokio::time::Instant;
-
-use super::{GroupLog, LogEngine, LogOptions, NodeIdentity};
-use crate::types::{AppData, Entry, TypeConfig, log_id};
+pub use self::commit::{GroupCommitSample, group_commit};
+pub use self::life::{LogFill, LogOpening, LogPurge, fill_log, open_log, purge_log};
+use self::plain_wal::PlainWal;
+use super::limits::FILE_BYTES_DEFAULT;
+use super::{LogEngine, LogOptions, NodeIdentity};
 
 /// Payload of a measured entry, bytes: the encoded batch of two or three holds.
 pub const PAYLOAD_BYTES: usize = 200;
 
-/// What one cell showed.
-#[derive(Debug, Clone, Copy)]
-pub struct GroupCommitSample {
-    /// Entries made durable per second.
-    pub entries_per_second: f64,
-    /// fdatasync calls per entry.
-    pub syncs_per_entry: f64,
-    /// Bytes written to log files per byte of payload.
-    pub written_per_payload_ratio: f64,
-    /// Median time of a round: all its entries handed over until all are durable.
-    pub round_p50: Duration,
-    /// 99th percentile of the same.
-    pub round_p99: Duration,
+/// Which log is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// The one that nodes use.
+    RaftEngine,
+    /// A plain write-ahead log in preallocated segments, the floor. Only for comparison.
+    PlainWal,
 }
 
-/// Writes rounds of `entries_per_round` entries, spread over `group_count` groups, each round when the one before is
-/// durable, for `duration`, into a new log in `dir`.
-///
-/// # Errors
-/// A description of what failed: the directory, the log, or a group.
-pub async fn group_commit(
-    dir: &Path,
-    group_count: u64,
-    entries_per_round: u64,
-    duration: Duration,
-) -> Result<GroupCommitSample, String> {
-    let identity = NodeIdentity {
-        cluster: "bench".to_owned(),
-        node: 1,
-    };
-    let engine = LogEngine::open(dir, LogOptions::new(identity)).map_err(|e| e.to_string())?;
-    let mut groups = Vec::new();
-    for group in 0..group_count {
-        let log = engine
-            .group(GroupId::new(group))
-            .map_err(|e| e.to_string())?;
-        groups.push((log, 0_u64));
-    }
-    let payload = Bytes::from(vec![0x5a; PAYLOAD_BYTES]);
-    let mut next_group = 0;
-    let mut rounds = Vec::new();
-    let before = engine.stats();
-    let start = Instant::now();
-    while start.elapsed() < duration {
-        let round = Instant::now();
-        one_round(&mut groups, &mut next_group, entries_per_round, &payload).await?;
-        rounds.push(round.elapsed());
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    let after = engine.stats();
-    let entries = (after.entries - before.entries) as f64;
-    rounds.sort_unstable();
-    Ok(GroupCommitSample {
-        entries_per_second: entries / seconds,
-        syncs_per_entry: (after.syncs - before.syncs) as f64 / entries,
-        written_per_payload_ratio: (after.written_bytes - before.written_bytes) as f64
-            / (entries * PAYLOAD_BYTES as f64),
-        round_p50: percentile(&rounds, 50),
-        round_p99: percentile(&rounds, 99),
-    })
-}
+impl LogKind {
+    /// Every kind, ours first.
+    pub const ALL: [Self; 2] = [Self::RaftEngine, Self::PlainWal];
 
-/// Hands over the entries of one round, one append a group, and waits until all are durable.
-async fn one_round(
-    groups: &mut [(GroupLog, u64)],
-    next_group: &mut usize,
-    entry_count: u64,
-    payload: &Bytes,
-) -> Result<(), String> {
-    let group_count = groups.len() as u64;
-    let appends = entry_count.min(group_count);
-    let mut waiting = Vec::new();
-    for append in 0..appends {
-        let share = entry_count / appends + u64::from(append < entry_count % appends);
-        let (log, end) = &mut groups[*next_group];
-        *next_group = (*next_group + 1) % usize::try_from(group_count).unwrap_or(1);
-        let entry = |index| Entry {
-            log_id: log_id(1, index),
-            payload: EntryPayload::Normal(AppData {
-                bytes: payload.clone(),
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RaftEngine => "raft-engine",
+            Self::PlainWal => "plain-wal",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    fn open(self, dir: &Path) -> Result<LogEngine, String> {
+        let identity = NodeIdentity {
+            cluster: "bench".to_owned(),
+            node: 1,
+        };
+        let options = LogOptions::new(identity);
+        let opened = match self {
+            Self::RaftEngine => LogEngine::open(dir, options),
+            Self::PlainWal => LogEngine::open_on(dir, options, |log_dir| {
+                Ok(Arc::new(PlainWal::open(log_dir, FILE_BYTES_DEFAULT)?))
             }),
         };
-        let batch: Vec<Entry> = (*end..*end + share).map(entry).collect();
-        *end += share;
-        let (tell, told) = TypeConfig::oneshot();
-        log.append(batch, IOFlushed::signal(tell))
-            .await
-            .map_err(|e| e.to_string())?;
-        waiting.push(told);
-        keep_the_log_short(log, *end, share).await?;
+        opened.map_err(|error| error.to_string())
     }
-    for durable in waiting {
-        let outcome = durable.await.map_err(|_| "the log went away".to_owned())?;
-        outcome.map_err(|e| e.to_string())?;
-    }
-    Ok(())
 }
 
-/// Purges now and then, as snapshots would, so that old files are freed under the measurement.
-async fn keep_the_log_short(log: &mut GroupLog, end: u64, added: u64) -> Result<(), String> {
-    const KEPT_ENTRIES: u64 = 10_000;
-    let crossed = end / KEPT_ENTRIES > (end - added) / KEPT_ENTRIES;
-    if !crossed || end < 2 * KEPT_ENTRIES {
-        return Ok(());
-    }
-    log.purge(log_id(1, end - KEPT_ENTRIES))
-        .await
-        .map_err(|e| e.to_string())
+/// Space that the files below `dir` take on disk, bytes; what cannot be read counts as nothing.
+#[must_use]
+pub fn disk_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(entries) = fs::read_dir(dir) else {
+        return 0;
+    };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
 }
 
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(at).copied().unwrap_or_default()
+/// Bytes that this process caused to be sent to the disk, as the kernel counts them; `None` where it does not tell.
+#[must_use]
+pub fn device_write_bytes() -> Option<u64> {
+    line_number("/proc/self/io", "write_bytes:")
+}
+
+/// Memory of this process that is resident, bytes; `None` where the kernel does not tell.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    line_number("/proc/self/status", "VmRSS:").map(|kib| kib * 1024)
+}
+
+fn line_number(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::storage::{RaftLogReader as _, RaftLogStorage as _};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::types::{Entry, log_id};
+
+    /// Every group's entries; each must have its vote.
+    async fn entries(engine: &LogEngine) -> Vec<Vec<Entry>> {
+        let mut found = Vec::new();
+        for group in engine.groups() {
+            let mut log = engine.group(group).unwrap();
+            assert!(log.read_vote().await.unwrap().is_some());
+            found.push(log.try_get_log_entries(..).await.unwrap());
+        }
+        found
+    }
+
+    /// The alternative must keep what it is given, or its figures compare nothing.
+    #[tokio::test]
+    async fn every_kind_of_log_holds_its_groups_through_filling_purging_and_opening() {
+        for kind in LogKind::ALL {
+            let dir = TempDir::new().unwrap();
+            let filled = fill_log(dir.path(), kind, 7, 300).await.unwrap();
+            assert_eq!(filled.entries, 2_100);
+            let engine = kind.open(dir.path()).unwrap();
+            let full = entries(&engine).await;
+            assert_eq!(full.len(), 7, "{}", kind.name());
+            assert_eq!(full.iter().map(Vec::len).sum::<usize>(), 2_100);
+            for group in engine.groups() {
+                let mut log = engine.group(group).unwrap();
+                log.purge(log_id(1, 199)).await.unwrap();
+            }
+            engine.close();
+            drop(engine);
+            let purged = entries(&kind.open(dir.path()).unwrap()).await;
+            for (full, purged) in full.iter().zip(&purged) {
+                assert_eq!(full[200..], purged[..], "{}", kind.name());
+            }
+        }
+    }
 }

@@ -54,6 +54,20 @@ impl Pieces {
         Self { pairs }
     }
 
+    /// The groups that have a snapshot, in order.
+    pub(super) fn groups(&self) -> Result<Vec<GroupId>, PairsError> {
+        let keys = self.pairs.keys(Shelf::Manifests, &[])?;
+        let group = |key: &Vec<u8>| {
+            let group = key
+                .first_chunk::<8>()
+                .map_or(0, |id| u64::from_be_bytes(*id));
+            GroupId::new(group)
+        };
+        let mut groups: Vec<GroupId> = keys.iter().map(group).collect();
+        groups.dedup();
+        Ok(groups)
+    }
+
     /// Sequence numbers of the group's snapshots, oldest first.
     pub(super) fn seqs(&self, group: GroupId) -> Result<Vec<u64>, PairsError> {
         let keys = self
