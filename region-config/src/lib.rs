@@ -20,6 +20,7 @@
 //! ```
 
 pub mod ids;
+pub mod labels;
 pub mod placement;
 mod presets;
 mod reshape;
@@ -29,7 +30,11 @@ pub mod topology;
 pub mod validate;
 
 pub use ids::{GroupId, IdError, NodeId, RegionId};
-pub use placement::{Placement, PlacementError, place, place_directory};
+pub use labels::{Jurisdiction, LabelError, ZoneId};
+pub use placement::{
+    Placement, PlacementError, PlacementRequest, Replicas, SurvivalGoal, explain, place,
+    place_directory, place_for, replace, strongest_goal,
+};
 pub use presets::PRESET_NAMES;
 pub use reshape::ReshapeError;
 pub use rtt::RttMatrix;

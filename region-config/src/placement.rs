@@ -1,24 +1,39 @@
-//! Which nodes carry a group: a pure function of topology, home region and group.
+//! Which nodes carry a group: a pure function of topology and request.
 //!
-//! Owns: voters, learners, leader preference and the commit floor. Must never: know what is up or down right now,
-//! or answer differently on two nodes that read the same topology.
+//! Owns: voters, learners, leader preference and the commit floor. Must never: find out by itself what is up or down
+//! (that is part of the request), or answer differently on two nodes that read the same topology.
 //!
-//! The goal is *region*: any one region may go and every show stays writable. So each voting region carries one
-//! voter, and their number is odd. More than [`VOTERS_MAX`] voters buy nothing but slower commits.
+//! A show lives in a *neighbourhood*: its home region and the regions that answer it first. Of all neighbourhoods that meet
+//! the goal, the first by these criteria wins (see [`Criterion`]): the leader's commit floor; its floor after the worst loss
+//! beside it; a successor in the leader's own region; the floor after a node's loss; the floor after the loss of the leader's
+//! region; the group's turn.
+//! Which nodes carry it inside a region is the group's turn too. [`explain`] shows all of it.
+//!
+//! Read in this order: `request`, `neighbourhood`, `choice`, `explain`; `terrain` and `turn` serve them.
+
+mod choice;
+mod directory;
+mod explain;
+mod floors;
+mod neighbourhood;
+mod request;
+mod terrain;
+mod turn;
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
+pub use directory::{DIRECTORY_VOTERS_MAX, place_directory, place_directory_without};
+pub use explain::{Candidate, Criterion, Explanation, Refusal, Verdict, VotingShare, explain};
+pub use floors::{RegionLoss, commit_floor, floor_without, region_losses};
+pub use neighbourhood::VOTERS_MAX;
+pub use request::{GoalError, PlacementRequest, SurvivalGoal};
+
 use crate::ids::{GroupId, NodeId, RegionId};
-use crate::topology::{Region, Topology};
-
-/// Most voters of a group: survives two regions at once; each further pair of voters costs commit time.
-pub const VOTERS_MAX: usize = 5;
-
-const _: () = assert!(
-    VOTERS_MAX % 2 == 1,
-    "an even number of voters tolerates no more than one less"
-);
+use crate::labels::Jurisdiction;
+use crate::topology::Topology;
+use neighbourhood::Neighbourhood;
+use terrain::Terrain;
 
 /// Where a group's replicas go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +42,36 @@ pub struct Placement {
     pub voters: Vec<NodeId>,
     /// The replicas that only follow and serve reads, in id order.
     pub learners: Vec<NodeId>,
-    /// All voters, best leader first: those at home, then by the commit floor they would have.
+    /// All voters, best leader first: the leader, its secondary (beside it where there is one), then by the commit floor
+    /// that they would have.
     pub leader_preference: Vec<NodeId>,
     /// The least time in which the preferred leader can commit.
     pub commit_floor: Duration,
+    /// What may be lost while the group stays writable.
+    pub goal: SurvivalGoal,
+}
+
+impl Placement {
+    /// The preferred leader.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader_preference.first().copied()
+    }
+
+    /// Who leads when the leader is gone; in the leader's own region where two voters stand there.
+    #[must_use]
+    pub fn secondary(&self) -> Option<NodeId> {
+        self.leader_preference.get(1).copied()
+    }
+}
+
+/// Where a group's replicas are now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replicas<'a> {
+    /// Those that vote.
+    pub voters: &'a [NodeId],
+    /// Those that only follow.
+    pub learners: &'a [NodeId],
 }
 
 /// Why a group cannot be placed.
@@ -48,147 +89,188 @@ pub enum PlacementError {
         /// The region asked for.
         region: RegionId,
     },
+    /// The home is outside the jurisdictions that the group must stay in.
+    #[error(
+        "region {region} is outside {}, where every replica must be",
+        names(demanded)
+    )]
+    HomeOutsideJurisdiction {
+        /// The region asked for.
+        region: RegionId,
+        /// Where replicas may be.
+        demanded: Vec<Jurisdiction>,
+    },
+    /// There is too little to survive the loss that the goal names. Fewer voters would be a promise not kept.
+    #[error(
+        "goal {goal} needs {needed} {}{}, there {} {available}",
+        unit(*goal), within(demanded), if *available == 1 { "is" } else { "are" }
+    )]
+    GoalOutOfReach {
+        /// What was asked for.
+        goal: SurvivalGoal,
+        /// Voting regions (goal region), zones (goal zone) or nodes that it takes.
+        needed: usize,
+        /// How many of those can be used.
+        available: usize,
+        /// Where replicas may be; empty means anywhere.
+        demanded: Vec<Jurisdiction>,
+    },
 }
 
-/// Places a show's group. Every region gets one replica: voters in the home region and those nearest to it, learners
-/// in the rest. Among several nodes of a region the group number chooses, so that consecutive groups spread evenly.
+const fn unit(goal: SurvivalGoal) -> &'static str {
+    match goal {
+        SurvivalGoal::Region => "voting regions with usable nodes",
+        SurvivalGoal::Zone => "zones with usable nodes in voting regions",
+        SurvivalGoal::Nothing => "usable nodes in voting regions",
+    }
+}
+
+fn names(jurisdictions: &[Jurisdiction]) -> String {
+    let names: Vec<&str> = jurisdictions.iter().map(Jurisdiction::as_str).collect();
+    names.join(" and ")
+}
+
+fn within(demanded: &[Jurisdiction]) -> String {
+    if demanded.is_empty() {
+        String::new()
+    } else {
+        format!(" inside {}", names(demanded))
+    }
+}
+
+/// Places a show's group anywhere, with every node, for the strongest goal that this topology can promise at all.
 ///
 /// # Errors
-/// Both kinds of [`PlacementError`].
+/// [`PlacementError::UnknownHome`] and [`PlacementError::HomeNotVoting`].
 pub fn place(
     topology: &Topology,
     home: &RegionId,
     group: GroupId,
 ) -> Result<Placement, PlacementError> {
-    let region = topology
-        .region(home)
-        .ok_or_else(|| PlacementError::UnknownHome {
-            region: home.clone(),
-        })?;
-    if !region.voting {
-        return Err(PlacementError::HomeNotVoting {
-            region: home.clone(),
-        });
-    }
-    let voting = nearest_voting_regions(topology, home);
-    let voters = voting_nodes(topology, &voting, home, group);
-    let learners = topology
-        .regions
-        .iter()
-        .filter(|region| !voting.contains(&&region.id))
-        .filter_map(|region| replica_in(topology, &region.id, group, 0))
-        .collect();
-    Ok(arrange(topology, home, voters, learners))
+    let request = PlacementRequest::new(home.clone(), group);
+    let goal = strongest_goal(topology, &request)?;
+    place_for(topology, &PlacementRequest { goal, ..request })
 }
 
-/// Places the directory (group 0): voters as for a show, and a learner on every other node, so that each node knows
-/// catalogue and placement from its own memory. Its home is the voting region that commits fastest.
-#[must_use]
-pub fn place_directory(topology: &Topology) -> Placement {
-    let candidates = topology.regions.iter().filter(|region| region.voting);
-    let placements = candidates.filter_map(|Region { id, .. }| {
-        place(topology, id, GroupId::DIRECTORY)
-            .ok()
-            .map(|placement| (id, placement))
-    });
-    let (home, best) = placements
-        .min_by_key(|(_, placement)| placement.commit_floor)
-        .expect("a valid topology has a voting region with a node");
-    let learners = topology.nodes.iter().map(|node| node.id);
-    let learners = learners.filter(|id| !best.voters.contains(id)).collect();
-    arrange(topology, home, best.voters, learners)
-}
-
-/// The commit floor of a group with these voters when `leader` leads it.
-#[must_use]
-pub fn commit_floor(topology: &Topology, leader: NodeId, voters: &[NodeId]) -> Duration {
-    let others = voters.iter().filter(|id| **id != leader);
-    let others = others.filter_map(|id| topology.region_of(*id));
-    topology
-        .region_of(leader)
-        .map_or(Duration::MAX, |at| topology.rtt.commit_floor(at, others))
-}
-
-/// The home region and the regions nearest to it: an odd number, at most [`VOTERS_MAX`]. Nearest means that a
-/// write and its answer get there and back first, which is what a commit waits for.
-fn nearest_voting_regions<'a>(topology: &'a Topology, home: &RegionId) -> Vec<&'a RegionId> {
-    let mut regions: Vec<&RegionId> = topology
-        .regions
-        .iter()
-        .filter(|region| region.voting)
-        .map(|region| &region.id)
-        .collect();
-    regions.sort_by_key(|&id| (id != home, topology.rtt.between(home, id), id));
-    let count = regions.len().min(VOTERS_MAX);
-    // Two regions are a case of their own: see `voting_nodes`.
-    let odd = if count == 2 {
-        2
-    } else {
-        count - usize::from(count.is_multiple_of(2))
+/// The strongest goal that can be promised under the request's jurisdictions, whatever goal the request names. Nodes that
+/// are unavailable count: they come back or are replaced, and no promise should be weakened by a bad day.
+///
+/// # Errors
+/// Every kind of [`PlacementError`] that is about the home; [`PlacementError::GoalOutOfReach`] when there is no node at all.
+pub fn strongest_goal(
+    topology: &Topology,
+    request: &PlacementRequest,
+) -> Result<SurvivalGoal, PlacementError> {
+    let mut request = PlacementRequest {
+        unavailable: std::collections::BTreeSet::new(),
+        ..request.clone()
     };
-    regions.truncate(odd);
-    regions
-}
-
-/// One node in each region. With two regions a second one at home makes the number odd, where there is one, so that
-/// at least the smaller half may be lost. Where there is none both must agree: better slow than forgetful.
-fn voting_nodes(
-    topology: &Topology,
-    regions: &[&RegionId],
-    home: &RegionId,
-    group: GroupId,
-) -> Vec<NodeId> {
-    let mut voters: Vec<NodeId> = regions
-        .iter()
-        .filter_map(|region| replica_in(topology, region, group, 0))
-        .collect();
-    if regions.len() == 2 {
-        voters.extend(replica_in(topology, home, group, 1).filter(|id| !voters.contains(id)));
+    for goal in SurvivalGoal::ALL {
+        request.goal = goal;
+        match place_for(topology, &request) {
+            Ok(_) => return Ok(goal),
+            Err(PlacementError::GoalOutOfReach { .. }) if goal != SurvivalGoal::Nothing => {}
+            Err(error) => return Err(error),
+        }
     }
-    voters
+    Ok(SurvivalGoal::Nothing)
 }
 
-/// The node of `region` whose turn it is for this group, `skip` further round.
-fn replica_in(topology: &Topology, region: &RegionId, group: GroupId, skip: u64) -> Option<NodeId> {
-    let mut nodes: Vec<NodeId> = topology.nodes_in(region).map(|node| node.id).collect();
-    nodes.sort_unstable();
-    let count = u64::try_from(nodes.len()).ok()?;
-    let turn = (group.get() % count.max(1))
-        .checked_add(skip)?
-        .checked_rem(count)?;
-    nodes.get(usize::try_from(turn).ok()?).copied()
-}
-
-/// Sorts voters by preference and works out the floor.
-fn arrange(
+/// Places a group as the request says. While every node of the home region is unavailable, the nearest region leads.
+///
+/// # Errors
+/// Every kind of [`PlacementError`].
+pub fn place_for(
     topology: &Topology,
-    home: &RegionId,
-    mut voters: Vec<NodeId>,
-    mut learners: Vec<NodeId>,
-) -> Placement {
-    let all = voters.clone();
-    voters.sort_by_cached_key(|&id| {
-        let at_home = topology.region_of(id) == Some(home);
-        let from_home = topology
-            .region_of(id)
-            .map(|at| topology.rtt.between(home, at));
-        // Of two at home the one whose turn it is stays first: `all` has it first.
-        let turn = all.iter().position(|other| *other == id);
+    request: &PlacementRequest,
+) -> Result<Placement, PlacementError> {
+    choose(topology, request, None)
+}
+
+/// Moves a group off the nodes that the request calls unavailable, and keeps every other voter that the goal and the
+/// jurisdictions let stay: most voters kept first, then fewest added, then as [`place_for`]. A placement without fault
+/// keeps its voters.
+///
+/// # Errors
+/// Every kind of [`PlacementError`]; the group should then stay as it is, since fewer voters would promise less.
+pub fn replace(
+    topology: &Topology,
+    request: &PlacementRequest,
+    current: Replicas<'_>,
+) -> Result<Placement, PlacementError> {
+    choose(topology, request, Some(current))
+}
+
+fn choose(
+    topology: &Topology,
+    request: &PlacementRequest,
+    current: Option<Replicas<'_>>,
+) -> Result<Placement, PlacementError> {
+    let terrain = Terrain::survey(topology, request)?;
+    let best = choice::contenders(&terrain, current)
+        .into_iter()
+        .min_by(|a, b| a.rank.cmp(&b.rank))
+        .ok_or_else(|| out_of_reach(&terrain))?;
+    Ok(settle(&terrain, current, &best.neighbourhood))
+}
+
+fn out_of_reach(terrain: &Terrain<'_>) -> PlacementError {
+    let goal = terrain.request.goal;
+    let usable = terrain.sites.iter().filter(|site| site.takes_voters());
+    let (needed, available) = match goal {
+        SurvivalGoal::Region => (3, usable.count()),
+        SurvivalGoal::Zone => (3, usable.map(|site| site.zones).sum()),
+        SurvivalGoal::Nothing => (
+            terrain.voters_without_goal(),
+            usable.map(|site| site.nodes.len()).sum(),
+        ),
+    };
+    PlacementError::GoalOutOfReach {
+        goal,
+        needed,
+        available,
+        demanded: terrain.request.jurisdictions.iter().cloned().collect(),
+    }
+}
+
+/// Puts nodes into the neighbourhood and sorts them by preference.
+fn settle(terrain: &Terrain<'_>, current: Option<Replicas<'_>>, one: &Neighbourhood) -> Placement {
+    let topology = terrain.topology;
+    let lead = &terrain.sites[one.lead()].region.id;
+    let group = terrain.request.group;
+    let voters = choice::voters_in(terrain, current, one);
+    let voters: Vec<NodeId> = voters.into_iter().map(|node| node.id).collect();
+    let leader_preference = preference(topology, lead, group, &voters);
+    Placement {
+        commit_floor: leader_preference.first().map_or(Duration::ZERO, |leader| {
+            commit_floor(topology, *leader, &voters)
+        }),
+        voters: leader_preference.clone(),
+        leader_preference,
+        learners: choice::learners(terrain, current, one),
+        goal: terrain.request.goal,
+    }
+}
+
+/// The voters, best leader first: those in `lead`, then by the floor that they would have, by their distance from `lead`,
+/// region by region, and by turn.
+fn preference(
+    topology: &Topology,
+    lead: &RegionId,
+    group: GroupId,
+    voters: &[NodeId],
+) -> Vec<NodeId> {
+    let mut order = voters.to_vec();
+    order.sort_by_cached_key(|&id| {
+        let region = topology.region_of(id);
         (
-            Reverse(at_home),
-            commit_floor(topology, id, &all),
-            from_home,
-            turn,
+            region != Some(lead),
+            commit_floor(topology, id, voters),
+            region.map(|at| topology.rtt.between(lead, at)),
+            region,
+            Reverse(turn::of_node(group, id)),
+            id,
         )
     });
-    learners.sort_unstable();
-    let floor = voters.first().map_or(Duration::ZERO, |&leader| {
-        commit_floor(topology, leader, &all)
-    });
-    Placement {
-        leader_preference: voters.clone(),
-        voters,
-        learners,
-        commit_floor: floor,
-    }
+    order
 }

@@ -4,7 +4,7 @@
 
 use crate::topology::Topology;
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("local", include_str!("../topologies/local.toml")),
     (
         "three-regions",
@@ -14,10 +14,14 @@ const FILES: [(&str, &str); 3] = [
         "five-regions",
         include_str!("../topologies/five-regions.toml"),
     ),
+    (
+        "eight-regions",
+        include_str!("../topologies/eight-regions.toml"),
+    ),
 ];
 
 /// The names that [`Topology::preset`] knows.
-pub const PRESET_NAMES: [&str; 3] = [FILES[0].0, FILES[1].0, FILES[2].0];
+pub const PRESET_NAMES: [&str; 4] = [FILES[0].0, FILES[1].0, FILES[2].0, FILES[3].0];
 
 impl Topology {
     /// A topology that comes with the program, by name; `None` for an unknown one. See [`PRESET_NAMES`].

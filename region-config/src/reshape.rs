@@ -66,6 +66,7 @@ impl Topology {
                 id: NodeId::new(number),
                 region,
                 addr: format!("node-{number}.invalid:1"),
+                zone: None,
             })
             .collect();
         file.gateways = self.one_gateway_per_region();

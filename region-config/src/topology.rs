@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeId, RegionId};
+use crate::labels::{Jurisdiction, ZoneId};
 use crate::rtt::{LOCAL_RTT_DEFAULT_MS, RttMatrix};
 use crate::validate::{self, Violation};
 
@@ -50,6 +51,9 @@ pub struct Region {
     /// Whether replicas here may vote. A region that may not still serves reads from learners.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub voting: bool,
+    /// Whose law holds here. A show that demands a jurisdiction has replicas only in regions that name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<Jurisdiction>,
 }
 
 /// One replica server.
@@ -62,6 +66,9 @@ pub struct Node {
     pub region: RegionId,
     /// `host:port` of its gRPC service, as the reader of this file dials it.
     pub addr: String,
+    /// The part of the region that it is lost with. Without one it is a zone of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneId>,
 }
 
 /// One gateway.

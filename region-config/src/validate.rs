@@ -61,7 +61,7 @@ pub(crate) fn violations(file: &TopologyFile) -> Vec<Violation> {
         nodes_and_gateways_stand_in_known_regions,
         addresses_can_be_dialled,
         addresses_are_used_once,
-        voting_regions_are_odd_and_have_nodes,
+        voting_regions_are_enough_and_have_nodes,
         every_pair_has_a_round_trip,
         round_trips_are_believable,
     ];
@@ -267,7 +267,7 @@ fn addresses_are_used_once(file: &TopologyFile, found: &mut Findings) {
     }
 }
 
-fn voting_regions_are_odd_and_have_nodes(file: &TopologyFile, found: &mut Findings) {
+fn voting_regions_are_enough_and_have_nodes(file: &TopologyFile, found: &mut Findings) {
     let voting: Vec<_> = file
         .regions
         .iter()
@@ -277,15 +277,12 @@ fn voting_regions_are_odd_and_have_nodes(file: &TopologyFile, found: &mut Findin
     if voting.is_empty() && !file.regions.is_empty() {
         found.add("region", "at least one region must be voting");
     }
-    // Without explicit choice, placement picks an odd number by itself. Whoever chooses must choose well.
+    // Groups choose an odd number of voting regions by themselves; out of two there is nothing to choose.
     let chosen = voting.len() != file.regions.len();
-    if chosen && !voting.is_empty() && voting.len().is_multiple_of(2) {
+    if chosen && voting.len() == 2 {
         found.add(
             "region",
-            format!(
-                "{} voting regions: an even number tolerates no more than one less",
-                voting.len()
-            ),
+            "2 voting regions: an even number tolerates no more than one less; let a third one vote",
         );
     }
     for (at, region) in voting {

@@ -48,7 +48,8 @@ async fn measure(lab: &Lab, halls: &[GridShow], samples: u32) -> anyhow::Result<
     for (at, hall) in halls.iter().enumerate() {
         let seats = hall.seats();
         let home = hall.home_region.parse()?;
-        let placement = place(topology, &home, GroupId::new(1))?;
+        let group = GroupId::new(lab.shows[at].show_id);
+        let placement = place(topology, &home, group)?;
         let leader = placement.leader_preference[0];
         lab.leader_is(lab.shows[at].show_id, leader, AT_HOME)
             .await?;
