@@ -2,7 +2,11 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 2] = ["holdfast/v1/inventory.proto", "holdfast/v1/admin.proto"];
+const PROTOS: [&str; 3] = [
+    "holdfast/v1/inventory.proto",
+    "holdfast/v1/admin.proto",
+    "holdfast/v1/operator.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for proto in PROTOS {

@@ -7,7 +7,9 @@ mod answer;
 mod cluster;
 mod connect;
 mod failure;
+mod node;
 mod plan;
+mod region;
 mod show;
 mod show_file;
 
@@ -57,6 +59,12 @@ enum Command {
     /// The cluster as one node sees it
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Nodes: what is wanted of them and what they carry
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Regions: what is wanted of them and what they carry
+    #[command(subcommand)]
+    Region(region::Command),
     /// Shows: list them, look at one, create one
     #[command(subcommand)]
     Show(show::Command),
@@ -107,6 +115,8 @@ pub fn main() -> ExitCode {
 pub async fn run(args: Args) -> Result<Answer, Failure> {
     match args.command {
         Command::Cluster(command) => cluster::run(&command, &args.target).await,
+        Command::Node(command) => node::run(&command, &args.target).await,
+        Command::Region(command) => region::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
     }

@@ -3,6 +3,7 @@
 //! Owns: the services and the form of their errors. Must never: decide anything; it converts, asks and converts back.
 
 mod catalogue;
+mod cluster;
 mod convert;
 mod directory;
 mod inventory;
@@ -10,6 +11,7 @@ mod operator;
 mod read;
 mod submit_stream;
 
+pub use cluster::ClusterService;
 pub use directory::DirectoryService;
 pub use inventory::InventoryService;
 pub use operator::OperatorService;

@@ -21,15 +21,17 @@ use std::{
 
 use holdfast_node_api::v1::{
     AnnounceNodeRequest,
+    cluster_server::ClusterServer,
     directory_server::DirectoryServer,
     inventory_server::InventoryServer,
     operator_server::{Operator, OperatorServer},
 };
+use holdfast_raft::directory::NodeRegistration;
 use holdfast_raft::{
     CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, STREAM_WINDOW_BYTES, SnapshotOptions,
     StartError, SystemClock,
 };
-use holdfast_region_config::{Topology, TopologyError};
+use holdfast_region_config::{Node, Topology, TopologyError};
 pub use listeners::Listeners;
 use listeners::{serve_grpc, serve_http};
 use thiserror::Error;
@@ -41,7 +43,7 @@ use crate::{
     config::Config,
     debug::{self, DebugState},
     directory_client::DirectoryDesk,
-    grpc::{DirectoryService, InventoryService, OperatorService},
+    grpc::{ClusterService, DirectoryService, InventoryService, OperatorService},
     leader_scope::{self, WorkerContext},
     leaders::{Leaders, fleet::HostFleet},
     metrics::Metrics,
@@ -179,6 +181,10 @@ impl Server {
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
         ];
         let stop_workers = CancellationToken::new();
+        let placed = topology.node(config.node_id).cloned();
+        let placed = placed.ok_or(StartError::UnknownNode {
+            node: config.node_id,
+        })?;
         let fleet = HostFleet::new(host.clone(), topology);
         let moving = Leaders::new().run(fleet, metrics.clone(), stop_workers.clone());
         let context = WorkerContext {
@@ -195,7 +201,12 @@ impl Server {
         let workers = vec![
             tokio::spawn(leader_scope::run(context, stop_workers.clone())),
             tokio::spawn(moving),
-            tokio::spawn(announce(host.clone(), operator, stop_workers.clone())),
+            tokio::spawn(announce(
+                host.clone(),
+                placed,
+                operator,
+                stop_workers.clone(),
+            )),
         ];
         Ok(Self {
             grpc_addr,
@@ -279,6 +290,7 @@ fn grpc_router(
 ) -> (Router, OperatorService) {
     let desk = DirectoryDesk::new(host.clone(), Arc::clone(topology));
     let operator = OperatorService::new(host.clone(), Arc::clone(topology), desk.clone());
+    let cluster = ClusterService::new(host.clone(), Arc::clone(topology), desk.clone());
     let directory = DirectoryService::new(host.clone(), Arc::clone(topology), desk, stop.clone());
     let inventory = InventoryService::new(
         host.clone(),
@@ -296,7 +308,8 @@ fn grpc_router(
         .add_service(
             DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
         )
-        .add_service(OperatorServer::new(operator.clone()));
+        .add_service(OperatorServer::new(operator.clone()))
+        .add_service(ClusterServer::new(cluster));
     (router, operator)
 }
 
@@ -307,20 +320,27 @@ async fn join(what: &str, task: JoinHandle<()>) {
 }
 
 /// Has this node written down in the directory, once it can be.
-async fn announce(host: Host, operator: OperatorService, stop: CancellationToken) {
+async fn announce(host: Host, placed: Node, operator: OperatorService, stop: CancellationToken) {
     let node = host.node();
-    let version = env!("CARGO_PKG_VERSION");
+    let registered = NodeRegistration {
+        region: placed.region.clone(),
+        zone: None,
+        addr: placed.addr.clone(),
+        disk: Some(host.disk_id()),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     let request = AnnounceNodeRequest {
         node_id: node.get(),
-        region: String::new(),
-        version: version.to_owned(),
+        region: registered.region.to_string(),
+        version: registered.release.clone(),
+        zone: registered.zone.clone().unwrap_or_default(),
+        addr: registered.addr.clone(),
+        disk: host.disk_id().to_string(),
     };
     loop {
         let (known, _) = host.directory().read(|directory| {
-            directory
-                .nodes()
-                .get(&node)
-                .is_some_and(|record| record.version == version)
+            let record = directory.nodes().get(&node);
+            record.is_some_and(|record| record.registered == registered)
         });
         if known {
             return;

@@ -144,28 +144,40 @@ impl DirectoryGroup {
     /// Commits one command and applies it.
     ///
     /// # Errors
-    /// [`ProposeError`], which says whether it may have happened all the same; creates are idempotent by slug.
+    /// [`ProposeError`], which says whether it may have happened all the same; every command can be repeated.
     pub async fn propose(
         &self,
         command: DirectoryCommand,
     ) -> Result<(u64, DirectoryOutcome), ProposeError> {
+        let (index, outcomes) = self.propose_all(&[command]).await?;
+        let outcome = outcomes.into_iter().next();
+        outcome
+            .map(|outcome| (index, outcome))
+            .ok_or(ProposeError::Stopped {
+                group: self.core.group,
+            })
+    }
+
+    /// Commits several commands as one entry and applies them in order; one outcome each.
+    ///
+    /// # Errors
+    /// [`ProposeError`], which says whether it may have happened all the same; every command can be repeated.
+    pub async fn propose_all(
+        &self,
+        commands: &[DirectoryCommand],
+    ) -> Result<(u64, Vec<DirectoryOutcome>), ProposeError> {
         let too_large = |_| ProposeError::TooLarge {
             bytes: usize::MAX,
             bytes_max: crate::group::ENTRY_BYTES_MAX,
         };
-        let bytes = directory::encode_commands(&[command]).map_err(too_large)?;
+        let bytes = directory::encode_commands(commands).map_err(too_large)?;
         let (index, applied) = self.core.propose(bytes).await?;
-        let stopped = ProposeError::Stopped {
-            group: self.core.group,
-        };
         let Applied::Directory(outcomes) = applied else {
-            return Err(stopped);
+            return Err(ProposeError::Stopped {
+                group: self.core.group,
+            });
         };
-        outcomes
-            .into_iter()
-            .next()
-            .map(|outcome| (index, outcome))
-            .ok_or(stopped)
+        Ok((index, outcomes))
     }
 
     /// Reads the directory as applied here.

@@ -27,6 +27,7 @@ use tonic::service::Routes;
 
 use self::env::{HostEnv, OpenStores};
 use crate::blocking;
+use crate::directory::DiskId;
 use crate::error::StartError;
 use crate::fabric::{Fabric, PeerStatus};
 use crate::group::GroupCore;
@@ -201,7 +202,7 @@ impl Host {
         });
         let host = Self { inner };
         let placement = place_directory(&host.inner.topology);
-        host.open_group(GroupId::DIRECTORY, &placement.voters)
+        host.open_group(GroupId::DIRECTORY, &placement.voters, &placement.voters)
             .await?;
         host.spawn(host.clone().reconcile_until_stopped());
         host.spawn(host.clone().tend_led_groups());
@@ -237,6 +238,12 @@ impl Host {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.inner.node
+    }
+
+    /// The disk that this node runs on.
+    #[must_use]
+    pub fn disk_id(&self) -> DiskId {
+        self.inner.log.disk_id()
     }
 
     /// The directory group.

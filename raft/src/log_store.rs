@@ -50,6 +50,7 @@ pub(crate) use self::record::{
 };
 use self::request::{Done, Request, Submitter, Work};
 pub(crate) use self::stats::LogStats;
+use crate::directory::DiskId;
 
 /// Says which entries of a group must stay although a newer snapshot covers them.
 pub(crate) trait PurgeFloor: Send + Sync {
@@ -91,6 +92,7 @@ pub(crate) struct LogEngine {
 }
 
 struct Inner {
+    disk: DiskId,
     parts: LogParts,
     submitter: Submitter,
     purge_floor: Option<Arc<dyn PurgeFloor>>,
@@ -141,6 +143,7 @@ impl LogEngine {
     ) -> Result<Self, OpenError> {
         let log_dir = Self::log_dir(dir);
         let guard = DirGuard::claim(dir, &log_dir, &options.identity)?;
+        let disk_id = guard.disk();
         fs::create_dir_all(&log_dir).map_err(OpenError::io("create", &log_dir))?;
         let disk = open_disk(&log_dir)?;
         // The engine syncs what it writes to its files, not the names of the first ones.
@@ -161,6 +164,7 @@ impl LogEngine {
         let purge_floor = options.purge_floor;
         Ok(Self {
             inner: Arc::new(Inner {
+                disk: disk_id,
                 parts,
                 submitter,
                 purge_floor,
@@ -168,6 +172,11 @@ impl LogEngine {
                 running,
             }),
         })
+    }
+
+    /// The disk that the log is on.
+    pub(crate) fn disk_id(&self) -> DiskId {
+        self.inner.disk
     }
 
     /// Where the log files of data directory `dir` are.

@@ -10,8 +10,8 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     pipe::{PipeOptions, SubmitPipe},
     v1::{
-        directory_client::DirectoryClient, inventory_client::InventoryClient,
-        operator_client::OperatorClient,
+        cluster_client::ClusterClient, directory_client::DirectoryClient,
+        inventory_client::InventoryClient, operator_client::OperatorClient,
     },
 };
 
@@ -122,6 +122,12 @@ impl NodeClient {
         DirectoryClient::new(self.channel.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Nodes, regions, replicas: what an operator decides.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterClient<Channel> {
+        ClusterClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// What an operator asks.

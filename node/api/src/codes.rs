@@ -279,6 +279,28 @@ pub const CODES: &[Code] = &[
         false,
         "the slug names something with other content",
     ),
+    request("node_unknown", 404, false, "no such node is known"),
+    request("region_unknown", 404, false, "no such region is known"),
+    request("node_removed", 409, false, "the node was removed for good"),
+    request(
+        "disk_changed",
+        409,
+        false,
+        "the node is known by another disk",
+    ),
+    request("node_in_use", 409, true, "the node still has replicas"),
+    request(
+        "replica_leaving",
+        409,
+        true,
+        "an earlier replica is not gone everywhere yet",
+    ),
+    request(
+        "stale_generation",
+        409,
+        false,
+        "somebody changed it meanwhile",
+    ),
     request("not_found", 404, false, "there is nothing at this address"),
     request(
         "method_not_allowed",

@@ -23,12 +23,16 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
             .values()
             .map(|record| show(record, directory))
             .collect(),
-        plans: directory.plans().values().map(plan_message).collect(),
+        plans: directory
+            .plans()
+            .values()
+            .map(|record| plan_message(record))
+            .collect(),
     }
 }
 
 fn plan_message(record: &PlanRecord) -> v1::Plan {
-    let PlanRecord { plan_id, plan } = record;
+    let PlanRecord { plan_id, plan, .. } = record;
     v1::Plan {
         plan_id: *plan_id,
         slug: plan.slug.clone(),

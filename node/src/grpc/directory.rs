@@ -19,7 +19,7 @@ use holdfast_raft::{
     Host,
     directory::{
         DirectoryCommand, DirectoryOutcome, DirectoryRejection, DirectoryState, NewEvent, NewPlan,
-        NewShow,
+        NewShow, SurvivalGoal,
     },
 };
 use holdfast_region_config::{GroupId, RegionId, Topology, place};
@@ -119,6 +119,8 @@ impl DirectoryService {
             home_region: home,
             currency,
             price_minor: request.price_minor.into_iter().collect(),
+            goal: SurvivalGoal::default(),
+            jurisdictions: Vec::new(),
             rules: SaleRules {
                 opens_at_ms: request.sale_opens_at_ms,
                 closes_at_ms: request.sale_closes_at_ms,
@@ -299,6 +301,10 @@ pub(super) fn outcome_of<R>(call: Result<Response<R>, Status>) -> Forwarded<R, S
     match call {
         Ok(reply) => Forwarded::Reply(reply.into_inner()),
         Err(status) => match status.code() {
+            // A leader that cannot decide says so by a code of its own; this one is about what was asked.
+            Code::FailedPrecondition if public_code(&status) != Some("not_leader") => {
+                Forwarded::Refused(status)
+            }
             Code::InvalidArgument
             | Code::AlreadyExists
             | Code::NotFound
@@ -306,6 +312,10 @@ pub(super) fn outcome_of<R>(call: Result<Response<R>, Status>) -> Forwarded<R, S
             _ => Forwarded::TryAgain,
         },
     }
+}
+
+fn public_code(status: &Status) -> Option<&'static str> {
+    codes::of_status(status).map(|row| row.code)
 }
 
 /// A change that no leader decided.
@@ -317,7 +327,7 @@ pub(super) fn change_refused(error: &ChangeError) -> Status {
     }
 }
 
-fn unexpected(outcome: DirectoryOutcome) -> Status {
+pub(super) fn unexpected(outcome: DirectoryOutcome) -> Status {
     let DirectoryOutcome::Rejected(rejection) = outcome else {
         return status(
             Code::Internal,
@@ -327,9 +337,16 @@ fn unexpected(outcome: DirectoryOutcome) -> Status {
     };
     let code = match rejection {
         DirectoryRejection::SlugTaken { .. } => Code::AlreadyExists,
-        DirectoryRejection::EventUnknown { .. } | DirectoryRejection::PlanUnknown { .. } => {
-            Code::NotFound
-        }
+        DirectoryRejection::EventUnknown { .. }
+        | DirectoryRejection::PlanUnknown { .. }
+        | DirectoryRejection::ShowUnknown { .. }
+        | DirectoryRejection::NodeUnknown { .. }
+        | DirectoryRejection::RegionUnknown { .. } => Code::NotFound,
+        DirectoryRejection::NodeRemoved { .. }
+        | DirectoryRejection::DiskChanged { .. }
+        | DirectoryRejection::NodeInUse { .. }
+        | DirectoryRejection::ReplicaLeaving { .. }
+        | DirectoryRejection::StaleGeneration { .. } => Code::FailedPrecondition,
         DirectoryRejection::Invalid { .. } => Code::InvalidArgument,
         DirectoryRejection::Full { .. } => Code::ResourceExhausted,
     };
@@ -340,7 +357,7 @@ fn unexpected(outcome: DirectoryOutcome) -> Status {
     status(code, rejection.code(), rejection.to_string())
 }
 
-fn invalid(field: &str, reason: &str) -> Status {
+pub(super) fn invalid(field: &str, reason: &str) -> Status {
     status(
         Code::InvalidArgument,
         "invalid",

@@ -11,13 +11,13 @@ use holdfast_node_api::{
 };
 use holdfast_raft::{
     Host,
-    directory::{DirectoryCommand, NodeRecord},
+    directory::{DirectoryCommand, DirectoryOutcome, DiskId, NodeRegistration},
 };
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tonic::{Code, Request, Response, Status};
 
 use super::{catalogue, convert, directory, read, status};
-use crate::directory_client::DirectoryDesk;
+use crate::directory_client::{Changed, DirectoryDesk};
 
 /// The Operator service of this node.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl OperatorService {
                 reachable: is_own || peer.is_some_and(|peer| peer.reachable),
                 version: known
                     .get(&node.id)
-                    .map(|r| r.version.clone())
+                    .map(|r| r.registered.release.clone())
                     .unwrap_or_default(),
             }
         };
@@ -145,26 +145,36 @@ impl Operator for OperatorService {
             let message = format!("node_id: {node} is not in this node's topology");
             return Err(status(Code::InvalidArgument, "invalid", message));
         };
-        if request.version.len() > VERSION_BYTES_MAX {
-            let message = format!("version: longer than {VERSION_BYTES_MAX} bytes");
-            return Err(status(Code::InvalidArgument, "invalid", message));
-        }
-        let record = NodeRecord {
-            region,
-            version: request.version.clone(),
+        let disk = match request.disk.as_str() {
+            "" => None,
+            text => Some(
+                u128::from_str_radix(text, 16)
+                    .ok()
+                    .and_then(DiskId::new)
+                    .ok_or_else(|| {
+                        directory::invalid("disk", "a hexadecimal number is expected")
+                    })?,
+            ),
         };
-        let command = DirectoryCommand::RegisterNode { node, record };
+        let registered = NodeRegistration {
+            region,
+            zone: Some(request.zone.clone()).filter(|zone| !zone.is_empty()),
+            addr: request.addr.clone(),
+            disk,
+            release: request.version.clone(),
+        };
+        let command = DirectoryCommand::RegisterNode { node, registered };
         let pass_on = (!forwarded).then_some(|client: NodeClient| {
             let request = directory::passed_on(request.clone());
             async move { directory::outcome_of(client.operator().announce_node(request).await) }
         });
         match self.desk.change(command, pass_on).await {
+            Ok(Ok(Changed::Here(rejected @ DirectoryOutcome::Rejected(_)))) => {
+                Err(directory::unexpected(rejected))
+            }
             Ok(Ok(_)) => Ok(Response::new(v1::AnnounceNodeReply {})),
             Ok(Err(refusal)) => Err(refusal),
             Err(error) => Err(directory::change_refused(&error)),
         }
     }
 }
-
-/// Longest version text of a node.
-const VERSION_BYTES_MAX: usize = 64;

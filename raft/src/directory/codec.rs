@@ -7,15 +7,20 @@
 //! "HFDC" or "HFDS" · version u16 LE · xxh3-64 of the body, LE · body
 //! ```
 
+mod v1;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::v1::{CommandV1, StateV1};
 use super::{DirectoryCommand, DirectoryState};
 
 const COMMANDS_MAGIC: [u8; 4] = *b"HFDC";
 const SNAPSHOT_MAGIC: [u8; 4] = *b"HFDS";
-const VERSION: u16 = 1;
+/// What is written. Everything back to [`VERSION_MIN`] is read.
+const VERSION: u16 = 2;
+const VERSION_MIN: u16 = 1;
 const HEADER_BYTES: usize = 14;
 
 /// Why bytes are not a directory entry or snapshot.
@@ -59,7 +64,8 @@ fn encode<T: Serialize>(magic: [u8; 4], value: &T) -> Result<Bytes, DirectoryCod
     Ok(Bytes::from(bytes))
 }
 
-fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<T, DirectoryCodecError> {
+/// Checks the header; the version and the body.
+fn open(magic: [u8; 4], bytes: &[u8]) -> Result<(u16, &[u8]), DirectoryCodecError> {
     let short = DirectoryCodecError::Short { bytes: bytes.len() };
     let (found_magic, rest) = bytes
         .split_first_chunk::<4>()
@@ -70,12 +76,19 @@ fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<T, Direct
         return Err(DirectoryCodecError::Magic);
     }
     let found = u16::from_le_bytes(*version);
-    if found != VERSION {
+    if found < VERSION_MIN {
+        return Err(DirectoryCodecError::Magic);
+    }
+    if found > VERSION {
         return Err(DirectoryCodecError::NewerVersion { found });
     }
     if xxhash_rust::xxh3::xxh3_64(body) != u64::from_le_bytes(*checksum) {
         return Err(DirectoryCodecError::Checksum);
     }
+    Ok((found, body))
+}
+
+fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, DirectoryCodecError> {
     postcard::from_bytes(body).map_err(|e| DirectoryCodecError::Body {
         reason: e.to_string(),
     })
@@ -86,7 +99,13 @@ pub(crate) fn encode_commands(commands: &[DirectoryCommand]) -> Result<Bytes, Di
 }
 
 pub(crate) fn decode_commands(bytes: &[u8]) -> Result<Vec<DirectoryCommand>, DirectoryCodecError> {
-    decode(COMMANDS_MAGIC, bytes)
+    match open(COMMANDS_MAGIC, bytes)? {
+        (1, old) => Ok(body::<Vec<CommandV1>>(old)?
+            .into_iter()
+            .map(DirectoryCommand::from)
+            .collect()),
+        (_, now) => body(now),
+    }
 }
 
 pub(crate) fn encode_snapshot(state: &DirectoryState) -> Result<Bytes, DirectoryCodecError> {
@@ -94,5 +113,10 @@ pub(crate) fn encode_snapshot(state: &DirectoryState) -> Result<Bytes, Directory
 }
 
 pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<DirectoryState, DirectoryCodecError> {
-    decode(SNAPSHOT_MAGIC, bytes)
+    let mut state: DirectoryState = match open(SNAPSHOT_MAGIC, bytes)? {
+        (1, old) => body::<StateV1>(old)?.into(),
+        (_, now) => body(now)?,
+    };
+    state.rebuild_index();
+    Ok(state)
 }

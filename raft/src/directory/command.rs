@@ -1,7 +1,7 @@
 //! What can be asked of the directory and what it answers.
 //!
-//! Owns: commands, their outcomes and rejections with stable codes. Must never: carry a time or an id that the proposer made up
-//! for something new; numbers are given by apply.
+//! Owns: commands and their outcomes. Must never: carry a time or an id that the proposer made up for something new; numbers
+//! are given by apply. A new command goes to the end: its place is its number on disk.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use holdfast_inventory::show::{Area, SaleRules, Seat};
 use holdfast_region_config::{GroupId, NodeId, RegionId};
 use serde::{Deserialize, Serialize};
 
-use super::NodeRecord;
+use super::records::{NodeRegistration, NodeState, RegionState, SurvivalGoal};
+use super::rejection::DirectoryRejection;
 
 /// A seating plan to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,10 @@ pub struct NewShow {
     pub price_minor: BTreeMap<String, u64>,
     /// How it is sold.
     pub rules: SaleRules,
+    /// What it must survive.
+    pub goal: SurvivalGoal,
+    /// Jurisdictions in which replicas may be, by the names that the topology gives them; empty = any.
+    pub jurisdictions: Vec<String>,
 }
 
 /// A change of the directory.
@@ -85,7 +90,7 @@ pub enum DirectoryCommand {
         /// Which.
         node: NodeId,
         /// Where and what.
-        record: NodeRecord,
+        registered: NodeRegistration,
     },
     /// Keep a plan.
     ImportPlan(Box<NewPlan>),
@@ -102,13 +107,76 @@ pub enum DirectoryCommand {
         /// Replicas that only follow.
         learners: Vec<NodeId>,
     },
+    /// Say what is wanted of a node. [`NodeState::Removed`] is for ever, and only for one without replicas.
+    SetNodeState {
+        /// Which.
+        node: NodeId,
+        /// What is wanted.
+        state: NodeState,
+        /// Only if its generation is still this one.
+        expected: Option<u64>,
+    },
+    /// Say what is wanted of a region.
+    SetRegionState {
+        /// Which.
+        region: RegionId,
+        /// What is wanted.
+        state: RegionState,
+        /// Only if its generation is still this one.
+        expected: Option<u64>,
+    },
+    /// Place a show's replicas; the group's leader changes the membership until it is this.
+    SetReplicas {
+        /// The show.
+        show: ShowId,
+        /// Only if its generation is still this one.
+        expected: u64,
+        /// Replicas that shall vote.
+        voters: Vec<NodeId>,
+        /// Replicas that shall only follow.
+        learners: Vec<NodeId>,
+        /// Where its leader should be, best first; all of them vote.
+        leader_preference: Vec<NodeId>,
+    },
+    /// The leader of a show's group reports: the membership is what `generation` asked for, it is committed, and every
+    /// member has it.
+    ReplicasSettled {
+        /// The show.
+        show: ShowId,
+        /// The generation that was reached.
+        generation: u64,
+    },
+    /// A node reports: it has deleted its released replicas of these shows.
+    ReplicasGone {
+        /// The node.
+        node: NodeId,
+        /// The shows.
+        shows: Vec<ShowId>,
+    },
+    /// Keep a show's leader at one node until further notice; `None` gives it back to its preference.
+    PinLeader {
+        /// The show.
+        show: ShowId,
+        /// A voter, or nobody.
+        leader: Option<NodeId>,
+    },
+    /// Whether leaders follow their buyers, where a show does not say otherwise.
+    SetFollowBuyers {
+        /// Yes or no.
+        follow: bool,
+    },
+    /// Whether one show's leader follows its buyers; `None` = as the cluster does.
+    SetShowFollowsBuyers {
+        /// The show.
+        show: ShowId,
+        /// Yes, no, or as the cluster does.
+        follow: Option<bool>,
+    },
 }
 
 /// What a directory command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryOutcome {
-    /// The node is known.
-    NodeRegistered,
     /// The plan is kept.
     Plan {
         /// Its number.
@@ -132,59 +200,13 @@ pub enum DirectoryOutcome {
         /// It was there before, with the same content.
         existed: bool,
     },
+    /// It is as the command wants it.
+    Set {
+        /// Of what the command is about: its generation now; 0 for what has none.
+        generation: u64,
+        /// Whether the command changed anything.
+        changed: bool,
+    },
     /// Nothing was changed.
     Rejected(DirectoryRejection),
-}
-
-/// Why a directory command changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DirectoryRejection {
-    /// The slug names something with other content.
-    #[error("slug \"{slug}\" is taken by something with other content")]
-    SlugTaken {
-        /// The slug.
-        slug: String,
-    },
-    /// No such event.
-    #[error("event e{event_id} is not known")]
-    EventUnknown {
-        /// The number asked for.
-        event_id: u64,
-    },
-    /// No such plan.
-    #[error("plan p{plan_id} is not known")]
-    PlanUnknown {
-        /// The number asked for.
-        plan_id: u64,
-    },
-    /// A field cannot be right.
-    #[error("{field}: {reason}")]
-    Invalid {
-        /// The field.
-        field: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A bounded table is full.
-    #[error("there is no room for more {what}: the limit is {limit}")]
-    Full {
-        /// Which table.
-        what: String,
-        /// Its bound.
-        limit: u64,
-    },
-}
-
-impl DirectoryRejection {
-    /// The stable code; see `docs/errors/`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::SlugTaken { .. } => "slug_taken",
-            Self::EventUnknown { .. } => "event_unknown",
-            Self::PlanUnknown { .. } => "plan_unknown",
-            Self::Invalid { .. } => "invalid",
-            Self::Full { .. } => "table_full",
-        }
-    }
 }

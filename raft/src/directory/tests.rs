@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_inventory::ids::CategoryNo;
+use holdfast_inventory::ids::{CategoryNo, Currency, ShowId};
+use holdfast_inventory::show::{SaleRules, Seat};
+use holdfast_region_config::{GroupId, NodeId, RegionId};
 
 use super::*;
+
+mod format;
+mod nodes;
+mod replicas;
 
 fn plan(slug: &str) -> NewPlan {
     let seat = |n: u32| Seat {
@@ -45,6 +51,8 @@ fn show(slug: &str) -> NewShow {
         currency: Currency::parse("EUR").expect("a currency"),
         price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
         rules: SaleRules::default(),
+        goal: SurvivalGoal::Region,
+        jurisdictions: Vec::new(),
     }
 }
 
@@ -169,25 +177,62 @@ fn set_up_joins_the_plan_with_the_shows_prices() {
 }
 
 #[test]
-fn bytes_survive_and_damage_is_named() {
+fn followers_are_told_what_changed_since_they_looked() {
     let mut state = furnished();
     state.apply(create_show(show("tides-1")));
-    let bytes = encode_snapshot(&state).expect("encodes");
-    assert_eq!(decode_snapshot(&bytes), Ok(state));
-    assert_eq!(decode_commands(&bytes), Err(DirectoryCodecError::Magic));
-    let mut damaged = bytes.to_vec();
-    *damaged.last_mut().expect("not empty") ^= 1;
+    state.apply(create_show(show("tides-2")));
+    let seen = state.version();
+    let told = |state: &DirectoryState, since| {
+        let changes = state.changes_since(since);
+        changes.map(|(_, what)| what.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(
-        decode_snapshot(&damaged),
-        Err(DirectoryCodecError::Checksum)
+        told(&state, 0),
+        [
+            Changed::Plan(1),
+            Changed::Event(1),
+            Changed::Show(ShowId(1)),
+            Changed::Show(ShowId(2))
+        ]
     );
-    let mut newer = bytes.to_vec();
-    newer[4] = 2;
-    assert_eq!(
-        decode_snapshot(&newer),
-        Err(DirectoryCodecError::NewerVersion { found: 2 })
-    );
-    for cut in 0..14 {
-        assert!(decode_snapshot(&bytes[..cut]).is_err(), "{cut} bytes");
+    assert_eq!(told(&state, seen), []);
+    for follow in [Some(true), None, Some(false)] {
+        let show = ShowId(1);
+        state.apply(DirectoryCommand::SetShowFollowsBuyers { show, follow });
     }
+    assert_eq!(told(&state, seen), [Changed::Show(ShowId(1))], "once");
+    assert_eq!(state.version(), seen + 3);
+    assert_eq!(told(&state, 0).last(), Some(&Changed::Show(ShowId(1))));
+}
+
+#[test]
+fn leader_stays_where_it_is_pinned_until_it_is_given_back() {
+    let mut state = furnished();
+    state.apply(create_show(show("tides-1")));
+    let pin = |state: &mut DirectoryState, leader| {
+        let show = ShowId(1);
+        state.apply(DirectoryCommand::PinLeader { show, leader })
+    };
+    let order = |state: &DirectoryState| state.shows()[&ShowId(1)].leader_order();
+    let nodes = |numbers: [u64; 3]| numbers.map(NodeId::new).to_vec();
+    assert!(matches!(
+        pin(&mut state, Some(NodeId::new(9))),
+        DirectoryOutcome::Rejected(DirectoryRejection::Invalid { .. })
+    ));
+    pin(&mut state, Some(NodeId::new(3)));
+    assert_eq!(order(&state), nodes([3, 1, 2]));
+    pin(&mut state, None);
+    assert_eq!(order(&state), nodes([1, 2, 3]));
+}
+
+#[test]
+fn show_follows_its_buyers_as_it_says_else_as_the_cluster_does() {
+    let mut state = furnished();
+    state.apply(create_show(show("tides-1")));
+    assert!(!state.follows_buyers(ShowId(1)), "off unless asked for");
+    state.apply(DirectoryCommand::SetFollowBuyers { follow: true });
+    assert!(state.follows_buyers(ShowId(1)));
+    let (show, follow) = (ShowId(1), Some(false));
+    state.apply(DirectoryCommand::SetShowFollowsBuyers { show, follow });
+    assert!(!state.follows_buyers(ShowId(1)) && state.follow_buyers());
 }

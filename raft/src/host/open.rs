@@ -26,11 +26,12 @@ const SNAPSHOT_LIMIT_MS: u64 = 60_000;
 
 impl Host {
     /// Opens a group that this node keeps a replica of; does nothing when it is open. `preference` names the voters, the
-    /// preferred leader first.
+    /// preferred leader first; `first_voters` the group's first membership, empty when it must not be written here.
     pub(crate) async fn open_group(
         &self,
         group: GroupId,
         preference: &[NodeId],
+        first_voters: &[NodeId],
     ) -> Result<(), StartError> {
         let inner = &self.inner;
         if inner.table.get(group).is_some() {
@@ -79,11 +80,11 @@ impl Host {
         });
         inner.table.insert(Arc::clone(&core));
         inner.groups_changed.send_modify(|count| *count += 1);
-        if preference.contains(&node) {
+        if first_voters.contains(&node) {
             let first = preference.first() == Some(&node);
             self.spawn(initialise(
                 core,
-                preference.to_vec(),
+                first_voters.to_vec(),
                 first,
                 inner.stop_duties.clone(),
             ));

@@ -3,12 +3,11 @@
 //! Owns: the loop from "the directory says" to "it is open here". Survives any crash: what is open is not remembered, it is
 //! derived anew from the directory's state on disk. Must never: poll; it waits for the directory's applied index.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_inventory::ids::ShowId;
-use holdfast_region_config::{GroupId, NodeId};
-
 use super::Host;
+use crate::directory::ShowRecord;
 
 /// After a group could not be opened (a full disk, a damaged snapshot) it is tried again this much later.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -39,9 +38,16 @@ impl Host {
     /// Opens what the directory gives this node; true when something could not be opened.
     async fn open_missing_groups(&self) -> bool {
         let mut failed = false;
-        for (show, preference) in self.missing_shows() {
-            let group = GroupId::new(show.get());
-            if let Err(error) = self.open_group(group, &preference).await {
+        for record in self.missing_shows() {
+            let group = record.group_id;
+            let may_initialise = record.may_initialise(self.inner.node);
+            let first_voters: &[_] = if may_initialise {
+                &record.first_voters
+            } else {
+                &[]
+            };
+            let order = record.leader_order();
+            if let Err(error) = self.open_group(group, &order, first_voters).await {
                 failed = true;
                 tracing::error!(%group, %error, "group cannot be opened, trying again");
             }
@@ -52,26 +58,15 @@ impl Host {
         failed
     }
 
-    fn missing_shows(&self) -> Vec<(ShowId, Vec<NodeId>)> {
+    fn missing_shows(&self) -> Vec<Arc<ShowRecord>> {
         let node = self.inner.node;
         let (missing, _) = self.directory().read(|directory| {
             let here = directory
                 .shows()
                 .values()
-                .filter(|record| record.has_replica(node));
-            let missing = here.filter(|record| self.inner.table.get(record.group_id).is_none());
-            // The preferred leader first, then the other voters: the order in which they may initialise.
-            missing
-                .map(|record| {
-                    let mut voters = record.leader_preference.clone();
-                    voters.extend(
-                        record
-                            .voters
-                            .iter()
-                            .filter(|v| !record.leader_preference.contains(v)),
-                    );
-                    (record.show_id, voters)
-                })
+                .filter(|record| record.keeps_replica(node));
+            here.filter(|record| self.inner.table.get(record.group_id).is_none())
+                .cloned()
                 .collect::<Vec<_>>()
         });
         missing

@@ -1,6 +1,6 @@
 //! Whose data directory this is.
 //!
-//! Owns: the `IDENTITY` file (cluster, node, format, checksum) and the lock that keeps a second process out. Must
+//! Owns: the `IDENTITY` file (cluster, node, disk, format, checksum) and the lock that keeps a second process out. Must
 //! never: adopt or repair a directory that does not match; a node that runs on another's log forgets what it voted.
 
 use std::fs::{self, File, TryLockError};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::failure::OpenError;
+use crate::directory::DiskId;
 
 /// Format of a data directory as a whole. Raised when an older program could not read what a newer one writes.
 pub(crate) const DIR_FORMAT: u64 = 1;
@@ -33,6 +34,7 @@ pub(crate) struct NodeIdentity {
 #[derive(Debug)]
 pub(crate) struct DirGuard {
     _lock: File,
+    disk: DiskId,
 }
 
 impl DirGuard {
@@ -46,19 +48,33 @@ impl DirGuard {
         fs::create_dir_all(dir).map_err(OpenError::io("create", dir))?;
         let lock = lock(dir)?;
         let path = dir.join(IDENTITY_FILE);
-        if path
+        let known = if path
             .try_exists()
             .map_err(OpenError::io("look for", &path))?
         {
-            check(&path, identity)?;
+            check(&path, identity)?
         } else if has_files(log_dir)? {
             return Err(OpenError::IdentityMissing {
                 dir: dir.to_owned(),
             });
         } else {
-            write(dir, &path, identity)?;
-        }
-        Ok(Self { _lock: lock })
+            None
+        };
+        let disk = match known {
+            Some(disk) => disk,
+            // New, or written by a release that did not number disks.
+            None => {
+                let disk = draw();
+                write(dir, &path, identity, disk)?;
+                disk
+            }
+        };
+        Ok(Self { _lock: lock, disk })
+    }
+
+    /// Which disk this is.
+    pub(crate) fn disk(&self) -> DiskId {
+        self.disk
     }
 }
 
@@ -94,9 +110,17 @@ fn has_files(dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-fn body(identity: &NodeIdentity, format: u64) -> String {
+fn draw() -> DiskId {
+    loop {
+        if let Some(disk) = DiskId::new(rand::random()) {
+            return disk;
+        }
+    }
+}
+
+fn body(identity: &NodeIdentity, disk: DiskId, format: u64) -> String {
     let NodeIdentity { cluster, node } = identity;
-    format!("{HEADING}\nformat = {format}\ncluster = {cluster}\nnode = {node}\n")
+    format!("{HEADING}\nformat = {format}\ncluster = {cluster}\nnode = {node}\ndisk = {disk}\n")
 }
 
 fn checksum_line(body: &str) -> String {
@@ -104,8 +128,8 @@ fn checksum_line(body: &str) -> String {
 }
 
 /// Written beside and renamed, so that a crash leaves either nothing or all of it.
-fn write(dir: &Path, path: &Path, identity: &NodeIdentity) -> Result<(), OpenError> {
-    let body = body(identity, DIR_FORMAT);
+fn write(dir: &Path, path: &Path, identity: &NodeIdentity, disk: DiskId) -> Result<(), OpenError> {
+    let body = body(identity, disk, DIR_FORMAT);
     let fresh: PathBuf = dir.join("IDENTITY.new");
     let mut file = File::create(&fresh).map_err(OpenError::io("create", &fresh))?;
     file.write_all(body.as_bytes())
@@ -116,7 +140,8 @@ fn write(dir: &Path, path: &Path, identity: &NodeIdentity) -> Result<(), OpenErr
     sync_dir(dir)
 }
 
-fn check(path: &Path, ours: &NodeIdentity) -> Result<(), OpenError> {
+/// Checks whose the directory is; its disk, when it has a number.
+fn check(path: &Path, ours: &NodeIdentity) -> Result<Option<DiskId>, OpenError> {
     let bad = |problem: String| OpenError::BadIdentity {
         path: path.to_owned(),
         problem,
@@ -153,7 +178,16 @@ fn check(path: &Path, ours: &NodeIdentity) -> Result<(), OpenError> {
     let cluster = field(body_text, "cluster").map_err(bad)?;
     let node = number(body_text, "node").map_err(bad)?;
     same(path, "cluster", cluster, &ours.cluster)?;
-    same(path, "node", &node.to_string(), &ours.node.to_string())
+    same(path, "node", &node.to_string(), &ours.node.to_string())?;
+    let Ok(disk) = field(body_text, "disk") else {
+        return Ok(None);
+    };
+    let number = u128::from_str_radix(disk, 16).ok().and_then(DiskId::new);
+    number.map(Some).ok_or_else(|| {
+        bad(format!(
+            "disk is {disk:?}, a hexadecimal number was expected"
+        ))
+    })
 }
 
 fn same(path: &Path, field: &'static str, found: &str, expected: &str) -> Result<(), OpenError> {
@@ -201,8 +235,21 @@ mod tests {
     #[test]
     fn a_directory_opens_again_for_its_own_node() {
         let dir = TempDir::new().unwrap();
-        drop(claim(dir.path(), &ours()).unwrap());
-        claim(dir.path(), &ours()).unwrap();
+        let first = claim(dir.path(), &ours()).unwrap().disk();
+        let again = claim(dir.path(), &ours()).unwrap().disk();
+        assert_eq!(first, again, "a disk keeps its number");
+        let other = TempDir::new().unwrap();
+        assert_ne!(claim(other.path(), &ours()).unwrap().disk(), first);
+    }
+
+    #[test]
+    fn a_directory_of_a_release_that_did_not_number_disks_gets_a_number() {
+        let dir = TempDir::new().unwrap();
+        let old = format!("{HEADING}\nformat = 1\ncluster = demo\nnode = 3\n");
+        let text = format!("{old}{}", checksum_line(&old));
+        fs::write(dir.path().join("IDENTITY"), text).unwrap();
+        let first = claim(dir.path(), &ours()).unwrap().disk();
+        assert_eq!(claim(dir.path(), &ours()).unwrap().disk(), first);
     }
 
     #[test]
@@ -228,7 +275,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused() {
         let dir = TempDir::new().unwrap();
-        let newer = body(&ours(), DIR_FORMAT + 1);
+        let newer = body(&ours(), draw(), DIR_FORMAT + 1);
         fs::write(
             dir.path().join("IDENTITY"),
             format!("{newer}{}", checksum_line(&newer)),

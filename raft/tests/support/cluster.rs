@@ -12,7 +12,9 @@ use holdfast_inventory::ids::{
 };
 use holdfast_inventory::outcome::Outcome;
 use holdfast_inventory::show::{SaleRules, Seat, SingleSeatRule};
-use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
+use holdfast_raft::directory::{
+    DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow, SurvivalGoal,
+};
 use holdfast_raft::{Host, HostOptions, ShowGroup, SnapshotOptions};
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tokio::net::TcpListener;
@@ -295,6 +297,8 @@ pub(crate) fn harbour_show(slug: &str) -> NewShow {
             single_seat: SingleSeatRule::Off,
             ..SaleRules::default()
         },
+        goal: SurvivalGoal::Region,
+        jurisdictions: Vec::new(),
     }
 }
 

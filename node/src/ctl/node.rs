@@ -1,0 +1,90 @@
+//! `holdfastctl node`: which nodes there are and what they carry.
+//!
+//! Owns: how a node is shown and judged. Must never: decide where a replica goes; that is the directory's leader's.
+
+use clap::Subcommand;
+use holdfast_node_api::v1::{ListNodesReply, ListNodesRequest, NodeInfo, NodeState};
+use serde_json::{Value, json};
+
+use super::answer::{age, table};
+use super::cluster::as_of_json;
+use super::{Answer, Failure, Target};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Every node of the topology and the directory, its state and what it carries
+    List,
+}
+
+pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Failure> {
+    let Command::List = command;
+    let node = target.node()?;
+    let mut cluster = node.client.cluster();
+    let reply = node.ask(cluster.list_nodes(ListNodesRequest {})).await?;
+    Ok(list(&reply))
+}
+
+/// A node that is wanted and cannot be reached is what is not well.
+fn list(reply: &ListNodesReply) -> Answer {
+    let row = |node: &NodeInfo| {
+        [
+            node.node_id.to_string(),
+            node.region.clone(),
+            node.addr.clone(),
+            state(node.state()).to_owned(),
+            if node.reachable { "yes" } else { "NO" }.to_owned(),
+            node.last_heard_ms
+                .map_or_else(|| "never".to_owned(), |ms| format!("{} ago", age(ms))),
+            node.voting.to_string(),
+            node.following.to_string(),
+            node.moving_in.to_string(),
+            node.moving_out.to_string(),
+            node.release.clone(),
+        ]
+    };
+    let rows: Vec<_> = reply.nodes.iter().map(row).collect();
+    let head = [
+        "node",
+        "region",
+        "address",
+        "state",
+        "reachable",
+        "last heard",
+        "voting",
+        "following",
+        "moving in",
+        "moving out",
+        "release",
+    ];
+    let missing = |node: &&NodeInfo| !node.reachable && node.state() != NodeState::Removed;
+    let json = json!({
+        "directory": as_of_json(&reply.as_of.unwrap_or_default()),
+        "nodes": reply.nodes.iter().map(node_json).collect::<Vec<_>>(),
+    });
+    Answer {
+        text: table(head, &rows),
+        json,
+        well: !reply.nodes.iter().any(|node| missing(&node)),
+    }
+}
+
+fn node_json(node: &NodeInfo) -> Value {
+    json!({
+        "node_id": node.node_id, "region": node.region, "zone": node.zone, "addr": node.addr,
+        "state": state(node.state()), "generation": node.generation, "release": node.release,
+        "disk": node.disk, "reachable": node.reachable, "last_heard_ms": node.last_heard_ms,
+        "voting": node.voting, "following": node.following, "moving_in": node.moving_in,
+        "moving_out": node.moving_out,
+    })
+}
+
+/// Name of a state for people and JSON.
+pub(super) const fn state(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Unspecified => "unknown",
+        NodeState::Serving => "serving",
+        NodeState::Draining => "draining",
+        NodeState::Leaving => "leaving",
+        NodeState::Removed => "removed",
+    }
+}

@@ -1,0 +1,77 @@
+//! `holdfastctl region`: which regions there are and what they carry.
+//!
+//! Owns: how a region is shown. Must never: decide where a leader lives; the nodes read what is wanted and do it.
+
+use clap::Subcommand;
+use holdfast_node_api::v1::{ListRegionsReply, ListRegionsRequest, RegionInfo, RegionState};
+use serde_json::{Value, json};
+
+use super::answer::{ids, table};
+use super::cluster::as_of_json;
+use super::{Answer, Failure, Target};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Every region of the topology, its state and what it carries
+    List,
+}
+
+pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Failure> {
+    let Command::List = command;
+    let node = target.node()?;
+    let mut cluster = node.client.cluster();
+    let reply = node
+        .ask(cluster.list_regions(ListRegionsRequest {}))
+        .await?;
+    Ok(list(&reply))
+}
+
+fn list(reply: &ListRegionsReply) -> Answer {
+    let row = |region: &RegionInfo| {
+        [
+            region.region.clone(),
+            region.name.clone(),
+            state(region.state()).to_owned(),
+            if region.voting { "yes" } else { "no" }.to_owned(),
+            ids(&region.nodes),
+            region.home_of.to_string(),
+            region.replicas.to_string(),
+        ]
+    };
+    let rows: Vec<_> = reply.regions.iter().map(row).collect();
+    let head = [
+        "region",
+        "name",
+        "state",
+        "may vote",
+        "nodes",
+        "home of shows",
+        "shows with a replica",
+    ];
+    let json = json!({
+        "directory": as_of_json(&reply.as_of.unwrap_or_default()),
+        "regions": reply.regions.iter().map(region_json).collect::<Vec<_>>(),
+    });
+    Answer {
+        text: table(head, &rows),
+        json,
+        well: true,
+    }
+}
+
+fn region_json(region: &RegionInfo) -> Value {
+    json!({
+        "region": region.region, "name": region.name, "state": state(region.state()),
+        "generation": region.generation, "voting": region.voting, "nodes": region.nodes,
+        "home_of": region.home_of, "replicas": region.replicas,
+    })
+}
+
+/// Name of a state for people and JSON.
+pub(super) const fn state(state: RegionState) -> &'static str {
+    match state {
+        RegionState::Unspecified => "unknown",
+        RegionState::Serving => "serving",
+        RegionState::Evacuated => "evacuated",
+    }
+}
