@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
     "holdfast/v1/inventory.proto",
     "holdfast/v1/admin.proto",
     "holdfast/v1/operator.proto",
+    "holdfast/v1/leaders.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

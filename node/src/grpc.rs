@@ -7,6 +7,7 @@ mod cluster;
 mod convert;
 mod directory;
 mod inventory;
+mod leaders;
 mod operator;
 mod read;
 mod submit_stream;
@@ -14,6 +15,7 @@ mod submit_stream;
 pub use cluster::ClusterService;
 pub use directory::DirectoryService;
 pub use inventory::InventoryService;
+pub use leaders::LeadersService;
 pub use operator::OperatorService;
 
 use holdfast_node_api::codes::STATUS_CODE_KEY;

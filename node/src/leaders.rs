@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod look;
 pub mod moves;
 pub mod steady;
+pub mod survey;
 pub mod wanted;
 
 use std::time::Duration;

@@ -24,6 +24,7 @@ use holdfast_node_api::v1::{
     cluster_server::ClusterServer,
     directory_server::DirectoryServer,
     inventory_server::InventoryServer,
+    leaders_server::LeadersServer,
     operator_server::{Operator, OperatorServer},
 };
 use holdfast_raft::directory::NodeRegistration;
@@ -43,7 +44,7 @@ use crate::{
     config::Config,
     debug::{self, DebugState},
     directory_client::DirectoryDesk,
-    grpc::{ClusterService, DirectoryService, InventoryService, OperatorService},
+    grpc::{ClusterService, DirectoryService, InventoryService, LeadersService, OperatorService},
     leader_scope::{self, WorkerContext},
     leaders::{Leaders, fleet::HostFleet},
     metrics::Metrics,
@@ -298,6 +299,8 @@ fn grpc_router(
         deadline_default,
         stop.clone(),
     );
+    let fleet = HostFleet::new(host.clone(), Arc::clone(topology));
+    let leaders = LeadersService::new(host.clone(), fleet);
     let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -309,7 +312,8 @@ fn grpc_router(
             DirectoryServer::new(directory).max_decoding_message_size(PLAN_MESSAGE_BYTES_MAX),
         )
         .add_service(OperatorServer::new(operator.clone()))
-        .add_service(ClusterServer::new(cluster));
+        .add_service(ClusterServer::new(cluster))
+        .add_service(LeadersServer::new(leaders));
     (router, operator)
 }
 

@@ -11,7 +11,8 @@ use crate::{
     pipe::{PipeOptions, SubmitPipe},
     v1::{
         cluster_client::ClusterClient, directory_client::DirectoryClient,
-        inventory_client::InventoryClient, operator_client::OperatorClient,
+        inventory_client::InventoryClient, leaders_client::LeadersClient,
+        operator_client::OperatorClient,
     },
 };
 
@@ -128,6 +129,12 @@ impl NodeClient {
     #[must_use]
     pub fn cluster(&self) -> ClusterClient<Channel> {
         ClusterClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Who leads what.
+    #[must_use]
+    pub fn leaders(&self) -> LeadersClient<Channel> {
+        LeadersClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// What an operator asks.

@@ -115,7 +115,13 @@ impl Conditions {
     #[must_use]
     pub fn is_evacuated(&self, node: NodeId) -> bool {
         self.region(node)
-            .is_some_and(|region| self.evacuated.contains(region))
+            .is_some_and(|region| self.is_evacuated_region(region))
+    }
+
+    /// Whether the region gives its leaderships away.
+    #[must_use]
+    pub fn is_evacuated_region(&self, region: &RegionId) -> bool {
+        self.evacuated.contains(region)
     }
 
     /// Whether an operator lets `node` lead.

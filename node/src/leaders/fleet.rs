@@ -2,22 +2,25 @@
 //!
 //! Owns: the view of this node's groups that decisions are made from. Must never: decide.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_inventory::ids::ShowId;
-use holdfast_raft::{Host, TransferError};
+use holdfast_raft::{
+    Host, TransferError,
+    directory::{NodeState, RegionState, ShowRecord},
+};
 use holdfast_region_config::{GroupId, NodeId, RegionId, Topology, place_directory};
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Reach};
 
 /// How often the peers are looked at, which do not say when they change.
 const LOOK_AT_PEERS: Duration = Duration::from_secs(1);
 /// A target that does not lead by then is taken not to have been ready.
 const MOVE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A group that this node leads.
+/// What a group's record says about its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedGroup {
+pub struct GroupFacts {
     /// Which.
     pub group: GroupId,
     /// Who may lead it.
@@ -45,7 +48,7 @@ pub trait Fleet: Clone + Send + Sync + 'static {
     fn mark(&self, conditions: &mut Conditions);
 
     /// Every group that this node leads.
-    fn led(&self) -> Vec<LedGroup>;
+    fn led(&self) -> Vec<GroupFacts>;
 
     /// Holds of `group` since this was last asked, by the gateway's region.
     fn take_holds(&self, group: GroupId) -> Vec<(RegionId, u64)>;
@@ -83,6 +86,86 @@ impl HostFleet {
     }
 }
 
+impl HostFleet {
+    /// Every group whose leader is known here.
+    fn leaders(&self) -> BTreeMap<GroupId, NodeId> {
+        let shows = self.host.show_groups().into_iter();
+        let shows = shows.map(|group| (group.group_id(), *group.leadership().borrow()));
+        let directory = *self.host.directory().leadership().borrow();
+        let all = shows.chain([(GroupId::DIRECTORY, directory)]);
+        // A leader that has not applied its own term's first entry yet cannot hand over.
+        let own = self.host.node();
+        all.filter(|(_, now)| now.leads || now.leader != Some(own))
+            .filter_map(|(group, now)| Some((group, now.leader?)))
+            .collect()
+    }
+
+    /// What the directory says of these groups; those that it does not know are left out.
+    fn facts(&self, groups: impl Iterator<Item = GroupId>) -> Vec<GroupFacts> {
+        let (facts, _) = self.host.directory().read(|directory| {
+            let facts = groups.filter_map(|group| {
+                if group.is_directory() {
+                    return Some(self.directory_facts());
+                }
+                let show = directory.shows().get(&ShowId(group.get()))?;
+                Some(facts_of(show, directory.follows_buyers(show.show_id)))
+            });
+            facts.collect()
+        });
+        facts
+    }
+
+    fn directory_facts(&self) -> GroupFacts {
+        GroupFacts {
+            group: GroupId::DIRECTORY,
+            voters: self.directory.to_vec(),
+            preference: self.directory.to_vec(),
+            pin: None,
+            follows_buyers: false,
+        }
+    }
+
+    /// Every group of the cluster with its leader, as far as is known here.
+    #[must_use]
+    pub fn all(&self) -> Vec<(GroupFacts, Option<NodeId>)> {
+        let leaders = self.leaders();
+        let leader = |group| leaders.get(&group).copied();
+        let (shows, _) = self.host.directory().read(|directory| {
+            let shows = directory.shows().values();
+            let facts = shows.map(|show| facts_of(show, directory.follows_buyers(show.show_id)));
+            facts.collect::<Vec<_>>()
+        });
+        let all = std::iter::once(self.directory_facts()).chain(shows);
+        all.map(|facts| (leader(facts.group), facts))
+            .map(|(leader, facts)| (facts, leader))
+            .collect()
+    }
+
+    /// Every node as it is seen now; whoever is heard is taken to be steady.
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::new(&self.topology, |node| {
+            if self.is_heard(node) {
+                Reach::Steady
+            } else {
+                Reach::Silent
+            }
+        });
+        self.mark(&mut conditions);
+        conditions
+    }
+}
+
+fn facts_of(show: &ShowRecord, follows_buyers: bool) -> GroupFacts {
+    GroupFacts {
+        group: show.group_id,
+        voters: show.voters.clone(),
+        preference: show.leader_preference.clone(),
+        pin: show.leader_pin,
+        follows_buyers,
+    }
+}
+
 impl Fleet for HostFleet {
     fn node(&self) -> NodeId {
         self.host.node()
@@ -98,38 +181,27 @@ impl Fleet for HostFleet {
     }
 
     fn mark(&self, conditions: &mut Conditions) {
-        for group in self.host.show_groups() {
-            if let Some(leader) = group.leadership().borrow().leader {
-                conditions.leads(leader);
+        self.host.directory().read(|directory| {
+            for (node, record) in directory.nodes() {
+                if record.state != NodeState::Serving {
+                    conditions.drain(*node);
+                }
             }
+            for (region, record) in directory.regions() {
+                if record.state == RegionState::Evacuated {
+                    conditions.evacuate(region.clone());
+                }
+            }
+        });
+        for leader in self.leaders().into_values() {
+            conditions.leads(leader);
         }
     }
 
-    fn led(&self) -> Vec<LedGroup> {
-        let leads = |group: &holdfast_raft::ShowGroup| group.leadership().borrow().leads;
-        let led = self.host.show_groups().into_iter().filter(leads);
-        let shows: Vec<ShowId> = led.map(|group| group.show_id()).collect();
-        let (mut groups, _) = self.host.directory().read(|directory| {
-            let records = shows.iter().filter_map(|show| directory.shows().get(show));
-            let facts = records.map(|record| LedGroup {
-                group: record.group_id,
-                voters: record.voters.clone(),
-                preference: record.leader_preference.clone(),
-                pin: None,
-                follows_buyers: false,
-            });
-            facts.collect::<Vec<_>>()
-        });
-        if self.host.directory().leadership().borrow().leads {
-            groups.push(LedGroup {
-                group: GroupId::DIRECTORY,
-                voters: self.directory.to_vec(),
-                preference: self.directory.to_vec(),
-                pin: None,
-                follows_buyers: false,
-            });
-        }
-        groups
+    fn led(&self) -> Vec<GroupFacts> {
+        let mut led = self.leaders();
+        led.retain(|_, leader| *leader == self.node());
+        self.facts(led.into_keys())
     }
 
     fn take_holds(&self, _: GroupId) -> Vec<(RegionId, u64)> {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     conditions::Conditions,
     demand::{Demand, Seat},
-    fleet::{Fleet, LedGroup},
+    fleet::{Fleet, GroupFacts},
     moves::Wish,
     steady::Steadiness,
     wanted::{Buyers, Reason, Subject, Verdict, relief, wanted_leader},
@@ -87,7 +87,12 @@ impl Lookout {
     }
 
     /// Where the group's buyers are better served, when it follows them and that is certain.
-    fn buyers<F: Fleet>(&mut self, now: Instant, fleet: &F, group: &LedGroup) -> Option<RegionId> {
+    fn buyers<F: Fleet>(
+        &mut self,
+        now: Instant,
+        fleet: &F,
+        group: &GroupFacts,
+    ) -> Option<RegionId> {
         if !group.follows_buyers {
             return None;
         }
@@ -99,7 +104,7 @@ impl Lookout {
     }
 }
 
-fn subject<'a>(group: &'a LedGroup, near: Option<&'a RegionId>, leader: NodeId) -> Subject<'a> {
+fn subject<'a>(group: &'a GroupFacts, near: Option<&'a RegionId>, leader: NodeId) -> Subject<'a> {
     let buyers = match near {
         Some(region) => Buyers::Near(region),
         None if group.follows_buyers => Buyers::Here,
@@ -134,7 +139,7 @@ fn seats(topology: &Topology, voters: &[NodeId]) -> Vec<Seat> {
 }
 
 /// With everything where it is preferred: takes from this node what crowds it.
-fn relieve(led: &[LedGroup], node: NodeId, conditions: &mut Conditions) -> Vec<Wish> {
+fn relieve(led: &[GroupFacts], node: NodeId, conditions: &mut Conditions) -> Vec<Wish> {
     let mut wishes = Vec::new();
     for group in led {
         let buyers = if group.follows_buyers {

@@ -10,7 +10,7 @@ use holdfast_region_config::{GroupId, NodeId, RegionId, Topology};
 
 use super::{
     conditions::Conditions,
-    fleet::LedGroup,
+    fleet::GroupFacts,
     moves::{GENTLE_FIRST, URGENT_MAX},
     *,
 };
@@ -142,7 +142,7 @@ impl Fleet for Played {
             .for_each(|node| conditions.leads(*node));
     }
 
-    fn led(&self) -> Vec<LedGroup> {
+    fn led(&self) -> Vec<GroupFacts> {
         let state = self.world.state();
         if state.down.contains(&self.node) {
             return Vec::new();
@@ -151,7 +151,7 @@ impl Fleet for Played {
             .leaders
             .iter()
             .filter(|(_, leader)| **leader == self.node);
-        own.map(|(group, _)| LedGroup {
+        own.map(|(group, _)| GroupFacts {
             group: *group,
             voters: preference(*group),
             preference: preference(*group),
