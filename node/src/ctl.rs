@@ -7,6 +7,7 @@ mod answer;
 mod cluster;
 mod connect;
 mod failure;
+mod leaders;
 mod node;
 mod plan;
 mod region;
@@ -29,13 +30,17 @@ Examples:
   export HOLDFAST_NODE_ADDR=127.0.0.1:7101
   holdfastctl show list
   holdfastctl show status s7
+  holdfastctl leaders status
+  holdfastctl region evacuate westeurope --dry-run
+  holdfastctl show move-leader s7 --to n2
   holdfastctl plan import hall.json --slug town-hall
   holdfastctl show create friday.toml
   holdfastctl --json cluster status
 
 Exit codes:
   0  done, and what was asked about is well
-  1  answered, but not well: a plan with problems, a node that cannot be reached, a group without a leader
+  1  answered, but not well: a plan with problems, a node that cannot be reached, a group without a leader,
+     a change after which not every leadership has moved
   2  the command line is wrong
   3  the node could not be reached or did not answer in time; nothing is known
   4  the node refused or failed; its reason is shown
@@ -59,13 +64,16 @@ enum Command {
     /// The cluster as one node sees it
     #[command(subcommand)]
     Cluster(cluster::Command),
-    /// Nodes: what is wanted of them and what they carry
+    /// Nodes: what they carry; drain one, undrain it
     #[command(subcommand)]
     Node(node::Command),
-    /// Regions: what is wanted of them and what they carry
+    /// Regions: what they carry; evacuate one, restore it
     #[command(subcommand)]
     Region(region::Command),
-    /// Shows: list them, look at one, create one
+    /// Leaders: who leads what, and what is not at home
+    #[command(subcommand)]
+    Leaders(leaders::Command),
+    /// Shows: list them, look at one, create one, move its leader
     #[command(subcommand)]
     Show(show::Command),
     /// Seating plans: check a file, import it
@@ -117,6 +125,7 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Cluster(command) => cluster::run(&command, &args.target).await,
         Command::Node(command) => node::run(&command, &args.target).await,
         Command::Region(command) => region::run(&command, &args.target).await,
+        Command::Leaders(command) => leaders::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
     }

@@ -1,27 +1,54 @@
-//! `holdfastctl node`: which nodes there are and what they carry.
+//! `holdfastctl node`: which nodes there are, what they carry, and whether they lead.
 //!
 //! Owns: how a node is shown and judged. Must never: decide where a replica goes; that is the directory's leader's.
 
 use clap::Subcommand;
 use holdfast_node_api::v1::{ListNodesReply, ListNodesRequest, NodeInfo, NodeState};
+use holdfast_region_config::NodeId;
 use serde_json::{Value, json};
 
 use super::answer::{age, table};
 use super::cluster::as_of_json;
+use super::leaders::change::{Change, Wish};
 use super::{Answer, Failure, Target};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Every node of the topology and the directory, its state and what it carries
     List,
+    /// Move every leader off a node and keep them off until it is undrained; no request fails
+    Drain {
+        /// The node, such as n2
+        node: NodeId,
+        #[command(flatten)]
+        how: Change,
+    },
+    /// Let a drained node lead again; it gets its share back
+    Undrain {
+        /// The node, such as n2
+        node: NodeId,
+        #[command(flatten)]
+        how: Change,
+    },
 }
 
 pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Failure> {
-    let Command::List = command;
-    let node = target.node()?;
-    let mut cluster = node.client.cluster();
-    let reply = node.ask(cluster.list_nodes(ListNodesRequest {})).await?;
-    Ok(list(&reply))
+    let asked = target.node()?;
+    match command {
+        Command::List => {
+            let mut cluster = asked.client.cluster();
+            let reply = asked.ask(cluster.list_nodes(ListNodesRequest {})).await?;
+            Ok(list(&reply))
+        }
+        Command::Drain { node, how } => {
+            how.run(&asked, &Wish::Node(*node, NodeState::Draining))
+                .await
+        }
+        Command::Undrain { node, how } => {
+            how.run(&asked, &Wish::Node(*node, NodeState::Serving))
+                .await
+        }
+    }
 }
 
 /// A node that is wanted and cannot be reached is what is not well.

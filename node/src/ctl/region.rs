@@ -1,29 +1,56 @@
-//! `holdfastctl region`: which regions there are and what they carry.
+//! `holdfastctl region`: which regions there are, what they carry, and whether leaders live there.
 //!
 //! Owns: how a region is shown. Must never: decide where a leader lives; the nodes read what is wanted and do it.
 
 use clap::Subcommand;
 use holdfast_node_api::v1::{ListRegionsReply, ListRegionsRequest, RegionInfo, RegionState};
+use holdfast_region_config::RegionId;
 use serde_json::{Value, json};
 
 use super::answer::{ids, table};
 use super::cluster::as_of_json;
+use super::leaders::change::{Change, Wish};
 use super::{Answer, Failure, Target};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Every region of the topology, its state and what it carries
     List,
+    /// Move every leader out of a region and keep them out until it is restored; no request fails
+    Evacuate {
+        /// The region, such as westeurope
+        region: RegionId,
+        #[command(flatten)]
+        how: Change,
+    },
+    /// Let leaders live in a region again; those at home there return
+    Restore {
+        /// The region, such as westeurope
+        region: RegionId,
+        #[command(flatten)]
+        how: Change,
+    },
 }
 
 pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Failure> {
-    let Command::List = command;
     let node = target.node()?;
-    let mut cluster = node.client.cluster();
-    let reply = node
-        .ask(cluster.list_regions(ListRegionsRequest {}))
-        .await?;
-    Ok(list(&reply))
+    match command {
+        Command::List => {
+            let mut cluster = node.client.cluster();
+            let reply = node
+                .ask(cluster.list_regions(ListRegionsRequest {}))
+                .await?;
+            Ok(list(&reply))
+        }
+        Command::Evacuate { region, how } => {
+            how.run(&node, &Wish::Region(region.clone(), RegionState::Evacuated))
+                .await
+        }
+        Command::Restore { region, how } => {
+            how.run(&node, &Wish::Region(region.clone(), RegionState::Serving))
+                .await
+        }
+    }
 }
 
 fn list(reply: &ListRegionsReply) -> Answer {

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::answer::{age, ids, table};
 use super::cluster::{as_of_json, group_json};
 use super::connect::Node;
+use super::leaders::change::{Change, Place, Wish};
+use super::leaders::{Follow, follow_buyers};
 use super::show_file::{EventChoice, ShowFile};
 use super::{Answer, Failure, Target};
 
@@ -25,6 +27,28 @@ pub(super) enum Command {
     Status {
         /// The show, such as s7
         show: ShowRef,
+    },
+    /// Keep a show's leader at a node or in a region until further notice; no request fails
+    #[command(group = clap::ArgGroup::new("where").required(true))]
+    MoveLeader {
+        /// The show, such as s7
+        show: ShowRef,
+        /// A node such as n2, or a region such as westeurope
+        #[arg(long, value_name = "NODE|REGION", group = "where")]
+        to: Option<Place>,
+        /// Give the leader back to the show's own preference
+        #[arg(long, group = "where")]
+        clear: bool,
+        #[command(flatten)]
+        how: Change,
+    },
+    /// Whether a show's leader goes where its buyers are
+    FollowBuyers {
+        /// The show, such as s7
+        show: ShowRef,
+        /// on, off, or as the whole cluster does
+        #[arg(value_enum)]
+        follow: Follow,
     },
     /// Create a show from a TOML file; the same file creates it once
     #[command(after_help = super::show_file::HELP)]
@@ -45,6 +69,16 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
             };
             let mut operator = node.client.operator();
             Ok(status(&node.ask(operator.show_status(request)).await?))
+        }
+        Command::MoveLeader { show, to, how, .. } => {
+            let wish = match to {
+                Some(place) => Wish::Pin(*show, place.clone()),
+                None => Wish::Unpin(*show),
+            };
+            how.run(&target.node()?, &wish).await
+        }
+        Command::FollowBuyers { show, follow } => {
+            follow_buyers(&target.node()?, Some(*show), *follow).await
         }
         Command::Create { file } => {
             let wanted = ShowFile::read(file)?;

@@ -77,11 +77,16 @@ impl LeadersService {
             }
         });
         let regions = regions.collect();
+        let mut away_by_why = std::collections::HashMap::new();
+        for away in &seen.away {
+            *away_by_why.entry(away.why.as_str().to_owned()).or_default() += 1;
+        }
         v1::LeadersStatusReply {
             groups: seen.groups,
             leaderless: seen.leaderless,
             regions,
             nodes,
+            away_by_why,
             away_total: seen.away.len() as u64,
             moves_total: seen.moves.len() as u64,
             stuck_total: seen.stuck.len() as u64,
