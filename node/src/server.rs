@@ -8,6 +8,7 @@
 //! Listeners come first, so that a taken port is found before anything touches the disk. On the way down gRPC stays up
 //! while leaderships are handed over: peers need it to take them. Owns: that order. Must never: leave a task behind.
 
+mod announce;
 mod listeners;
 
 use std::{
@@ -19,20 +20,17 @@ use std::{
     time::Duration,
 };
 
+use announce::announce;
 use holdfast_node_api::v1::{
-    AnnounceNodeRequest,
-    cluster_server::ClusterServer,
-    directory_server::DirectoryServer,
-    inventory_server::InventoryServer,
-    leaders_server::LeadersServer,
-    operator_server::{Operator, OperatorServer},
+    cluster_server::ClusterServer, directory_server::DirectoryServer,
+    inventory_server::InventoryServer, leaders_server::LeadersServer,
+    operator_server::OperatorServer,
 };
-use holdfast_raft::directory::NodeRegistration;
 use holdfast_raft::{
     CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, STREAM_WINDOW_BYTES, SnapshotOptions,
     StartError, SystemClock,
 };
-use holdfast_region_config::{Node, Topology, TopologyError};
+use holdfast_region_config::{Topology, TopologyError};
 pub use listeners::Listeners;
 use listeners::{serve_grpc, serve_http};
 use thiserror::Error;
@@ -41,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
 use crate::{
-    config::Config,
+    config::{Config, Limits},
     debug::{self, DebugState},
     directory_client::DirectoryDesk,
     grpc::{ClusterService, DirectoryService, InventoryService, LeadersService, OperatorService},
@@ -63,7 +61,7 @@ const COMMAND_BYTES_MAX: usize = 256 * 1024;
 const PLAN_MESSAGE_BYTES_MAX: usize = plan::PLAN_BYTES_MAX + 64 * 1024;
 /// A silent connection is pinged this often, and closed when a ping is not answered for as long.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// Between two looks at the disk's health, and two tries to announce this node.
+/// Between two looks at the disk's health.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What differs between a node in service and one in a test.
@@ -161,6 +159,11 @@ impl Server {
                 stop: CancellationToken::new(),
             },
         );
+        // The topology was checked to name this node.
+        let placed = topology.node(config.node_id).cloned();
+        let placed = placed.ok_or(StartError::UnknownNode {
+            node: config.node_id,
+        })?;
         let draining = Arc::new(AtomicBool::new(false));
         let stop_listeners = CancellationToken::new();
         let debug = debug::router(DebugState {
@@ -182,32 +185,13 @@ impl Server {
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
         ];
         let stop_workers = CancellationToken::new();
-        let placed = topology.node(config.node_id).cloned();
-        let placed = placed.ok_or(StartError::UnknownNode {
-            node: config.node_id,
-        })?;
         let fleet = HostFleet::new(host.clone(), topology);
-        let moving = Leaders::new().run(fleet, metrics.clone(), stop_workers.clone());
-        let context = WorkerContext {
-            host: host.clone(),
-            proposers: proposers.clone(),
-            clock: around.clock,
-            payments: around.payments,
-            payment_timeout: millis(limits.payment_timeout_ms),
-            notices: around
-                .notices
-                .unwrap_or_else(|| Arc::new(CountingSink::new(metrics.clone()))),
-            metrics,
-        };
+        let context = worker_context(&host, &proposers, around, &limits, &metrics);
+        let stop = || stop_workers.clone();
         let workers = vec![
-            tokio::spawn(leader_scope::run(context, stop_workers.clone())),
-            tokio::spawn(moving),
-            tokio::spawn(announce(
-                host.clone(),
-                placed,
-                operator,
-                stop_workers.clone(),
-            )),
+            tokio::spawn(leader_scope::run(context, stop())),
+            tokio::spawn(Leaders::new().run(fleet, metrics, stop())),
+            tokio::spawn(announce(host.clone(), placed, operator, stop())),
         ];
         Ok(Self {
             grpc_addr,
@@ -269,6 +253,25 @@ fn known_topology(config: &Config) -> Result<Arc<Topology>, ServerError> {
     Ok(Arc::new(topology))
 }
 
+fn worker_context(
+    host: &Host,
+    proposers: &Proposers,
+    around: Surroundings,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> WorkerContext {
+    let counting = || Arc::new(CountingSink::new(metrics.clone())) as Arc<dyn NoticeSink>;
+    WorkerContext {
+        host: host.clone(),
+        proposers: proposers.clone(),
+        clock: around.clock,
+        payments: around.payments,
+        payment_timeout: millis(limits.payment_timeout_ms),
+        notices: around.notices.unwrap_or_else(counting),
+        metrics: metrics.clone(),
+    }
+}
+
 fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
     HostOptions {
         node: config.node_id,
@@ -320,46 +323,5 @@ fn grpc_router(
 async fn join(what: &str, task: JoinHandle<()>) {
     if let Err(error) = task.await {
         tracing::error!(what, %error, "task ended badly");
-    }
-}
-
-/// Has this node written down in the directory, once it can be.
-async fn announce(host: Host, placed: Node, operator: OperatorService, stop: CancellationToken) {
-    let node = host.node();
-    let registered = NodeRegistration {
-        region: placed.region.clone(),
-        zone: None,
-        addr: placed.addr.clone(),
-        disk: Some(host.disk_id()),
-        release: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let request = AnnounceNodeRequest {
-        node_id: node.get(),
-        region: registered.region.to_string(),
-        version: registered.release.clone(),
-        zone: registered.zone.clone().unwrap_or_default(),
-        addr: registered.addr.clone(),
-        disk: host.disk_id().to_string(),
-    };
-    loop {
-        let (known, _) = host.directory().read(|directory| {
-            let record = directory.nodes().get(&node);
-            record.is_some_and(|record| record.registered == registered)
-        });
-        if known {
-            return;
-        }
-        let announced = operator.announce_node(tonic::Request::new(request.clone()));
-        tokio::select! {
-            () = stop.cancelled() => return,
-            answer = announced => match answer {
-                Ok(_) => return,
-                Err(error) => tracing::debug!(%error, "node not announced yet"),
-            },
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_INTERVAL) => {}
-        }
     }
 }
