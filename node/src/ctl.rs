@@ -9,6 +9,7 @@ mod connect;
 mod failure;
 mod leaders;
 mod node;
+mod placement;
 mod plan;
 mod region;
 mod show;
@@ -34,6 +35,7 @@ Examples:
   holdfastctl region evacuate westeurope --dry-run
   holdfastctl show move-leader s7 --to n2
   holdfastctl plan import hall.json --slug town-hall
+  holdfastctl placement explain --preset eight-regions --home westeurope --jurisdiction EU
   holdfastctl show create friday.toml
   holdfastctl --json cluster status
 
@@ -79,6 +81,9 @@ enum Command {
     /// Seating plans: check a file, import it
     #[command(subcommand)]
     Plan(plan::Command),
+    /// Placement: where a show's replicas go, and why
+    #[command(subcommand)]
+    Placement(placement::Command),
 }
 
 /// The whole program: reads the arguments, does what they say, prints, and says how it went.
@@ -128,6 +133,7 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Leaders(command) => leaders::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
+        Command::Placement(command) => placement::run(&command),
     }
 }
 

@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod change;
 pub mod ids;
 pub mod labels;
 pub mod placement;
@@ -29,6 +30,7 @@ pub mod timing;
 pub mod topology;
 pub mod validate;
 
+pub use change::TopologyChange;
 pub use ids::{GroupId, IdError, NodeId, RegionId};
 pub use labels::{Jurisdiction, LabelError, ZoneId};
 pub use placement::{

@@ -202,8 +202,8 @@ impl Candidate {
 pub struct Explanation {
     /// What was asked.
     pub request: PlacementRequest,
-    /// Every neighbourhood led from home: the chosen one, the beaten ones from better to worse, the refused ones by floor.
-    /// Empty when the home itself is at fault.
+    /// Every neighbourhood led from home (or from elsewhere, while nothing at home can be used): the chosen one, the beaten
+    /// ones from better to worse, the refused ones by floor. Empty when the home itself is at fault.
     pub candidates: Vec<Candidate>,
     /// The answer.
     pub outcome: Result<Placement, PlacementError>,
@@ -247,19 +247,19 @@ fn considered(terrain: &Terrain<'_>) -> Vec<Candidate> {
         .iter()
         .map(|one| candidate(terrain, &one.neighbourhood, one.floors, verdict_on(one)))
         .collect();
-    let mut refused: Vec<Candidate> = refused(terrain);
+    // Those that would have been led from the same place; without a winner, from home.
+    let lead = fitting
+        .first()
+        .map_or(terrain.home, |winner| winner.neighbourhood.lead());
+    let mut refused: Vec<Candidate> = refused(terrain, lead);
     refused.sort_by_key(|one| (one.commit_floor, one.floor_after_loss));
     candidates.append(&mut refused);
     candidates
 }
 
-fn refused(terrain: &Terrain<'_>) -> Vec<Candidate> {
-    let mut leads = terrain.leads();
-    if leads.is_empty() {
-        leads.push(terrain.home);
-    }
+fn refused(terrain: &Terrain<'_>, lead: usize) -> Vec<Candidate> {
     let everywhere: Vec<usize> = (0..terrain.sites.len()).collect();
-    neighbourhood::all(terrain, &leads, &everywhere)
+    neighbourhood::all(terrain, &[lead], &everywhere)
         .into_iter()
         .filter_map(|one| {
             let reasons = one.refusals(terrain);
