@@ -22,9 +22,17 @@ pub enum ProposeError {
         /// The group.
         group: GroupId,
     },
+    /// The replica was just put away because nobody used it; nothing was appended. Open it again.
+    #[error("the replica of {group} was just put away")]
+    PutAway {
+        /// The group.
+        group: GroupId,
+    },
     /// The entry is larger than an entry may be; nothing was appended.
-    #[error("entry of {bytes} bytes is larger than {bytes_max}")]
+    #[error("entry of {bytes} bytes for {group} is larger than {bytes_max}")]
     TooLarge {
+        /// The group.
+        group: GroupId,
         /// Its size.
         bytes: usize,
         /// The limit.
@@ -64,7 +72,10 @@ impl ProposeError {
     pub const fn leader(&self) -> Option<NodeId> {
         match self {
             Self::NotLeader { leader, .. } | Self::Unknown { leader, .. } => *leader,
-            Self::NoQuorum { .. } | Self::TooLarge { .. } | Self::Stopped { .. } => None,
+            Self::NoQuorum { .. }
+            | Self::PutAway { .. }
+            | Self::TooLarge { .. }
+            | Self::Stopped { .. } => None,
         }
     }
 }
@@ -129,6 +140,75 @@ pub enum TransferError {
         /// The group.
         group: GroupId,
     },
+}
+
+impl TransferError {
+    /// Whether waiting a moment may help: the target may catch up.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::NotReady { .. })
+    }
+}
+
+/// Why a leadership was not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// Another node leads; ask that one.
+    #[error("not the leader of {group}")]
+    NotLeader {
+        /// The group.
+        group: GroupId,
+        /// Who leads, as far as this node knows.
+        leader: Option<NodeId>,
+    },
+    /// The leader cannot reach a quorum.
+    #[error("{group} has no quorum now")]
+    NoQuorum {
+        /// The group.
+        group: GroupId,
+    },
+    /// The replica is being opened, put away or stopped; try again.
+    #[error("{group} is being opened or closed here")]
+    Busy {
+        /// The group.
+        group: GroupId,
+    },
+    /// The target cannot take it.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The replica could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The target was asked and somebody else leads now, or nobody yet.
+    #[error("{target} has not taken {group} in time")]
+    NotTaken {
+        /// The group.
+        group: GroupId,
+        /// The target.
+        target: NodeId,
+    },
+}
+
+/// Why a replica cannot be opened here now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The directory gives this node no replica of the group, as far as this node knows.
+    #[error("this node has no replica of {group}")]
+    NotHere {
+        /// The group.
+        group: GroupId,
+    },
+    /// Its files or the memory for it could not be had; worth another try later.
+    #[error("{group} cannot be opened: {reason}")]
+    Failed {
+        /// The group.
+        group: GroupId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The node is stopping.
+    #[error("this node is stopping")]
+    Stopping,
 }
 
 /// Why a node's groups cannot be started.

@@ -1,21 +1,33 @@
-//! All links of this node, and the tasks that keep them up.
+//! What joins this node to the others: links, the tasks that keep them up, and what is known through them.
 //!
-//! Owns: who can be reached and how far away they are. Must never: know what the frames mean.
+//! Owns: who can be reached, who is alive, who leads what. Must never: know what groups say to each other.
+//!
+//! [`liveness`] has the rules, [`claims`] who leads what, [`board`] the one copy of both, [`announce`] tells the others.
+
+pub(crate) mod announce;
+pub(crate) mod board;
+pub(crate) mod claims;
+pub(crate) mod liveness;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StartError;
+use crate::fabric::announce::Announcer;
+use crate::fabric::board::Board;
 use crate::transport::client::{Dialler, reachable};
 use crate::transport::dial::{BadAddress, Dial};
 use crate::transport::link::Link;
 use crate::transport::network::{PeerRoute, Routes};
+
+/// How often silence is looked for: a quarter of a ping interval.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 
 /// One other node as this one sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +42,10 @@ pub struct PeerStatus {
     pub last_heard_ms: Option<u64>,
     /// Connected and heard lately.
     pub reachable: bool,
+    /// Its pings are answered; a node that is not is taken over.
+    pub alive: bool,
+    /// Silence after which it would not be `alive`, ms; grows with the irregularity of its answers.
+    pub patience_ms: u64,
 }
 
 struct Peer {
@@ -40,13 +56,17 @@ struct Peer {
 
 pub(crate) struct Fabric {
     cluster: String,
-    peers: BTreeMap<NodeId, Peer>,
+    pub(crate) board: Arc<Board>,
+    announcer: Announcer,
+    /// Guards the map; held for a lookup, never across an await.
+    peers: RwLock<BTreeMap<NodeId, Peer>>,
 }
 
 impl Fabric {
     /// Starts dialling every other node of the topology; the tasks end with `stop`.
     pub(crate) fn start(
         topology: &Topology,
+        board: Board,
         node: NodeId,
         dial: &dyn Dial,
         stop: &CancellationToken,
@@ -55,9 +75,14 @@ impl Fabric {
         let here = topology
             .region_of(node)
             .ok_or(StartError::UnknownNode { node })?;
+        let board = Arc::new(board);
         let mut peers = BTreeMap::new();
+        let announcer = Announcer::default();
         for other in topology.nodes.iter().filter(|other| other.id != node) {
-            let link = Link::new(other.id, topology.rtt.between(here, &other.region));
+            board.watch_node(other.id);
+            announcer.watch_peer(other.id);
+            let rtt = topology.rtt.between(here, &other.region);
+            let link = Link::new(other.id, rtt, Arc::clone(&board) as _);
             let dialler = Dialler {
                 cluster: topology.cluster.clone(),
                 from: node,
@@ -76,44 +101,88 @@ impl Fabric {
             };
             peers.insert(other.id, peer);
         }
-        Ok(Arc::new(Self {
+        let fabric = Arc::new(Self {
             cluster: topology.cluster.clone(),
-            peers,
-        }))
+            board,
+            announcer,
+            peers: RwLock::new(peers),
+        });
+        tasks.spawn(Arc::clone(&fabric).announce(stop.clone()));
+        tasks.spawn(Arc::clone(&fabric).look_for_silence(stop.clone()));
+        Ok(fabric)
+    }
+
+    fn read<R>(&self, f: impl FnOnce(&BTreeMap<NodeId, Peer>) -> R) -> R {
+        f(&self.peers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All links, by peer.
+    pub(crate) fn links(&self) -> Vec<(NodeId, Arc<Link>)> {
+        self.read(|peers| {
+            let links = peers.iter();
+            links
+                .map(|(node, peer)| (*node, Arc::clone(&peer.route.link)))
+                .collect()
+        })
+    }
+
+    /// The link to one peer.
+    pub(crate) fn link(&self, node: NodeId) -> Option<Arc<Link>> {
+        self.read(|peers| peers.get(&node).map(|peer| Arc::clone(&peer.route.link)))
     }
 
     pub(crate) fn rtt_to(&self, node: NodeId) -> Duration {
-        self.peers
-            .get(&node)
-            .map_or(Duration::ZERO, |peer| peer.route.link.rtt())
+        self.link(node).map_or(Duration::ZERO, |link| link.rtt())
     }
 
     pub(crate) fn is_reachable(&self, node: NodeId) -> bool {
-        self.peers
-            .get(&node)
-            .is_some_and(|peer| reachable(&peer.route.link))
+        self.link(node).is_some_and(|link| reachable(&link)) && self.board.is_heard(node)
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {
-        let since = |at: Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.peers
-            .iter()
-            .map(|(node, peer)| PeerStatus {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.read(|peers| {
+            let status = peers.iter().map(|(node, peer)| PeerStatus {
                 node: *node,
                 region: peer.region.clone(),
                 addr: peer.addr.clone(),
-                last_heard_ms: peer.route.link.last_heard().map(since),
+                last_heard_ms: peer.route.link.last_heard().map(|at| ms(at.elapsed())),
                 reachable: reachable(&peer.route.link),
-            })
-            .collect()
+                alive: self.board.is_heard(*node),
+                patience_ms: ms(self.board.silence(*node).1),
+            });
+            status.collect()
+        })
+    }
+
+    /// Notes who has fallen silent until `stop`; tells the others at once, because it takes a majority to act.
+    async fn look_for_silence(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let late = Instant::now().saturating_duration_since(due);
+            due = Instant::now() + LOOK_INTERVAL;
+            if self.board.look(late) {
+                for (_, link) in self.links() {
+                    link.ping();
+                }
+            }
+            if self.links().iter().any(|(_, link)| link.take_news()) {
+                self.announcer.wake();
+            }
+        }
     }
 }
 
 impl Routes for Fabric {
     fn route(&self, node: u64) -> Option<PeerRoute> {
-        self.peers
-            .get(&NodeId::new(node))
-            .map(|peer| peer.route.clone())
+        self.read(|peers| peers.get(&NodeId::new(node)).map(|peer| peer.route.clone()))
     }
 
     fn cluster(&self) -> &str {

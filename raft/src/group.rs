@@ -3,7 +3,13 @@
 //! Owns: proposing, reading with an age, leadership as a watch, handing leadership over. Must never: show an openraft type, or
 //! say that this replica leads before it has applied an entry of its own term (its state could miss what is committed).
 
+pub(crate) mod gate;
+mod leadership;
+mod sleep;
+mod vote;
+
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +22,11 @@ use openraft::errors::{
 use openraft::raft::ReadPolicy;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use self::gate::{Gate, Inhabitant};
+pub(crate) use self::leadership::{Publisher, publish_leadership};
+pub(crate) use self::vote::Standing;
 use crate::applied::Applied;
 use crate::contact::Contact;
 use crate::error::{ProposeError, ReadError, TransferError};
@@ -129,18 +139,32 @@ pub(crate) struct GroupCore {
     /// Times of the preferred leader: the shortest of all voters'.
     pub(crate) timing: GroupTiming,
     pub(crate) leadership: watch::Receiver<Leadership>,
+    pub(crate) gate: Arc<Gate>,
+    /// The ticker stands.
+    pub(crate) parked: AtomicBool,
+    /// One waking at a time.
+    pub(crate) waking: tokio::sync::Mutex<()>,
+    /// This replica stands because the leader's node is dead; its vote requests say so.
+    pub(crate) takeover: Arc<AtomicBool>,
+    /// The replica is being put away.
+    pub(crate) closed: CancellationToken,
 }
 
 impl GroupCore {
     /// Appends, replicates, applies. The first poll submits; dropping the future afterwards does not take it back.
     pub(crate) async fn propose(&self, bytes: Bytes) -> Result<(u64, Applied), ProposeError> {
         let group = self.group;
+        let _inside = self.enter()?;
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(ProposeError::TooLarge {
+                group,
                 bytes: bytes.len(),
                 bytes_max: ENTRY_BYTES_MAX,
             });
         }
+        // In this order: who puts the group to sleep looks at the writes after it has stopped the ticker.
+        self.gate.wrote();
+        self.wake().await?;
         match self.raft.client_write(AppData { bytes }).await {
             Ok(written) => Ok((written.log_id.index(), written.data)),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
@@ -160,13 +184,31 @@ impl GroupCore {
         }
     }
 
+    /// Keeps this replica in memory while the answer lives.
+    pub(crate) fn enter(&self) -> Result<Inhabitant, ProposeError> {
+        let group = self.group;
+        self.gate.enter().ok_or(ProposeError::PutAway { group })
+    }
+
+    /// Who leads, as far as this replica knows: by its own log, or by what the nodes claim.
+    pub(crate) fn known_leader(&self) -> Option<NodeId> {
+        let claimed = || self.fabric.board.claim_of(self.group).map(|c| c.leader);
+        self.leadership.borrow().leader.or_else(claimed)
+    }
+
     fn not_writable(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
         match forward.reason {
             ForwardReason::LeaseExpired => ProposeError::NoQuorum { group: self.group },
             ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => {
+                let leader = forward.leader_id.map(NodeId::new);
+                let leader = leader.or_else(|| self.known_leader());
+                if leader.is_none_or(|leader| !self.fabric.board.is_heard(leader)) {
+                    // Whoever is to stand for it does so now, also when the group was asleep.
+                    self.fabric.board.want_leader(self.group);
+                }
                 ProposeError::NotLeader {
                     group: self.group,
-                    leader: forward.leader_id.map(NodeId::new),
+                    leader,
                 }
             }
         }
@@ -174,6 +216,7 @@ impl GroupCore {
 
     /// Runs `f` on the state as applied here.
     pub(crate) fn read<R>(&self, f: impl FnOnce(&Position) -> R) -> (R, AsOf) {
+        self.gate.touch();
         let position = self.shared.read();
         let index = position.applied.map_or(0, |id| id.index());
         let answer = f(&position);
@@ -190,6 +233,9 @@ impl GroupCore {
     /// Confirms with a quorum that this replica leads and has applied everything committed when it was asked.
     pub(crate) async fn confirm(&self) -> Result<(), ReadError> {
         let group = self.group;
+        let Some(_inside) = self.gate.enter() else {
+            return Err(ReadError::Stopped { group });
+        };
         let limit = Duration::from_millis(self.timing.election_timeout_max_ms * 2);
         let confirming = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
         match tokio::time::timeout(limit, confirming).await {
@@ -227,16 +273,43 @@ impl GroupCore {
     /// applied an entry of its own term: before that it may lack what the last one acknowledged.
     fn age_ms(&self, applied: u64) -> u64 {
         let leadership = *self.leadership.borrow();
+        let one_way = |leader| self.fabric.rtt_to(leader) / 2;
+        let asleep = self.asleep_since(applied);
         let age = if leadership.leads {
-            self.lease.age()
+            asleep.map_or_else(|| self.lease.age(), |at| Some(at.elapsed()))
+        } else if let Some(at) = asleep {
+            let claimed = self.fabric.board.claim_of(self.group);
+            Some(at.elapsed() + claimed.map_or(Duration::ZERO, |c| one_way(c.leader)))
         } else {
-            let one_way = |leader| self.fabric.rtt_to(leader) / 2;
             let one_way = leadership.leader.map_or(Duration::ZERO, one_way);
             self.contact.age(applied, Instant::now(), one_way)
         };
         age.map_or(u64::MAX, |age| {
             u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
         })
+    }
+
+    /// When a sleeping group was last known to have nothing beyond `applied`: its leader said so, and said that a majority of
+    /// the voters lets nobody else lead. `None` = it does not sleep, or that is not known.
+    fn asleep_since(&self, applied: u64) -> Option<Instant> {
+        let board = &self.fabric.board;
+        let claim = board.claim_of(self.group)?;
+        if claim.parked_at != Some(applied) {
+            return None;
+        }
+        let voters = self.voters();
+        if claim.leader == self.node {
+            return board.is_assured(&voters).then(Instant::now);
+        }
+        board.assured_at(claim.leader, &voters)
+    }
+
+    /// Who votes, by the newest membership known here.
+    pub(crate) fn voters(&self) -> Vec<NodeId> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.voter_ids().map(NodeId::new).collect()
     }
 
     pub(crate) fn has_lease(&self) -> bool {
@@ -259,7 +332,10 @@ impl GroupCore {
                 ServerState::Shutdown => Role::Shutdown,
             },
             term: metrics.current_term,
-            leader: metrics.current_leader.map(NodeId::new),
+            leader: metrics
+                .current_leader
+                .map(NodeId::new)
+                .or_else(|| self.known_leader()),
             last_log_index: metrics.last_log_index.unwrap_or_default(),
             applied_index,
             snapshot_index: index(&metrics.snapshot),
@@ -309,36 +385,5 @@ impl GroupCore {
             .transfer_leader(target.get())
             .await
             .map_err(|_| stopped)
-    }
-}
-
-/// Publishes leadership from openraft's metrics until the group stops.
-pub(crate) async fn publish_leadership(raft: Raft, publish: watch::Sender<Leadership>) {
-    let mut metrics = raft.metrics();
-    loop {
-        let now = {
-            let m = metrics.borrow_watched();
-            let own_term_applied = m
-                .last_applied
-                .is_some_and(|id| **id.committed_leader_id() == m.current_term);
-            Leadership {
-                term: m.current_term,
-                leads: m.state == ServerState::Leader && own_term_applied,
-                leader: m.current_leader.map(NodeId::new),
-            }
-        };
-        publish.send_if_modified(|before| {
-            let changed = *before != now;
-            *before = now;
-            changed
-        });
-        if metrics.changed().await.is_err() {
-            publish.send_replace(Leadership {
-                leads: false,
-                leader: None,
-                ..now
-            });
-            return;
-        }
     }
 }

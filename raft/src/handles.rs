@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::applied::Applied;
 use crate::directory::{self, DirectoryCommand, DirectoryOutcome, DirectoryState};
 use crate::error::{ProposeError, ReadError, TransferError};
+use crate::group::gate::Inhabitant;
 use crate::group::{AsOf, Committed, GroupCore, GroupStatus, Leadership};
 use crate::state_machine::Machine;
 
@@ -71,6 +72,17 @@ macro_rules! common {
                 self.core.has_lease()
             }
 
+            /// Keeps the replica in memory while the answer lives; `None` = it is being put away, open it again.
+            #[must_use]
+            pub fn pin(&self) -> Option<Inhabitant> {
+                self.core.gate.enter()
+            }
+
+            /// Ends when the replica is put away or has stopped: let go of every handle then.
+            pub async fn closed(&self) {
+                self.core.closed.cancelled().await;
+            }
+
             /// Hands leadership to `target` if it is live and caught up.
             ///
             /// # Errors
@@ -109,6 +121,7 @@ impl ShowGroup {
     /// [`ProposeError`], which says whether the batch may have happened all the same.
     pub async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
         let too_large = |bytes| ProposeError::TooLarge {
+            group: self.core.group,
             bytes,
             bytes_max: crate::group::ENTRY_BYTES_MAX,
         };
@@ -167,6 +180,7 @@ impl DirectoryGroup {
         commands: &[DirectoryCommand],
     ) -> Result<(u64, Vec<DirectoryOutcome>), ProposeError> {
         let too_large = |_| ProposeError::TooLarge {
+            group: self.core.group,
             bytes: usize::MAX,
             bytes_max: crate::group::ENTRY_BYTES_MAX,
         };

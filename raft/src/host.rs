@@ -10,35 +10,50 @@
 
 mod duties;
 pub(crate) mod env;
+mod hibernation;
+mod leaders;
 mod open;
 mod reconcile;
+mod slots;
+mod succession;
+mod view;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_inventory::ids::ShowId;
+use futures_util::future::BoxFuture;
+
 use holdfast_region_config::{GroupId, NodeId, Topology, place_directory};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use self::env::{HostEnv, OpenStores};
+use self::slots::{Placement, Table};
+use self::succession::Candidacies;
+use self::view::Counters;
+pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use crate::blocking;
 use crate::directory::DiskId;
 use crate::error::StartError;
-use crate::fabric::{Fabric, PeerStatus};
+use crate::fabric::Fabric;
+use crate::fabric::board::Board;
+use crate::fabric::liveness::SILENCE_FLOOR;
 use crate::group::GroupCore;
-use crate::handles::{DirectoryGroup, ShowGroup};
-use crate::log_store::{LogEngine, LogHealth, LogStats, NodeIdentity};
-use crate::snapshot_store::{SnapshotStats, SnapshotStore};
-use crate::transport::server::{Groups, OpenGroup, PeerServer};
-use crate::transport::{SNAPSHOTS_ARRIVING_MAX, grpc};
+use crate::handles::DirectoryGroup;
+use crate::log_store::{LogEngine, NodeIdentity};
+use crate::snapshot_store::SnapshotStore;
+use crate::transport::server::{Groups, PeerServer};
+use crate::transport::{Pulses, SNAPSHOTS_ARRIVING_MAX, grpc};
 
 /// How long a stopping node waits for its leaderships to be taken over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Replicas read from disk at a time: each decodes a state, which is work for a core.
+const OPENING_MAX: usize = 32;
 
 /// Flow-control window of one HTTP/2 stream, bytes: what the node's server must grant so that a far peer is not slowed.
 pub const STREAM_WINDOW_BYTES: u32 = crate::transport::STREAM_WINDOW_BYTES;
@@ -56,6 +71,29 @@ pub struct HostOptions {
     pub data_dir: PathBuf,
     /// When state is written out and the log behind it dropped.
     pub snapshots: SnapshotOptions,
+    /// When idle groups sleep and leave memory.
+    pub idle: IdleOptions,
+}
+
+/// When idle groups sleep and leave memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleOptions {
+    /// A group without writes for this long stops its heartbeats and timers on every replica.
+    pub hibernate_after: Duration,
+    /// A sleeping replica that nobody reads for this long leaves memory; it is opened again on demand.
+    pub unload_after: Duration,
+    /// Silence of a node shorter than this is never taken for its death.
+    pub silence_floor: Duration,
+}
+
+impl Default for IdleOptions {
+    fn default() -> Self {
+        Self {
+            hibernate_after: Duration::from_secs(10),
+            unload_after: Duration::from_secs(60),
+            silence_floor: SILENCE_FLOOR,
+        }
+    }
 }
 
 /// When a group's state is written out and the log behind it dropped.
@@ -78,63 +116,18 @@ impl Default for SnapshotOptions {
     }
 }
 
-/// What the log has done since it was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LogCounters {
-    /// Group commits that ended with an fdatasync.
-    pub syncs: u64,
-    /// Group commits.
-    pub batches: u64,
-    /// Entries made durable.
-    pub entries: u64,
-    /// Bytes written to log files.
-    pub written_bytes: u64,
-    /// Requests waiting now.
-    pub queue_depth: u64,
-    /// Size of the log files now.
-    pub used_bytes: u64,
-}
-
-/// The open groups; peers and this node's own parts look them up here.
-#[derive(Default)]
-pub(crate) struct Table {
-    /// Guards the map; held for a lookup or an insert, never across an await.
-    groups: RwLock<BTreeMap<GroupId, Arc<GroupCore>>>,
-}
-
-impl Table {
-    pub(crate) fn get(&self, group: GroupId) -> Option<Arc<GroupCore>> {
-        self.groups
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&group)
-            .cloned()
+impl Groups for Host {
+    fn loaded(&self, group: GroupId) -> Option<Arc<GroupCore>> {
+        self.inner.table.loaded(group)
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<GroupCore>> {
-        self.groups
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+    fn is_here(&self, group: GroupId) -> bool {
+        self.inner.table.is_here(group)
     }
 
-    fn insert(&self, core: Arc<GroupCore>) {
-        self.groups
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(core.group, core);
-    }
-}
-
-impl Groups for Table {
-    fn open_group(&self, group: GroupId) -> Option<OpenGroup> {
-        let core = self.get(group)?;
-        Some(OpenGroup {
-            raft: core.raft.clone(),
-            contact: Arc::clone(&core.contact),
-        })
+    fn open(&self, group: GroupId) -> BoxFuture<'static, Option<Arc<GroupCore>>> {
+        let host = self.clone();
+        Box::pin(async move { host.open_group(group).await.ok() })
     }
 }
 
@@ -147,6 +140,13 @@ pub(crate) struct Inner {
     pub(crate) table: Arc<Table>,
     pub(crate) groups_changed: watch::Sender<u64>,
     pub(crate) snapshot_options: SnapshotOptions,
+    pub(crate) idle: IdleOptions,
+    pub(crate) candidacies: Candidacies,
+    pub(crate) counters: Counters,
+    /// Replicas that are read from disk at a time.
+    pub(crate) opening: Semaphore,
+    /// What belongs to one group and ends with it or by itself.
+    pub(crate) group_tasks: TaskTracker,
     /// Ends the loops that open and tend groups.
     pub(crate) stop_duties: CancellationToken,
     /// Ends everything else.
@@ -177,6 +177,7 @@ impl Host {
             topology,
             data_dir,
             snapshots: snapshot_options,
+            idle,
         } = options;
         // Before anything is written: a new data directory is claimed for the node that opens it.
         if topology.region_of(node).is_none() {
@@ -185,7 +186,8 @@ impl Host {
         let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let fabric = Fabric::start(&topology, node, env.dial.as_ref(), &stop, &mut tasks)?;
+        let board = Board::new(node, env.incarnation, idle.silence_floor);
+        let fabric = Fabric::start(&topology, board, node, env.dial.as_ref(), &stop, &mut tasks)?;
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
             node,
@@ -196,15 +198,37 @@ impl Host {
             table: Arc::new(Table::default()),
             groups_changed,
             snapshot_options,
+            idle,
+            candidacies: Candidacies::default(),
+            counters: Counters::default(),
+            opening: Semaphore::new(OPENING_MAX),
+            group_tasks: TaskTracker::new(),
             stop_duties: stop.child_token(),
             stop,
             tasks: Mutex::new(tasks),
         });
         let host = Self { inner };
         let placement = place_directory(&host.inner.topology);
-        host.open_group(GroupId::DIRECTORY, &placement.voters, &placement.voters)
-            .await?;
+        let directory = Placement {
+            first_voters: placement.voters.clone(),
+            order: placement.voters,
+            learners: placement.learners,
+        };
+        host.inner.table.place(GroupId::DIRECTORY, directory);
+        let group = GroupId::DIRECTORY;
+        let core = host
+            .open_group(group)
+            .await
+            .map_err(|e| StartError::Group {
+                group,
+                reason: e.to_string(),
+            })?;
+        // The one group that never sleeps: everything else is found through it.
+        core.unpark();
+        host.inner.fabric.board.want_leader(group);
         host.spawn(host.clone().reconcile_until_stopped());
+        host.spawn(host.clone().succeed_until_stopped());
+        host.spawn(host.clone().hibernate_until_stopped());
         host.spawn(host.clone().tend_led_groups());
         Ok(host)
     }
@@ -228,7 +252,8 @@ impl Host {
         PeerServer {
             cluster: Arc::from(self.inner.topology.cluster.as_str()),
             node: self.inner.node,
-            groups: Arc::clone(&self.inner.table) as Arc<dyn Groups>,
+            groups: Arc::new(self.clone()),
+            pulses: Arc::clone(&self.inner.fabric.board) as Arc<dyn Pulses>,
             stop: self.inner.stop.clone(),
             arriving: Arc::new(Semaphore::new(SNAPSHOTS_ARRIVING_MAX)),
         }
@@ -255,92 +280,28 @@ impl Host {
         let core = self
             .inner
             .table
-            .get(GroupId::DIRECTORY)
+            .loaded(GroupId::DIRECTORY)
             .expect("start opens the directory before it returns");
         DirectoryGroup { core }
-    }
-
-    /// This node's replica of a show; `None` when it has none or has not opened it yet.
-    #[must_use]
-    pub fn show_group(&self, show: ShowId) -> Option<ShowGroup> {
-        let group = GroupId::new(show.get());
-        if group.is_directory() {
-            return None;
-        }
-        self.inner.table.get(group).map(|core| ShowGroup { core })
-    }
-
-    /// All open shows.
-    #[must_use]
-    pub fn show_groups(&self) -> Vec<ShowGroup> {
-        let shows = self
-            .inner
-            .table
-            .all()
-            .into_iter()
-            .filter(|core| !core.group.is_directory());
-        shows.map(|core| ShowGroup { core }).collect()
-    }
-
-    /// Changes whenever a group was opened.
-    #[must_use]
-    pub fn groups_changed(&self) -> watch::Receiver<u64> {
-        self.inner.groups_changed.subscribe()
-    }
-
-    /// The other nodes as this one sees them.
-    #[must_use]
-    pub fn peers(&self) -> Vec<PeerStatus> {
-        self.inner.fabric.status()
-    }
-
-    /// What the log has done.
-    #[must_use]
-    pub fn log_counters(&self) -> LogCounters {
-        let LogStats {
-            syncs,
-            batches,
-            entries,
-            written_bytes,
-            queue_depth,
-            used_bytes,
-            ..
-        } = self.inner.log.stats();
-        LogCounters {
-            syncs,
-            batches,
-            entries,
-            written_bytes,
-            queue_depth,
-            used_bytes,
-        }
-    }
-
-    /// What the snapshot store has done.
-    #[must_use]
-    pub fn snapshot_stats(&self) -> SnapshotStats {
-        self.inner.snapshots.stats()
-    }
-
-    /// Why the disk failed; `None` while it works. A failed log stops every group of this node.
-    #[must_use]
-    pub fn disk_failure(&self) -> Option<String> {
-        match &*self.inner.log.health().borrow() {
-            LogHealth::Healthy => None,
-            LogHealth::Failed { reason } => Some(reason.to_string()),
-        }
     }
 
     /// Hands leaderships over, stops the groups, closes links and stores. Idempotent.
     pub async fn shutdown(&self) {
         self.inner.stop_duties.cancel();
         self.hand_over_leaderships().await;
-        for core in self.inner.table.all() {
+        self.stop_at_once().await;
+    }
+
+    /// Stops without a word to the others: they take over as if the node had died.
+    pub async fn stop_at_once(&self) {
+        self.inner.stop_duties.cancel();
+        for core in self.inner.table.all_loaded() {
             if core.raft.shutdown().await.is_err() {
                 tracing::warn!(group = %core.group, "group had already stopped");
             }
         }
         self.inner.stop.cancel();
+        self.inner.group_tasks.close();
         let tasks = std::mem::take(
             &mut *self
                 .inner
@@ -349,6 +310,13 @@ impl Host {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         tasks.join_all().await;
+        // Candidacies and wakings end by their own limits, and nothing they could do now has an effect.
+        if tokio::time::timeout(HAND_OVER_LIMIT, self.inner.group_tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("work for single groups did not end in time");
+        }
         let log = self.inner.log.clone();
         if blocking::run(move || log.close()).await.is_err() {
             tracing::error!("closing the log panicked");
@@ -358,7 +326,7 @@ impl Host {
     /// Gives every leadership to a caught-up voter and waits until the others have taken them.
     async fn hand_over_leaderships(&self) {
         let mut waiting = JoinSet::new();
-        for core in self.inner.table.all() {
+        for core in self.inner.table.all_loaded() {
             if !core.leadership.borrow().leads {
                 continue;
             }

@@ -8,12 +8,15 @@
 //! is then as old as the last acknowledged message, and its followers must not take its word for fresh. (Leadership handed
 //! over on purpose ends sooner; the one who hands over knows.)
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use holdfast_region_config::NodeId;
 
 use openraft::ServerState;
 use openraft::async_runtime::{Instant as _, WatchReceiver as _};
 
+use crate::fabric::board::Board;
 use crate::state_machine::StateMachine;
 use crate::types::TypeConfig;
 
@@ -24,12 +27,15 @@ pub(crate) struct Lease {
     /// Set once, right after the group has started; before that it leads nothing.
     raft: OnceLock<Raft>,
     length: Duration,
+    /// Says whether a majority shields this node from a takeover, which does not wait for the group's own lease.
+    board: Arc<Board>,
 }
 
 impl Lease {
     /// `shield_ms_min` is the shortest time for which any voter shields a silent leader, ms.
-    pub(crate) fn new(shield_ms_min: u64) -> Self {
+    pub(crate) fn new(shield_ms_min: u64, board: Arc<Board>) -> Self {
         Self {
+            board,
             raft: OnceLock::new(),
             // Nine tenths: the check and the use of its answer are not the same moment.
             length: Duration::from_millis(shield_ms_min) * 9 / 10,
@@ -50,7 +56,9 @@ impl Lease {
             return None;
         }
         let since = metrics.last_quorum_acked?.elapsed();
-        Some(if since < self.length {
+        let membership = metrics.membership_config.membership();
+        let voters: Vec<NodeId> = membership.voter_ids().map(NodeId::new).collect();
+        Some(if since < self.length && self.board.is_assured(&voters) {
             Duration::ZERO
         } else {
             since

@@ -26,12 +26,14 @@ mod transport;
 mod types;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use error::{ProposeError, ReadError, StartError, TransferError};
+pub use error::{MoveError, OpenError, ProposeError, ReadError, StartError, TransferError};
 pub use fabric::PeerStatus;
+pub use group::gate::Inhabitant;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
 pub use handles::{DirectoryGroup, ShowGroup};
 pub use host::{
-    CONNECTION_WINDOW_BYTES, Host, HostOptions, LogCounters, STREAM_WINDOW_BYTES, SnapshotOptions,
+    CONNECTION_WINDOW_BYTES, Host, HostOptions, IdleOptions, LogCounters, ReplicaCounters,
+    ReplicaSummary, STREAM_WINDOW_BYTES, SnapshotOptions,
 };
 #[doc(hidden)]
 pub use log_store::measure;

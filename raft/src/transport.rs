@@ -20,8 +20,27 @@ pub(crate) mod wire;
 
 use std::time::Duration;
 
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::time::Instant;
+
+/// What the links tell about the peers, and what they say about this node.
+pub(crate) trait Pulses: Send + Sync + 'static {
+    /// The ping to send now.
+    fn ping(&self, nonce: u64) -> wire::pb::Ping;
+    /// A ping sent at `sent` was answered.
+    fn answered(&self, from: NodeId, sent: Instant, answer: &wire::pb::Ping);
+    /// A peer pings; returns the answer.
+    fn pinged(&self, from: NodeId, ping: &wire::pb::Ping) -> wire::pb::Ping;
+    /// A peer opened a connection: what it said on an earlier one may have been lost half-way.
+    fn greeted(&self, from: NodeId);
+    /// A peer says what it leads.
+    fn claimed(&self, from: NodeId, claims: wire::pb::Claims);
+    /// A peer wants the group led.
+    fn nudged(&self, group: GroupId);
+}
+
 /// Version of the peer protocol; a different one is refused at the first frame.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// Frames waiting to be sent to one peer. Beyond it a sender is told the peer is unreachable: openraft backs off and
 /// sends the same entries later, so nothing is lost by refusing early.
@@ -62,8 +81,8 @@ pub(crate) const SNAPSHOT_BYTES_MAX: u64 = crate::snapshot_store::SNAPSHOT_BYTES
 /// Snapshots that a node takes in at once: four of the largest are 1 GiB.
 pub(crate) const SNAPSHOTS_ARRIVING_MAX: usize = 4;
 
-/// Idle links say that they live this often; it is also how fast a silent break is noticed.
-pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(500);
+/// Nodes say that they live, and who leads what, this often.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A link that has heard nothing for this long plus three round trips is torn down and dialled anew: a cut
 /// network does not close connections, it only stops answering.

@@ -24,8 +24,8 @@ impl Host {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(INTERVAL) => {}
             }
-            for core in self.inner.table.all() {
-                if core.leadership.borrow().leads && !stop.is_cancelled() {
+            for core in self.inner.table.all_loaded() {
+                if core.leadership.borrow().leads && !core.is_parked() && !stop.is_cancelled() {
                     self.add_missing_learner(&core).await;
                 }
             }

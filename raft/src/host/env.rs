@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::log_store::{LogEngine, LogOptions, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
 use crate::transport::dial::Dial;
@@ -14,6 +15,8 @@ use crate::transport::grpc::GrpcDial;
 pub(crate) struct HostEnv {
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) stores: Arc<dyn OpenStores>,
+    /// Tells this process from the one that ran here before.
+    pub(crate) incarnation: u64,
 }
 
 impl Default for HostEnv {
@@ -21,6 +24,7 @@ impl Default for HostEnv {
         Self {
             dial: Arc::new(GrpcDial),
             stores: Arc::new(RealDisks),
+            incarnation: SystemClock.now_ms(),
         }
     }
 }

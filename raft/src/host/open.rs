@@ -1,19 +1,24 @@
-//! Opens one group: its log, its state, its openraft core, its first membership.
+//! Opens one replica: its log, its state, its openraft core. Puts it away again.
 //!
 //! Owns: openraft's configuration and why each value is what it is. Must never: initialise a group with anything but the
-//! membership that the directory (or, for group 0, the topology) gives it: two first memberships would be two groups.
+//! membership that the directory (or, for group 0, the topology) gave it when it was created: two first memberships would be
+//! two groups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use super::slots::Placement;
 use super::{Host, SnapshotOptions};
 use crate::contact::Contact;
-use crate::error::StartError;
-use crate::group::{GroupCore, Leadership, publish_leadership};
+use crate::error::OpenError;
+use crate::group::gate::Gate;
+use crate::group::{GroupCore, Leadership, Publisher, publish_leadership};
 use crate::lease::Lease;
 use crate::state_machine::StateMachine;
 use crate::transport::network::{GroupNetworkFactory, Routes};
@@ -25,49 +30,80 @@ const ENTRIES_PER_APPEND_MAX: u64 = 256;
 const SNAPSHOT_LIMIT_MS: u64 = 60_000;
 
 impl Host {
-    /// Opens a group that this node keeps a replica of; does nothing when it is open. `preference` names the voters, the
-    /// preferred leader first; `first_voters` the group's first membership, empty when it must not be written here.
-    pub(crate) async fn open_group(
-        &self,
-        group: GroupId,
-        preference: &[NodeId],
-        first_voters: &[NodeId],
-    ) -> Result<(), StartError> {
+    /// The replica, from disk when it is not in memory. It sleeps until it hears its leader or is told to stand.
+    pub(crate) async fn open_group(&self, group: GroupId) -> Result<Arc<GroupCore>, OpenError> {
         let inner = &self.inner;
-        if inner.table.get(group).is_some() {
-            return Ok(());
+        if let Some(core) = inner.table.loaded(group) {
+            return Ok(core);
         }
-        let failed = |reason: String| StartError::Group { group, reason };
+        let turn = inner
+            .table
+            .turn(group)
+            .ok_or(OpenError::NotHere { group })?;
+        let _turn = turn.lock().await;
+        if let Some(core) = inner.table.loaded(group) {
+            return Ok(core);
+        }
+        if inner.stop_duties.is_cancelled() {
+            return Err(OpenError::Stopping);
+        }
+        let placement = inner
+            .table
+            .placement(group)
+            .ok_or(OpenError::NotHere { group })?;
+        let Ok(_place) = inner.opening.acquire().await else {
+            return Err(OpenError::Stopping);
+        };
+        let core = self.build(group, &placement).await.map_err(|reason| {
+            tracing::error!(%group, reason, "replica cannot be opened");
+            OpenError::Failed { group, reason }
+        })?;
+        inner.table.loaded_now(&core);
+        inner.counters.opened();
+        inner.groups_changed.send_modify(|count| *count += 1);
+        Ok(core)
+    }
+
+    async fn build(&self, group: GroupId, placement: &Placement) -> Result<Arc<GroupCore>, String> {
+        let inner = &self.inner;
         let node = inner.node;
+        let order = &placement.order;
         // A learner has no rank; its times matter only once it votes.
-        let rank = preference
-            .iter()
-            .position(|voter| *voter == node)
-            .unwrap_or_default();
-        let own = GroupTiming::for_voters(&inner.topology, preference, rank);
+        let rank = order.iter().position(|voter| *voter == node);
+        let rank = rank.unwrap_or_default();
+        let own = GroupTiming::for_voters(&inner.topology, order, rank);
         // The shortest of all voters' leases: after it, another may be elected.
-        let timing = GroupTiming::for_voters(&inner.topology, preference, 0);
-        let config = openraft_config(&inner.topology.cluster, &own, inner.snapshot_options)
-            .map_err(&failed)?;
-        let log = inner.log.group(group).map_err(|e| failed(e.to_string()))?;
+        let timing = GroupTiming::for_voters(&inner.topology, order, 0);
+        let config = openraft_config(&inner.topology.cluster, &own, inner.snapshot_options)?;
+        let log = inner.log.group(group).map_err(|e| e.to_string())?;
         let state_machine = StateMachine::open(group, inner.snapshots.clone())
             .await
-            .map_err(|e| failed(e.to_string()))?;
+            .map_err(|e| e.to_string())?;
         let shared = state_machine.shared();
-        let routes = Arc::clone(&inner.fabric) as Arc<dyn Routes>;
-        let lease = Arc::new(Lease::new(timing.election_timeout_max_ms));
+        let board = Arc::clone(&inner.fabric.board);
+        let lease = Arc::new(Lease::new(timing.election_timeout_max_ms, board));
+        let takeover = Arc::new(AtomicBool::new(false));
         let network = GroupNetworkFactory {
             group,
             lease: Arc::clone(&lease),
-            routes,
+            takeover: Arc::clone(&takeover),
+            routes: Arc::clone(&inner.fabric) as Arc<dyn Routes>,
         };
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)
             .await
-            .map_err(|e| failed(e.to_string()))?;
+            .map_err(|e| e.to_string())?;
         lease.watch(raft.clone());
         let (publish, leadership) = watch::channel(Leadership::default());
-        self.spawn(publish_leadership(raft.clone(), publish));
-        let core = Arc::new(GroupCore {
+        let gate = Arc::new(Gate::default());
+        let publisher = Publisher {
+            group,
+            raft: raft.clone(),
+            fabric: Arc::clone(&inner.fabric),
+            gate: Arc::clone(&gate),
+            publish,
+        };
+        inner.group_tasks.spawn(publish_leadership(publisher));
+        Ok(Arc::new(GroupCore {
             group,
             node,
             raft,
@@ -77,19 +113,57 @@ impl Host {
             fabric: Arc::clone(&inner.fabric),
             timing,
             leadership,
-        });
-        inner.table.insert(Arc::clone(&core));
-        inner.groups_changed.send_modify(|count| *count += 1);
-        if first_voters.contains(&node) {
-            let first = preference.first() == Some(&node);
-            self.spawn(initialise(
-                core,
-                first_voters.to_vec(),
-                first,
-                inner.stop_duties.clone(),
-            ));
+            gate,
+            parked: AtomicBool::new(true),
+            waking: tokio::sync::Mutex::new(()),
+            takeover,
+            closed: CancellationToken::new(),
+        }))
+    }
+
+    /// Puts a replica away when nobody is inside; true when it is gone from memory.
+    pub(crate) async fn put_away(&self, core: &Arc<GroupCore>) -> bool {
+        let Some(turn) = self.inner.table.turn(core.group) else {
+            return false;
+        };
+        let _turn = turn.lock().await;
+        if !core.gate.close_if_empty() {
+            return false;
         }
-        Ok(())
+        self.close(core).await;
+        true
+    }
+
+    /// Closes a replica whoever is inside; the caller has its turn.
+    pub(crate) async fn close(&self, core: &Arc<GroupCore>) {
+        core.gate.close();
+        self.inner.table.unloaded_now(core.group);
+        core.closed.cancel();
+        if core.raft.shutdown().await.is_err() {
+            tracing::warn!(group = %core.group, "group had already stopped");
+        }
+        self.inner.counters.put_away();
+        self.inner.groups_changed.send_modify(|count| *count += 1);
+    }
+
+    /// Writes the first membership of a group that was never begun; false when it has one already or this is not the place.
+    pub(crate) async fn initialise(&self, core: &GroupCore, placement: &Placement) -> bool {
+        if placement.first_voters.is_empty() || !matches!(core.raft.is_initialized().await, Ok(false)) {
+            return false;
+        }
+        let voters = placement.first_voters.iter();
+        let members: BTreeMap<u64, ()> = voters.map(|voter| (voter.get(), ())).collect();
+        match core.raft.initialize(members).await {
+            Ok(()) => {
+                tracing::info!(group = %core.group, voters = ?placement.first_voters, "group initialised");
+                true
+            }
+            // Another voter was quicker and its entry arrived between the check and the call.
+            Err(error) => {
+                tracing::debug!(group = %core.group, %error, "group is initialised already");
+                false
+            }
+        }
     }
 }
 
@@ -107,11 +181,15 @@ fn openraft_config(
         max_payload_entries: ENTRIES_PER_APPEND_MAX,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every_entries),
         max_in_snapshot_log_to_keep: snapshots.keep_entries,
+        // A replica is opened for many reasons; it stands for election only when it has heard its leader fall silent, or when
+        // succession tells it to.
+        enable_tick: false,
         // A node that comes back from a partition must not depose a working leader with its inflated term.
         enable_pre_vote: Some(true),
-        // A leader that reaches only a minority keeps a connected majority from electing by its heartbeats: it has to
-        // notice and step down (openraft issue 2080). At least lease + election, both of which are `max` here.
-        quorum_loss_probe_interval: Some(timing.election_timeout_max_ms * 2),
+        // A leader that reaches only a minority keeps the others from electing by its heartbeats (openraft issue 2080). The
+        // fabric takes it over all the same, because a majority finds it silent; openraft's own remedy mutes heartbeats in
+        // turns, also those by which a sleeping group wakes.
+        quorum_loss_probe_interval: None,
         // The state machine is in memory and the committed index is written lazily: a restarted leader that went on
         // without an election could serve a state that misses what it acknowledged.
         enable_leader_restore: Some(false),
@@ -122,30 +200,7 @@ fn openraft_config(
     config.validate().map_err(|e| e.to_string())
 }
 
-/// Writes the first membership, once. The preferred leader does it at once; the others only if it has not come by then,
-/// with the same membership, which Raft allows: the entry is the same wherever it is written.
-async fn initialise(
-    core: Arc<GroupCore>,
-    voters: Vec<NodeId>,
-    first: bool,
-    stop: tokio_util::sync::CancellationToken,
-) {
-    if !first {
-        let patience = Duration::from_millis(core.timing.election_timeout_max_ms * 2);
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(patience) => {}
-        }
-    }
-    match core.raft.is_initialized().await {
-        Ok(false) => {}
-        Ok(true) | Err(_) => return,
-    }
-    let members: std::collections::BTreeMap<u64, ()> =
-        voters.iter().map(|voter| (voter.get(), ())).collect();
-    match core.raft.initialize(members).await {
-        Ok(()) => tracing::info!(group = %core.group, voters = ?voters, "group initialised"),
-        // Another voter was quicker and its entry arrived between the check and the call.
-        Err(error) => tracing::debug!(group = %core.group, %error, "group is initialised already"),
-    }
+/// Whether `node` is one of the voters.
+pub(crate) fn votes(placement: &Placement, node: NodeId) -> bool {
+    placement.order.contains(&node)
 }

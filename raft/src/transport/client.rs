@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_region_config::{GroupId, NodeId};
+use holdfast_region_config::NodeId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
@@ -92,7 +92,6 @@ impl Dialler {
         let mut ping = tokio::time::interval(PING_INTERVAL);
         ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
-        let mut nonce = 0u64;
         loop {
             tokio::select! {
                 frame = inbound.next() => match frame {
@@ -114,15 +113,13 @@ impl Dialler {
                         return true;
                     }
                 }
+                () = self.link.wants_reset() => return true,
                 _ = ping.tick() => {
                     if heard.elapsed() > silence_max {
                         tracing::debug!(peer = %self.link.target(), "peer is silent");
                         return true;
                     }
-                    nonce = nonce.wrapping_add(1);
-                    let body = pb::frame::Body::Ping(pb::Ping { nonce });
-                    // A full queue is itself a sign of life to come or of silence, which the check above sees.
-                    let _ = self.link.tell(GroupId::DIRECTORY, 0, body);
+                    self.link.ping();
                 }
             }
         }

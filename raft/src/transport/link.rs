@@ -5,17 +5,21 @@
 //!
 //! The table of sessions is behind a std `Mutex`: it is held for a map operation and never across an await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::wire::pb;
-use super::{CALLS_IN_FLIGHT_MAX, OUTBOUND_FRAMES_MAX, STREAM_APPENDS_IN_FLIGHT_MAX};
+use super::{CALLS_IN_FLIGHT_MAX, OUTBOUND_FRAMES_MAX, Pulses, STREAM_APPENDS_IN_FLIGHT_MAX};
+
+/// Pings whose answer is still of interest: at ten a second, more than the longest silence that is borne.
+const PINGS_REMEMBERED: usize = 64;
 
 /// Why a frame did not get an answer. Every one of them is worth another try later; none says whether the peer acted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,24 +51,40 @@ struct State {
     outbound: Option<mpsc::Sender<pb::Frame>>,
     waiters: BTreeMap<u64, Waiter>,
     last_heard: Option<Instant>,
+    /// Number of the connection, from 1.
+    connection: u64,
+    /// A connection came up and nobody has taken note of it.
+    news: bool,
+    nonce: u64,
+    /// (nonce, sent), oldest first.
+    pings: VecDeque<(u64, Instant)>,
 }
 
 /// The link to one peer; cheap to share.
-#[derive(Debug)]
 pub(crate) struct Link {
     target: NodeId,
     rtt: Duration,
+    pulses: Arc<dyn Pulses>,
     next_session: AtomicU64,
+    reset: Notify,
     state: Mutex<State>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link(to {})", self.target)
+    }
 }
 
 impl Link {
     /// `rtt` is the topology's round trip to the peer.
-    pub(crate) fn new(target: NodeId, rtt: Duration) -> Arc<Self> {
+    pub(crate) fn new(target: NodeId, rtt: Duration, pulses: Arc<dyn Pulses>) -> Arc<Self> {
         Arc::new(Self {
             target,
             rtt,
+            pulses,
             next_session: AtomicU64::new(1),
+            reset: Notify::new(),
             state: Mutex::default(),
         })
     }
@@ -94,8 +114,59 @@ impl Link {
     /// The dialler has a connection: frames go to `outbound` from now on.
     pub(crate) fn connected(&self) -> mpsc::Receiver<pb::Frame> {
         let (sender, receiver) = mpsc::channel(OUTBOUND_FRAMES_MAX);
-        self.state().outbound = Some(sender);
+        let mut state = self.state();
+        state.outbound = Some(sender);
+        state.connection += 1;
+        state.news = true;
         receiver
+    }
+
+    /// Number of the connection that is up; `None` = none is.
+    pub(crate) fn connection(&self) -> Option<u64> {
+        let state = self.state();
+        state.outbound.as_ref().map(|_| state.connection)
+    }
+
+    /// Whether a connection came up since the last call.
+    pub(crate) fn take_news(&self) -> bool {
+        std::mem::take(&mut self.state().news)
+    }
+
+    /// Breaks the connection; a new one is dialled.
+    pub(crate) fn reset(&self) {
+        self.reset.notify_one();
+    }
+
+    /// Ends when somebody wants the connection broken.
+    pub(crate) async fn wants_reset(&self) {
+        self.reset.notified().await;
+    }
+
+    /// Says that this node lives. A full queue is itself a sign of life to come or of silence, which others see.
+    pub(crate) fn ping(&self) {
+        let nonce = {
+            let mut state = self.state();
+            state.nonce += 1;
+            if state.pings.len() == PINGS_REMEMBERED {
+                state.pings.pop_front();
+            }
+            let nonce = state.nonce;
+            state.pings.push_back((nonce, Instant::now()));
+            nonce
+        };
+        let body = pb::frame::Body::Ping(self.pulses.ping(nonce));
+        let _ = self.tell(GroupId::DIRECTORY, 0, body);
+    }
+
+    fn answered(&self, answer: &pb::Ping) {
+        let sent = {
+            let state = &mut *self.state();
+            let known = state.pings.iter().find(|(nonce, _)| *nonce == answer.nonce);
+            known.map(|(_, sent)| *sent)
+        };
+        if let Some(sent) = sent {
+            self.pulses.answered(self.target, sent, answer);
+        }
     }
 
     /// The connection is gone: everyone who waits is told (by the drop of the waiter).
@@ -110,7 +181,9 @@ impl Link {
         let mut state = self.state();
         state.last_heard = Some(Instant::now());
         let Some(body) = frame.body else { return };
-        if matches!(body, pb::frame::Body::Pong(_)) {
+        if let pb::frame::Body::Pong(answer) = body {
+            drop(state);
+            self.answered(&answer);
             return;
         }
         let ends_session = matches!(body, pb::frame::Body::Refusal(_));
@@ -257,13 +330,40 @@ impl Drop for Forget<'_> {
 mod tests {
     use super::*;
 
+    struct NoPulses;
+
+    impl Pulses for NoPulses {
+        fn ping(&self, nonce: u64) -> pb::Ping {
+            pb::Ping {
+                nonce,
+                ..Default::default()
+            }
+        }
+
+        fn answered(&self, _: NodeId, _: Instant, _: &pb::Ping) {}
+
+        fn pinged(&self, _: NodeId, ping: &pb::Ping) -> pb::Ping {
+            ping.clone()
+        }
+
+        fn greeted(&self, _: NodeId) {}
+
+        fn claimed(&self, _: NodeId, _: pb::Claims) {}
+
+        fn nudged(&self, _: GroupId) {}
+    }
+
+    fn link_to_two() -> Arc<Link> {
+        Link::new(NodeId::new(2), Duration::from_millis(1), Arc::new(NoPulses))
+    }
+
     fn vote_body() -> pb::frame::Body {
         pb::frame::Body::Vote(pb::VoteRequest::default())
     }
 
     #[tokio::test]
     async fn call_on_a_link_that_is_down_fails_at_once() {
-        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let link = link_to_two();
         let error = link
             .call(GroupId::new(1), vote_body())
             .await
@@ -273,7 +373,7 @@ mod tests {
 
     #[tokio::test]
     async fn broken_connection_wakes_everyone_who_waits() {
-        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let link = link_to_two();
         let mut outbound = link.connected();
         let call = link.call(GroupId::new(1), vote_body());
         let breaker = async {
@@ -289,7 +389,7 @@ mod tests {
 
     #[tokio::test]
     async fn answer_goes_to_the_session_that_asked() {
-        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let link = link_to_two();
         let mut outbound = link.connected();
         let call = link.call(GroupId::new(1), vote_body());
         let peer = async {
@@ -316,7 +416,7 @@ mod tests {
 
     #[tokio::test]
     async fn caller_that_gives_up_leaves_no_waiter() {
-        let link = Link::new(NodeId::new(2), Duration::from_millis(1));
+        let link = link_to_two();
         let _outbound = link.connected();
         let call = link.call(GroupId::new(1), vote_body());
         assert!(

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
@@ -54,6 +55,8 @@ pub(crate) trait Routes: Send + Sync + 'static {
 pub(crate) struct GroupNetworkFactory {
     pub(crate) group: GroupId,
     pub(crate) lease: Arc<Lease>,
+    /// Set while the replica stands because the leader's node is dead.
+    pub(crate) takeover: Arc<AtomicBool>,
     pub(crate) routes: Arc<dyn Routes>,
 }
 
@@ -64,6 +67,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
         GroupNetwork {
             group: self.group,
             lease: Arc::clone(&self.lease),
+            takeover: Arc::clone(&self.takeover),
             target,
             routes: Arc::clone(&self.routes),
         }
@@ -74,6 +78,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
 pub(crate) struct GroupNetwork {
     group: GroupId,
     lease: Arc<Lease>,
+    takeover: Arc<AtomicBool>,
     target: u64,
     routes: Arc<dyn Routes>,
 }
@@ -164,7 +169,10 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let body = pb::frame::Body::Vote(wire::vote_request_to_pb(&rpc));
+        let body = pb::frame::Body::Vote(wire::vote_request_to_pb(
+            &rpc,
+            self.takeover.load(Ordering::SeqCst),
+        ));
         match self.call(body, option.soft_ttl()).await? {
             pb::frame::Body::VoteReply(reply) => Ok(wire::vote_reply_from_pb(reply)?),
             _ => Err(self.unexpected()),
@@ -176,7 +184,7 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let body = pb::frame::Body::PreVote(wire::vote_request_to_pb(&rpc));
+        let body = pb::frame::Body::PreVote(wire::vote_request_to_pb(&rpc, false));
         match self.call(body, option.soft_ttl()).await? {
             pb::frame::Body::VoteReply(reply) => Ok(wire::vote_reply_from_pb(reply)?),
             _ => Err(self.unexpected()),

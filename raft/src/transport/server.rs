@@ -10,35 +10,47 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use holdfast_region_config::{GroupId, NodeId};
 use openraft::raft::AppendEntriesRequest;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::calls::{ReplyTo, run_pipeline, said_at, spawn_append, spawn_transfer, spawn_vote};
+use self::calls::{
+    ReplyTo, run_pipeline, said_at, spawn_append, spawn_park, spawn_transfer, spawn_vote,
+};
 use super::dial::{DialError, FrameStream};
 use super::wire::pb::frame::Body;
 use super::wire::{self, pb};
-use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, SESSION_QUEUE_MAX, SESSIONS_MAX};
-use crate::contact::Contact;
-use crate::state_machine::StateMachine;
+use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, Pulses, SESSION_QUEUE_MAX, SESSIONS_MAX};
+use crate::group::GroupCore;
 use crate::types::TypeConfig;
 
-type Raft = openraft::Raft<TypeConfig, StateMachine>;
-
-/// What the server needs of a group that is open here.
-#[derive(Clone)]
-pub(crate) struct OpenGroup {
-    pub(crate) raft: Raft,
-    /// When this replica last heard its leader, for the age of reads.
-    pub(crate) contact: Arc<Contact>,
+/// Finds and opens the replicas of this node.
+pub(crate) trait Groups: Send + Sync + 'static {
+    /// The replica, when it is in memory.
+    fn loaded(&self, group: GroupId) -> Option<Arc<GroupCore>>;
+    /// Whether this node keeps a replica, in memory or on disk.
+    fn is_here(&self, group: GroupId) -> bool;
+    /// The replica, from disk when it is not in memory; `None` when it cannot be had.
+    fn open(&self, group: GroupId) -> BoxFuture<'static, Option<Arc<GroupCore>>>;
 }
 
-/// Finds groups by id.
-pub(crate) trait Groups: Send + Sync + 'static {
-    /// The group, when it is open here.
-    fn open_group(&self, group: GroupId) -> Option<OpenGroup>;
+/// A replica that a frame is for.
+pub(super) enum Addressee {
+    Loaded(Arc<GroupCore>),
+    OnDisk(BoxFuture<'static, Option<Arc<GroupCore>>>),
+}
+
+impl Addressee {
+    /// The replica; waits for the disk when it has to.
+    pub(super) async fn open(self) -> Option<Arc<GroupCore>> {
+        match self {
+            Self::Loaded(core) => Some(core),
+            Self::OnDisk(opening) => opening.await,
+        }
+    }
 }
 
 /// The peer service of one node.
@@ -47,6 +59,7 @@ pub(crate) struct PeerServer {
     pub(crate) cluster: Arc<str>,
     pub(crate) node: NodeId,
     pub(crate) groups: Arc<dyn Groups>,
+    pub(crate) pulses: Arc<dyn Pulses>,
     pub(crate) stop: CancellationToken,
     /// Snapshots that may arrive at once; each is gathered in memory.
     pub(crate) arriving: Arc<Semaphore>,
@@ -94,8 +107,11 @@ impl PeerServer {
         };
         self.check_hello(&hello)?;
         let (replies, outbound) = mpsc::channel(OUTBOUND_FRAMES_MAX);
+        let from = NodeId::new(hello.from_node);
+        self.pulses.greeted(from);
         let connection = Connection {
             server: self.clone(),
+            from,
             replies,
             sessions: BTreeMap::new(),
         };
@@ -133,6 +149,8 @@ impl PeerServer {
 /// One peer's incoming connection.
 struct Connection {
     server: PeerServer,
+    /// Who dialled.
+    from: NodeId,
     replies: mpsc::Sender<pb::Frame>,
     /// Open append pipelines by session.
     sessions: BTreeMap<u64, mpsc::Sender<Append>>,
@@ -173,24 +191,32 @@ impl Connection {
                 .await;
         };
         match body {
-            Body::Ping(ping) => return reply_to.send(Body::Pong(ping)).await,
+            Body::Ping(ping) => {
+                let answer = self.server.pulses.pinged(self.from, &ping);
+                return reply_to.send(Body::Pong(answer)).await;
+            }
+            Body::Claims(claims) => return self.server.pulses.claimed(self.from, claims),
+            Body::Nudge(pb::Nudge {}) => {
+                return self.server.pulses.nudged(GroupId::new(frame.group));
+            }
             Body::Close(pb::CloseSession {}) => {
                 self.sessions.remove(&frame.session);
                 return;
             }
             _ => {}
         }
-        let Some(open) = self.server.groups.open_group(GroupId::new(frame.group)) else {
+        let Some(addressee) = self.addressee(GroupId::new(frame.group)) else {
             return reply_to
-                .refuse(pb::RefusalCode::NoSuchGroup, "the group is not open here")
+                .refuse(pb::RefusalCode::NoSuchGroup, "the group is not here")
                 .await;
         };
         match body {
-            Body::StreamAppend(append) => self.stream_append(open, reply_to, append).await,
-            Body::Append(append) => spawn_append(open, reply_to, append),
-            Body::Vote(request) => spawn_vote(open, reply_to, request, false),
-            Body::PreVote(request) => spawn_vote(open, reply_to, request, true),
-            Body::Transfer(request) => spawn_transfer(open, reply_to, request),
+            Body::StreamAppend(append) => self.stream_append(addressee, reply_to, append).await,
+            Body::Append(append) => spawn_append(addressee, reply_to, append),
+            Body::Vote(request) => spawn_vote(addressee, reply_to, request, false),
+            Body::PreVote(request) => spawn_vote(addressee, reply_to, request, true),
+            Body::Transfer(request) => spawn_transfer(addressee, reply_to, request),
+            Body::Park(request) => spawn_park(addressee, reply_to, request),
             _ => {
                 reply_to
                     .refuse(pb::RefusalCode::Malformed, "body: not a request")
@@ -199,10 +225,20 @@ impl Connection {
         }
     }
 
+    fn addressee(&self, group: GroupId) -> Option<Addressee> {
+        let groups = &self.server.groups;
+        if let Some(core) = groups.loaded(group) {
+            return Some(Addressee::Loaded(core));
+        }
+        groups
+            .is_here(group)
+            .then(|| Addressee::OnDisk(groups.open(group)))
+    }
+
     /// Passes an append to its session's pipeline, which the first one opens.
     async fn stream_append(
         &mut self,
-        open: OpenGroup,
+        addressee: Addressee,
         reply_to: ReplyTo,
         append: pb::AppendRequest,
     ) {
@@ -228,7 +264,7 @@ impl Connection {
                     .await;
             }
             let (queue, requests) = mpsc::channel(SESSION_QUEUE_MAX);
-            tokio::spawn(run_pipeline(open, reply_to.clone(), requests));
+            tokio::spawn(run_pipeline(addressee, reply_to.clone(), requests));
             self.sessions.insert(session, queue);
         }
         let refused = match self

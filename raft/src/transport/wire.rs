@@ -212,11 +212,15 @@ pub(crate) fn append_from_pb(
     })
 }
 
-pub(crate) fn vote_request_to_pb(request: &VoteRequest<TypeConfig>) -> pb::VoteRequest {
+pub(crate) fn vote_request_to_pb(
+    request: &VoteRequest<TypeConfig>,
+    takeover: bool,
+) -> pb::VoteRequest {
     pb::VoteRequest {
         vote: Some(vote_to_pb(&request.vote)),
         last_log_id: request.last_log_id.as_ref().map(log_id_to_pb),
         leadership_transfer: request.leadership_transfer,
+        takeover,
     }
 }
 

@@ -1,4 +1,5 @@
 //! A cluster of three hosts for tests: own directories, own ports, stopped and started one by one.
+#![allow(dead_code, reason = "each test file uses its part of it")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use holdfast_inventory::show::{SaleRules, Seat, SingleSeatRule};
 use holdfast_raft::directory::{
     DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow, SurvivalGoal,
 };
-use holdfast_raft::{Host, HostOptions, ShowGroup, SnapshotOptions};
+use holdfast_raft::{Host, HostOptions, IdleOptions, ShowGroup, SnapshotOptions};
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -37,6 +38,7 @@ pub(crate) struct Cluster {
     addrs: Vec<SocketAddr>,
     topology: Arc<Topology>,
     running: Vec<Option<Running>>,
+    idle: IdleOptions,
 }
 
 fn topology(addrs: &[SocketAddr]) -> Topology {
@@ -59,6 +61,10 @@ fn topology(addrs: &[SocketAddr]) -> Topology {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::start_with(IdleOptions::default()).await
+    }
+
+    pub(crate) async fn start_with(idle: IdleOptions) -> Self {
         let mut listeners = Vec::new();
         for _ in 0..NODES {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
@@ -74,6 +80,7 @@ impl Cluster {
             topology: Arc::new(topology(&addrs)),
             addrs,
             running: (0..NODES).map(|_| None).collect(),
+            idle,
         };
         for (n, listener) in listeners.into_iter().enumerate() {
             cluster.run(n, listener).await;
@@ -90,6 +97,7 @@ impl Cluster {
                 every_entries: 100,
                 keep_entries: 20,
             },
+            idle: self.idle,
         };
         let host = Host::start(options).await.expect("the host starts");
         let stop = CancellationToken::new();
@@ -123,6 +131,53 @@ impl Cluster {
         running.host.shutdown().await;
         running.server.abort();
         drop(running.host);
+    }
+
+    /// Takes a node away without a word to the others.
+    pub(crate) async fn kill(&mut self, n: usize) {
+        let running = self.running[n].take().expect("the node runs");
+        running.server.abort();
+        running.host.stop_at_once().await;
+    }
+
+    /// Waits until `is_so` for every running host.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Host) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.running.iter().flatten().all(|r| is_so(&r.host)) {
+            assert!(Instant::now() < deadline, "in vain: {what}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Which running node claims the show by the word of every running node; opens nothing.
+    pub(crate) async fn claimed_leader(&self, show: ShowId) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let claims: Vec<Option<NodeId>> = self
+                .running
+                .iter()
+                .flatten()
+                .map(|r| {
+                    let mut all = r.host.replicas().into_iter();
+                    all.find(|replica| replica.group.get() == show.get() && replica.leader_alive)
+                        .and_then(|replica| replica.leader)
+                })
+                .collect();
+            if let Some(leader) = claims[0]
+                && claims.iter().all(|claim| *claim == Some(leader))
+            {
+                let leader = usize::try_from(leader.get()).expect("small") - 1;
+                // A node that was killed just now is still believed alive.
+                if self.running[leader].is_some() {
+                    return leader;
+                }
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{show} has no leader: {claims:?}"
+            );
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     pub(crate) async fn restart(&mut self, n: usize) {
@@ -190,13 +245,13 @@ impl Cluster {
     }
 
     pub(crate) async fn group(&self, n: usize, show: ShowId) -> ShowGroup {
-        let mut changed = self.host(n).groups_changed();
         let opened = async {
             loop {
-                if let Some(group) = self.host(n).show_group(show) {
-                    return group;
+                // The directory may not have told this node of the show yet.
+                match self.host(n).open_show(show).await {
+                    Ok(group) => return group,
+                    Err(_) => tokio::time::sleep(POLL).await,
                 }
-                changed.changed().await.expect("the host runs");
             }
         };
         tokio::time::timeout(PATIENCE, opened)
@@ -209,7 +264,7 @@ impl Cluster {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for (n, running) in self.running.iter().enumerate() {
-                let group = running.as_ref().and_then(|r| r.host.show_group(show));
+                let group = running.as_ref().and_then(|r| r.host.loaded_show(show));
                 if group.is_some_and(|g| g.leadership().borrow().leads && g.has_lease()) {
                     return n;
                 }

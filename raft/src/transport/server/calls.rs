@@ -13,7 +13,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::super::wire::pb::frame::Body;
 use super::super::wire::{self, pb};
-use super::{Append, OpenGroup};
+use super::{Addressee, Append};
+use crate::group::Standing;
 
 /// When the leader knew what it says now: `None` = so long ago that it says nothing.
 pub(super) fn said_at(leader_age_ms: u64) -> Option<Instant> {
@@ -22,10 +23,13 @@ pub(super) fn said_at(leader_age_ms: u64) -> Option<Instant> {
 
 /// Feeds one session's appends to openraft's pipeline and sends the answers in order.
 pub(super) async fn run_pipeline(
-    open: OpenGroup,
+    addressee: Addressee,
     reply_to: ReplyTo,
     requests: mpsc::Receiver<Append>,
 ) {
+    let Some(open) = addressee.open().await else {
+        return not_open(&reply_to).await;
+    };
     let noted = std::collections::VecDeque::<(Option<u64>, Option<Instant>)>::new();
     let noted = Arc::new(std::sync::Mutex::new(noted));
     let noting = Arc::clone(&noted);
@@ -52,6 +56,7 @@ pub(super) async fn run_pipeline(
                 if let Some((commit, current_at)) = note {
                     open.contact.heard(commit, current_at);
                 }
+                open.unpark();
                 pb::append_reply::Result::Flushed(pb::Flushed {
                     log_id: log_id.as_ref().map(wire::log_id_to_pb),
                 })
@@ -76,8 +81,11 @@ pub(super) async fn run_pipeline(
     }
 }
 
-pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::AppendRequest) {
+pub(super) fn spawn_append(addressee: Addressee, reply_to: ReplyTo, append: pb::AppendRequest) {
     tokio::spawn(async move {
+        let Some(open) = addressee.open().await else {
+            return not_open(&reply_to).await;
+        };
         let current_at = said_at(append.leader_age_ms);
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
@@ -96,6 +104,7 @@ pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::Appen
         let result = match open.raft.append_entries(request).await {
             Ok(AppendEntriesResponse::Success) => {
                 open.contact.heard(commit, current_at);
+                open.unpark();
                 pb::append_reply::Result::Flushed(pb::Flushed { log_id: None })
             }
             Ok(AppendEntriesResponse::PartialSuccess(id)) => {
@@ -121,9 +130,22 @@ pub(super) fn spawn_append(open: OpenGroup, reply_to: ReplyTo, append: pb::Appen
     });
 }
 
-pub(super) fn spawn_vote(open: OpenGroup, reply_to: ReplyTo, request: pb::VoteRequest, pre: bool) {
+pub(super) fn spawn_vote(
+    addressee: Addressee,
+    reply_to: ReplyTo,
+    wire: pb::VoteRequest,
+    pre: bool,
+) {
     tokio::spawn(async move {
-        let request = match wire::vote_request_from_pb(request) {
+        let Some(open) = addressee.open().await else {
+            return not_open(&reply_to).await;
+        };
+        let standing = match (wire.takeover, wire.leadership_transfer) {
+            (true, _) => Standing::Takeover,
+            (false, true) => Standing::Transfer,
+            (false, false) => Standing::Timeout,
+        };
+        let mut request = match wire::vote_request_from_pb(wire) {
             Ok(request) => request,
             Err(e) => {
                 return reply_to
@@ -131,10 +153,12 @@ pub(super) fn spawn_vote(open: OpenGroup, reply_to: ReplyTo, request: pb::VoteRe
                     .await;
             }
         };
-        let answer = if pre {
-            open.raft.pre_vote(request).await
-        } else {
-            open.raft.vote(request).await
+        // What authorises a takeover is the check below; to openraft it is like a leader's own wish.
+        request.leadership_transfer |= standing == Standing::Takeover;
+        let answer = match open.refusal(&request, standing) {
+            Some(refusal) => Ok(refusal),
+            None if pre => open.raft.pre_vote(request).await,
+            None => open.raft.vote(request).await,
         };
         match answer {
             Ok(reply) => {
@@ -151,8 +175,37 @@ pub(super) fn spawn_vote(open: OpenGroup, reply_to: ReplyTo, request: pb::VoteRe
     });
 }
 
-pub(super) fn spawn_transfer(open: OpenGroup, reply_to: ReplyTo, request: pb::TransferRequest) {
+pub(super) fn spawn_park(addressee: Addressee, reply_to: ReplyTo, request: pb::ParkRequest) {
+    // A replica that is only on disk sleeps deeper than was asked for; opening it to say so would wake it.
+    let parked = match &addressee {
+        Addressee::Loaded(open) => open.park_as_follower(request.term, request.index),
+        Addressee::OnDisk(_) => false,
+    };
     tokio::spawn(async move {
+        reply_to
+            .send(Body::ParkReply(pb::ParkReply { parked }))
+            .await;
+    });
+}
+
+async fn not_open(reply_to: &ReplyTo) {
+    reply_to
+        .refuse(
+            pb::RefusalCode::GroupStopped,
+            "the replica cannot be opened",
+        )
+        .await;
+}
+
+pub(super) fn spawn_transfer(
+    addressee: Addressee,
+    reply_to: ReplyTo,
+    request: pb::TransferRequest,
+) {
+    tokio::spawn(async move {
+        let Some(open) = addressee.open().await else {
+            return not_open(&reply_to).await;
+        };
         let request = match wire::transfer_from_pb(request) {
             Ok(request) => request,
             Err(e) => {

@@ -33,10 +33,13 @@ impl PeerServer {
             )));
         }
         let group = GroupId::new(header.group);
-        let open = self
-            .groups
-            .open_group(group)
-            .ok_or_else(|| Refused::Unavailable(format!("{group} is not open here")))?;
+        let opened = if self.groups.is_here(group) {
+            self.groups.open(group).await
+        } else {
+            None
+        };
+        let not_open = || Refused::Unavailable(format!("{group} is not open here"));
+        let open = opened.ok_or_else(not_open)?;
         // Held until it is installed. The leader tries again later.
         let Ok(_place) = self.arriving.try_acquire() else {
             return Err(Refused::Busy("enough snapshots are arriving already"));

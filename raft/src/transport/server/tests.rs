@@ -7,14 +7,24 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Status};
 
 use super::*;
+use crate::fabric::board::Board;
+use crate::fabric::liveness::SILENCE_FLOOR;
 use crate::transport::SNAPSHOT_BYTES_MAX;
 use crate::transport::wire::pb::peer_client::PeerClient;
 
 struct NoGroups;
 
 impl Groups for NoGroups {
-    fn open_group(&self, _group: GroupId) -> Option<OpenGroup> {
+    fn loaded(&self, _group: GroupId) -> Option<Arc<GroupCore>> {
         None
+    }
+
+    fn is_here(&self, _group: GroupId) -> bool {
+        false
+    }
+
+    fn open(&self, _group: GroupId) -> BoxFuture<'static, Option<Arc<GroupCore>>> {
+        Box::pin(async { None })
     }
 }
 
@@ -29,6 +39,7 @@ async fn serve() -> (SocketAddr, CancellationToken) {
         cluster: Arc::from("holdfast"),
         node: NodeId::new(2),
         groups: Arc::new(NoGroups),
+        pulses: Arc::new(Board::new(NodeId::new(2), 1, SILENCE_FLOOR)),
         stop: stop.clone(),
         arriving: Arc::new(Semaphore::new(1)),
     };
@@ -87,7 +98,13 @@ async fn frames_that_make_no_sense_are_refused_one_by_one() {
         hello("holdfast", 2, PROTOCOL),
         frame(1, None),
         frame(2, Some(Body::Vote(pb::VoteRequest::default()))),
-        frame(3, Some(Body::Ping(pb::Ping { nonce: 9 }))),
+        frame(
+            3,
+            Some(Body::Ping(pb::Ping {
+                nonce: 9,
+                ..Default::default()
+            })),
+        ),
     ];
     // The requests must not end before the answers are in.
     let frames = tokio_stream::iter(frames).chain(futures_util::stream::pending());

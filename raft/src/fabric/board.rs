@@ -1,0 +1,283 @@
+//! What a node knows of the others: who is heard, who leads what, what has lost its leader.
+//!
+//! Owns: the one copy of that knowledge, fed by the links and read by everything else. Must never: hold its locks across an
+//! await, or start anything; who wants to act follows [`Board::changed`].
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::claims::{Claim, Claims};
+use super::liveness::{Change, Liveness, Pulse};
+use crate::transport::Pulses;
+use crate::transport::wire::pb;
+
+/// A leader that gives a group up has mostly handed it to another, whose claim is on its way.
+const HANDED_OVER: Duration = Duration::from_secs(2);
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Board {
+    me: NodeId,
+    liveness: Mutex<Liveness>,
+    claims: Mutex<Claims>,
+    /// Groups that somebody led and nobody leads now, with when to do something about it.
+    orphans: Mutex<BTreeMap<GroupId, Instant>>,
+    changed: watch::Sender<u64>,
+    /// Peers that came back; the number only counts.
+    heard_again: Mutex<Vec<NodeId>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section leaves a usable value behind: inserts and removals of whole entries.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    pub(crate) fn new(me: NodeId, incarnation: u64, silence_floor: Duration) -> Self {
+        Self {
+            me,
+            liveness: Mutex::new(Liveness::new(
+                me,
+                incarnation,
+                silence_floor,
+                Instant::now(),
+            )),
+            claims: Mutex::default(),
+            orphans: Mutex::default(),
+            changed: watch::Sender::new(0),
+            heard_again: Mutex::default(),
+        }
+    }
+
+    /// Changes whenever a node fell silent, was heard again or restarted, or a claim changed.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn touch(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn watch_node(&self, node: NodeId) {
+        locked(&self.liveness).add(node);
+    }
+
+    pub(crate) fn forget_node(&self, node: NodeId) {
+        locked(&self.liveness).remove(node);
+        self.bereave(node, Instant::now());
+        self.touch();
+    }
+
+    /// Looks who has fallen silent; true when somebody has, which the others should hear at once.
+    pub(crate) fn look(&self, late: Duration) -> bool {
+        let changes = locked(&self.liveness).look(Instant::now(), late);
+        let silent = !changes.is_empty();
+        self.note(changes);
+        silent
+    }
+
+    fn note(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Silent(node) => tracing::warn!(%node, "node is silent"),
+                Change::Heard(node) => {
+                    tracing::info!(%node, "node is heard");
+                    locked(&self.heard_again).push(node);
+                }
+                Change::Restarted(node) => {
+                    tracing::info!(%node, "node has restarted");
+                    self.bereave(node, Instant::now());
+                }
+            }
+        }
+        self.touch();
+    }
+
+    /// What `node` led has no leader.
+    fn bereave(&self, node: NodeId, due: Instant) {
+        let given_up = locked(&self.claims).replace(node, &[]);
+        locked(&self.orphans).extend(given_up.into_iter().map(|group| (group, due)));
+    }
+
+    /// Nodes that were heard again since the last call.
+    pub(crate) fn take_heard_again(&self) -> Vec<NodeId> {
+        std::mem::take(&mut *locked(&self.heard_again))
+    }
+
+    pub(crate) fn claim_of(&self, group: GroupId) -> Option<Claim> {
+        locked(&self.claims).get(group)
+    }
+
+    pub(crate) fn claims_of(&self, node: NodeId) -> Vec<(GroupId, Claim)> {
+        locked(&self.claims).of(node)
+    }
+
+    /// This node leads the group, or (`None`) does not any more.
+    pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<u64>)>) -> bool {
+        let changed = match claim {
+            Some((term, parked_at)) => self.take_claim(group, self.me, term, parked_at),
+            None => locked(&self.claims).withdraw(group, self.me),
+        };
+        if changed {
+            self.touch();
+        }
+        changed
+    }
+
+    fn take_claim(
+        &self,
+        group: GroupId,
+        leader: NodeId,
+        term: u64,
+        parked_at: Option<u64>,
+    ) -> bool {
+        let claim = Claim {
+            leader,
+            term,
+            parked_at,
+        };
+        let changed = locked(&self.claims).claim(group, claim);
+        if changed {
+            locked(&self.orphans).remove(&group);
+        }
+        changed
+    }
+
+    /// Groups that have lost their leader, with since when something may be done.
+    pub(crate) fn orphans(&self) -> Vec<(GroupId, Instant)> {
+        locked(&self.orphans)
+            .iter()
+            .map(|(group, due)| (*group, *due))
+            .collect()
+    }
+
+    /// Somebody wants the group led: it is an orphan from now on, unless a live node claims it.
+    pub(crate) fn want_leader(&self, group: GroupId) {
+        let led = self
+            .claim_of(group)
+            .is_some_and(|claim| self.is_heard(claim.leader));
+        if led {
+            return;
+        }
+        let due = Instant::now();
+        let news = locked(&self.orphans).insert(group, due).is_none();
+        if news {
+            self.touch();
+        }
+    }
+
+    /// The group is nobody's concern here any more.
+    pub(crate) fn forget_group(&self, group: GroupId) {
+        locked(&self.orphans).remove(&group);
+    }
+
+    pub(crate) fn is_heard(&self, node: NodeId) -> bool {
+        locked(&self.liveness).is_heard(node)
+    }
+
+    pub(crate) fn is_dead_for(&self, node: NodeId, voters: &[NodeId]) -> bool {
+        locked(&self.liveness).is_dead_for(node, voters)
+    }
+
+    pub(crate) fn shields(&self, leader: NodeId) -> bool {
+        locked(&self.liveness).shields(leader, Instant::now())
+    }
+
+    pub(crate) fn is_assured(&self, voters: &[NodeId]) -> bool {
+        locked(&self.liveness).is_assured(voters, Instant::now())
+    }
+
+    pub(crate) fn assured_at(&self, leader: NodeId, voters: &[NodeId]) -> Option<Instant> {
+        locked(&self.liveness).assured_at(leader, voters)
+    }
+
+    /// Silence of a node now, and how much of it is taken for a death.
+    pub(crate) fn silence(&self, node: NodeId) -> (Option<Duration>, Duration) {
+        let liveness = locked(&self.liveness);
+        (
+            liveness.silence(node, Instant::now()),
+            liveness.patience(node),
+        )
+    }
+}
+
+fn pulse_from_pb(ping: &pb::Ping) -> Pulse {
+    let nodes = |list: &[u64]| list.iter().map(|node| NodeId::new(*node)).collect();
+    Pulse {
+        incarnation: ping.incarnation,
+        silent: nodes(&ping.silent),
+        unassured: nodes(&ping.unassured),
+    }
+}
+
+impl Pulses for Board {
+    fn ping(&self, nonce: u64) -> pb::Ping {
+        let pulse = locked(&self.liveness).pulse(Instant::now());
+        pb::Ping {
+            nonce,
+            incarnation: pulse.incarnation,
+            silent: pulse.silent.into_iter().map(NodeId::get).collect(),
+            unassured: pulse.unassured.into_iter().map(NodeId::get).collect(),
+        }
+    }
+
+    fn answered(&self, from: NodeId, sent: Instant, answer: &pb::Ping) {
+        let pulse = pulse_from_pb(answer);
+        let changes = locked(&self.liveness).answered(from, sent, Instant::now(), pulse);
+        self.note(changes);
+    }
+
+    fn pinged(&self, from: NodeId, ping: &pb::Ping) -> pb::Ping {
+        let pulse = pulse_from_pb(ping);
+        let changes = locked(&self.liveness).pinged(from, ping.nonce, Instant::now(), pulse);
+        self.note(changes);
+        self.ping(ping.nonce)
+    }
+
+    fn greeted(&self, from: NodeId) {
+        locked(&self.claims).forget_parking(from);
+    }
+
+    fn claimed(&self, from: NodeId, claims: pb::Claims) {
+        let named = |claim: &pb::Claim| {
+            let taken = Claim {
+                leader: from,
+                term: claim.term,
+                parked_at: claim.parked_at,
+            };
+            (GroupId::new(claim.group), taken)
+        };
+        let due = Instant::now() + HANDED_OVER;
+        let (withdrawn, held): (Vec<_>, Vec<_>) =
+            claims.claims.iter().partition(|claim| claim.withdrawn);
+        let held: Vec<_> = held.into_iter().map(named).collect();
+        let mut given_up = Vec::new();
+        if claims.full {
+            given_up = locked(&self.claims).replace(from, &held);
+        }
+        for (group, claim) in held {
+            self.take_claim(group, from, claim.term, claim.parked_at);
+            locked(&self.orphans).remove(&group);
+        }
+        for claim in withdrawn {
+            let group = GroupId::new(claim.group);
+            if locked(&self.claims).withdraw(group, from) {
+                given_up.push(group);
+            }
+        }
+        locked(&self.orphans).extend(given_up.into_iter().map(|group| (group, due)));
+        self.touch();
+    }
+
+    fn nudged(&self, group: GroupId) {
+        self.want_leader(group);
+    }
+}

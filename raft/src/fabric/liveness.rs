@@ -1,0 +1,337 @@
+//! Which nodes are alive, as one node can know it: the liveness fabric without its wires.
+//!
+//! Owns: the rules by which silence becomes a death, and by which a leader may believe that nobody has declared it dead.
+//! Must never: read a clock or send anything; whoever calls says what time it is.
+//!
+//! ```text
+//!  a ping answered ─► alive ─► nothing for T ─► silent ─► a majority of a group's voters say so ─► dead for that group
+//!                       ▲                          │
+//!                       └──────── heard again ─────┘        another incarnation ─► what it led is nobody's
+//! ```
+//!
+//! Silence is measured on round trips: a ping that was answered, or a ping from a peer that says it hears us. So a path that
+//! is broken in one direction is broken for both ends, and no node stands by a leader that cannot hear it.
+//!
+//! `T` is [`SILENCE_FLOOR`] at least, and more when answers have lately come irregularly. When this process itself was
+//! stopped for a while, everybody's silence in that time is its own and does not count.
+//!
+//! The lease between nodes: a node that answers a ping sent at `t` promises by that answer to shield the sender until
+//! `t + SILENCE_FLOOR`: it will not vote for a *takeover* before. A leader to which a majority of a group's voters has
+//! promised that is *assured*: nobody can have taken the group over. It trusts nine tenths of the promise (clocks that run
+//! at most a tenth apart).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_region_config::NodeId;
+use tokio::time::Instant;
+
+/// Silence shorter than this is never taken for a death: seven pings, or a process stalled for half a second.
+pub(crate) const SILENCE_FLOOR: Duration = Duration::from_millis(700);
+/// However irregular the answers were, silence longer than this is one.
+pub(crate) const SILENCE_CEILING: Duration = Duration::from_millis(3_000);
+/// Deviations of the gap between two answers that count as ordinary.
+const DEVIATIONS: u32 = 6;
+/// A gap moves the averages by 1/16: about two seconds of pings.
+const AVERAGE_SHIFT: u32 = 4;
+/// A duty that was due this much ago means that this process was not running.
+const OWN_STALL: Duration = Duration::from_millis(60);
+
+/// What one node tells another about itself with every ping and every answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    /// Chosen anew at every start of the process.
+    pub(crate) incarnation: u64,
+    /// Who is silent for the sender.
+    pub(crate) silent: BTreeSet<NodeId>,
+    /// Whose promise to shield the sender has run out, by the sender's own clock.
+    pub(crate) unassured: BTreeSet<NodeId>,
+}
+
+/// Something that others act upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Fell silent.
+    Silent(NodeId),
+    /// Is heard (again).
+    Heard(NodeId),
+    /// Is another process now: what the last one led is led by nobody.
+    Restarted(NodeId),
+}
+
+#[derive(Debug)]
+struct Peer {
+    /// The newest proof that the path works both ways.
+    proof: Option<Instant>,
+    /// Mean gap between proofs, and mean deviation from it.
+    gap: Duration,
+    deviation: Duration,
+    /// When the newest answered ping was sent.
+    answered: Option<Instant>,
+    silent: bool,
+    /// Since when it is heard: a ping sent before said that it was silent, and such a ping is answered without a promise.
+    heard_since: Option<Instant>,
+    incarnation: Option<u64>,
+    /// Number of its newest ping; older ones that come late are of no interest.
+    nonce: u64,
+    /// What it last said, and when that came.
+    said: Option<(Instant, Pulse)>,
+}
+
+impl Peer {
+    fn new() -> Self {
+        Self {
+            proof: None,
+            gap: Duration::from_millis(100),
+            deviation: Duration::ZERO,
+            answered: None,
+            // Until it is heard for the first time; nobody elects on the strength of that alone.
+            silent: true,
+            heard_since: None,
+            incarnation: None,
+            nonce: 0,
+            said: None,
+        }
+    }
+
+    fn patience(&self, floor: Duration) -> Duration {
+        let ordinary = self.gap + self.deviation * DEVIATIONS;
+        (floor + ordinary.saturating_sub(Duration::from_millis(200)))
+            .clamp(floor, SILENCE_CEILING.max(floor))
+    }
+
+    fn proven(&mut self, now: Instant) {
+        if let Some(before) = self.proof
+            && !self.silent
+        {
+            let gap = now.saturating_duration_since(before);
+            let off = gap.abs_diff(self.gap);
+            self.gap = drift(self.gap, gap);
+            self.deviation = drift(self.deviation, off);
+        }
+        self.proof = Some(self.proof.map_or(now, |before| before.max(now)));
+    }
+}
+
+fn drift(average: Duration, sample: Duration) -> Duration {
+    let weight = 1u32 << AVERAGE_SHIFT;
+    (average * (weight - 1) + sample) / weight
+}
+
+/// One node's view of all others.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    me: NodeId,
+    incarnation: u64,
+    floor: Duration,
+    started: Instant,
+    peers: BTreeMap<NodeId, Peer>,
+}
+
+impl Liveness {
+    /// A view in which nobody was heard yet. `floor` is the least silence that counts, see [`SILENCE_FLOOR`].
+    pub(crate) fn new(me: NodeId, incarnation: u64, floor: Duration, now: Instant) -> Self {
+        Self {
+            me,
+            incarnation,
+            floor,
+            started: now,
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// Begins to watch a node.
+    pub(crate) fn add(&mut self, node: NodeId) {
+        self.peers.entry(node).or_insert_with(Peer::new);
+    }
+
+    /// Stops watching a node that has left the topology.
+    pub(crate) fn remove(&mut self, node: NodeId) {
+        self.peers.remove(&node);
+    }
+
+    /// What to say in a ping or an answer sent now.
+    pub(crate) fn pulse(&self, now: Instant) -> Pulse {
+        let all = self.peers.iter();
+        Pulse {
+            incarnation: self.incarnation,
+            silent: all
+                .clone()
+                .filter(|(_, peer)| peer.silent)
+                .map(|(node, _)| *node)
+                .collect(),
+            unassured: all
+                .filter(|(_, peer)| !self.promises(peer, now))
+                .map(|(node, _)| *node)
+                .collect(),
+        }
+    }
+
+    fn promises(&self, peer: &Peer, now: Instant) -> bool {
+        peer.answered
+            .is_some_and(|sent| now.saturating_duration_since(sent) < self.floor * 9 / 10)
+    }
+
+    /// Ping number `nonce` came from `from`.
+    pub(crate) fn pinged(
+        &mut self,
+        from: NodeId,
+        nonce: u64,
+        now: Instant,
+        pulse: Pulse,
+    ) -> Vec<Change> {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            let same = peer.incarnation == Some(pulse.incarnation);
+            if same && nonce <= peer.nonce {
+                return Vec::new();
+            }
+            peer.nonce = nonce;
+        }
+        // A peer that does not hear us is not shielded by us: it could not keep its groups going with our help.
+        let hears_us = !pulse.silent.contains(&self.me);
+        self.said(from, now, pulse, hears_us)
+    }
+
+    /// `from` answered the ping sent at `sent`.
+    pub(crate) fn answered(
+        &mut self,
+        from: NodeId,
+        sent: Instant,
+        now: Instant,
+        pulse: Pulse,
+    ) -> Vec<Change> {
+        if let Some(peer) = self.peers.get_mut(&from)
+            && peer.heard_since.is_some_and(|since| sent >= since)
+        {
+            peer.answered = Some(peer.answered.map_or(sent, |before| before.max(sent)));
+        }
+        self.said(from, now, pulse, true)
+    }
+
+    fn said(&mut self, from: NodeId, now: Instant, pulse: Pulse, proves_path: bool) -> Vec<Change> {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return Vec::new();
+        };
+        let mut changes = Vec::new();
+        if peer
+            .incarnation
+            .is_some_and(|before| before != pulse.incarnation)
+        {
+            // Promises of the process that is gone bind nobody.
+            peer.answered = None;
+            changes.push(Change::Restarted(from));
+        }
+        peer.incarnation = Some(pulse.incarnation);
+        peer.said = Some((now, pulse));
+        if proves_path {
+            peer.proven(now);
+            if std::mem::take(&mut peer.silent) {
+                peer.heard_since = Some(now);
+                changes.push(Change::Heard(from));
+            }
+        }
+        changes
+    }
+
+    /// Looks who has fallen silent; to be called a few times per ping interval, `late` after the call was due.
+    pub(crate) fn look(&mut self, now: Instant, late: Duration) -> Vec<Change> {
+        if late > OWN_STALL {
+            for peer in self.peers.values_mut() {
+                peer.proof = peer.proof.map(|proof| (proof + late).min(now));
+            }
+        }
+        let floor = self.floor;
+        let mut changes = Vec::new();
+        for (node, peer) in &mut self.peers {
+            let silence = peer.proof.map(|proof| now.saturating_duration_since(proof));
+            if !peer.silent && silence.is_some_and(|silence| silence > peer.patience(floor)) {
+                peer.silent = true;
+                peer.heard_since = None;
+                changes.push(Change::Silent(*node));
+            }
+        }
+        changes
+    }
+
+    /// Whether the node is heard. This node always hears itself.
+    pub(crate) fn is_heard(&self, node: NodeId) -> bool {
+        node == self.me || self.peers.get(&node).is_some_and(|peer| !peer.silent)
+    }
+
+    /// Whether a majority of `voters` says, as far as is known here, that `node` is silent.
+    pub(crate) fn is_dead_for(&self, node: NodeId, voters: &[NodeId]) -> bool {
+        if node == self.me || self.is_heard(node) {
+            return false;
+        }
+        let says_so = |voter: NodeId| {
+            if voter == self.me {
+                return true;
+            }
+            self.peers.get(&voter).is_some_and(|peer| {
+                !peer.silent
+                    && peer
+                        .said
+                        .as_ref()
+                        .is_some_and(|(_, pulse)| pulse.silent.contains(&node))
+            })
+        };
+        let votes = voters
+            .iter()
+            .filter(|voter| **voter != node && says_so(**voter));
+        votes.count() * 2 > voters.len()
+    }
+
+    /// Whether this node has to refuse a takeover from `leader`: it may still rely on a promise made to it, or to its
+    /// predecessor in this process's place.
+    pub(crate) fn shields(&self, leader: NodeId, now: Instant) -> bool {
+        if leader == self.me {
+            return true;
+        }
+        // What the last process here promised is not known; it has run out after this long.
+        if now.saturating_duration_since(self.started) < self.floor {
+            return true;
+        }
+        self.peers.get(&leader).is_some_and(|peer| {
+            peer.proof
+                .is_some_and(|proof| now.saturating_duration_since(proof) < self.floor)
+        })
+    }
+
+    /// Whether a majority of `voters` shields this node now.
+    pub(crate) fn is_assured(&self, voters: &[NodeId], now: Instant) -> bool {
+        let mine = |voter: NodeId| {
+            voter == self.me
+                || self
+                    .peers
+                    .get(&voter)
+                    .is_some_and(|peer| self.promises(peer, now))
+        };
+        voters.iter().filter(|voter| mine(**voter)).count() * 2 > voters.len()
+    }
+
+    /// When `leader` last said that a majority of `voters` shields it: until then nothing of a group that it has parked can
+    /// have changed.
+    pub(crate) fn assured_at(&self, leader: NodeId, voters: &[NodeId]) -> Option<Instant> {
+        let (at, pulse) = self.peers.get(&leader)?.said.as_ref()?;
+        let shielding = voters
+            .iter()
+            .filter(|voter| !pulse.unassured.contains(voter));
+        (shielding.count() * 2 > voters.len()).then_some(*at)
+    }
+
+    /// Time since the last proof of life; `None` = never heard.
+    pub(crate) fn silence(&self, node: NodeId, now: Instant) -> Option<Duration> {
+        let proof = self.peers.get(&node)?.proof?;
+        Some(now.saturating_duration_since(proof))
+    }
+
+    /// Silence after which the node is taken for silent, now.
+    pub(crate) fn patience(&self, node: NodeId) -> Duration {
+        self.peers
+            .get(&node)
+            .map_or(self.floor, |peer| peer.patience(self.floor))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! Whether this replica may vote for somebody, beyond what openraft itself checks.
+//!
+//! Owns: the two rules that sleep and takeovers need. Must never: grant what openraft would refuse; it only refuses more, or
+//! lets a takeover past a lease that the fabric has found to be a dead node's.
+//!
+//! * A sleeping group's lease has run out because nobody speaks, not because its leader is dead. While the leader's node is
+//!   heard, only that node itself is voted for.
+//! * A takeover says that a majority of the voters finds the leader's node dead. A voter that still shields the leader
+//!   (`fabric::liveness`) refuses it.
+
+use std::sync::atomic::Ordering;
+
+use holdfast_region_config::NodeId;
+use openraft::async_runtime::WatchReceiver as _;
+use openraft::raft::{VoteRequest, VoteResponse};
+
+use super::GroupCore;
+use crate::types::TypeConfig;
+
+/// How a candidate came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its timer ran out.
+    Timeout,
+    /// The leader asked it to.
+    Transfer,
+    /// The leader's node is dead.
+    Takeover,
+}
+
+impl GroupCore {
+    /// A refusal, when this replica must not vote for the candidate.
+    pub(crate) fn refusal(
+        &self,
+        request: &VoteRequest<TypeConfig>,
+        standing: Standing,
+    ) -> Option<VoteResponse<TypeConfig>> {
+        let board = &self.fabric.board;
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let candidate = request.vote.leader_id.voted_for;
+        let claimed = board.claim_of(self.group).map(|claim| claim.leader);
+        let followed = metrics.current_leader.map(NodeId::new);
+        let stands_by = |leader: NodeId| leader.get() != candidate;
+        let refused = match standing {
+            Standing::Transfer => false,
+            Standing::Takeover => followed
+                .or(claimed)
+                .filter(|leader| stands_by(*leader))
+                .is_some_and(|leader| board.shields(leader)),
+            Standing::Timeout => {
+                self.parked.load(Ordering::SeqCst)
+                    && claimed
+                        .filter(|leader| stands_by(*leader))
+                        .is_some_and(|leader| board.is_heard(leader))
+            }
+        };
+        refused.then(|| {
+            let last = metrics.last_log_index.and(metrics.last_applied);
+            VoteResponse::new(metrics.vote, last, false)
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Puts idle groups to sleep, and sleeping replicas away.
+//!
+//! Owns: when. Must never: put a leader to sleep while a live replica lacks what it has, or a replica away whose state has
+//! something to do at a known time.
+//!
+//! A sleeping group sends no message and runs no timer. Replicas that were out of reach when it fell asleep are remembered:
+//! when such a node is heard again the group is woken for them, a few at a time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use holdfast_region_config::NodeId;
+use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver as _;
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
+
+use super::Host;
+use crate::group::GroupCore;
+use crate::state_machine::Machine;
+use crate::transport::wire::pb;
+
+/// How often idle groups are looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Groups that are being put to sleep or woken at a time.
+const CHANGING_MAX: usize = 64;
+/// What a heartbeat may take beyond the round trip.
+const HEARTBEATS_SETTLE: Duration = Duration::from_millis(20);
+/// What a replica may take to answer, beyond its round trip.
+const ANSWER_SLACK: Duration = Duration::from_millis(500);
+
+impl Host {
+    pub(crate) async fn hibernate_until_stopped(self) {
+        let stop = self.inner.stop_duties.clone();
+        let limit = Arc::new(Semaphore::new(CHANGING_MAX));
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            self.wake_for_returned(&limit);
+            for core in self.inner.table.all_loaded() {
+                if !core.group.is_directory() {
+                    self.tend(core, &limit);
+                }
+            }
+        }
+    }
+
+    /// Begins what is due for one replica, if anything and if there is room.
+    fn tend(&self, core: Arc<GroupCore>, limit: &Arc<Semaphore>) {
+        let idle = self.inner.idle;
+        let stopped = core.is_stopped();
+        core.follow_to_sleep();
+        let asleep = core.is_parked();
+        let leads = core.leadership.borrow().leads;
+        let due_to_sleep = leads && !asleep && core.gate.unwritten_for() >= idle.hibernate_after;
+        let due_to_go = asleep && core.gate.unused_for() >= idle.unload_after;
+        if !(stopped || due_to_sleep || due_to_go) {
+            return;
+        }
+        let Ok(place) = Arc::clone(limit).try_acquire_owned() else {
+            return;
+        };
+        let host = self.clone();
+        self.inner.group_tasks.spawn(async move {
+            if stopped {
+                host.give_up(&core).await;
+            } else if due_to_sleep {
+                host.put_to_sleep(&core).await;
+            } else if !core.has_duties() {
+                host.put_away(&core).await;
+            }
+            drop(place);
+        });
+    }
+
+    /// A core that stopped by itself is closed; whoever needs the group opens it again.
+    async fn give_up(&self, core: &Arc<GroupCore>) {
+        let Some(turn) = self.inner.table.turn(core.group) else {
+            return;
+        };
+        let _turn = turn.lock().await;
+        if core.gate.is_closed() {
+            return;
+        }
+        tracing::error!(group = %core.group, "replica has stopped by itself, it is opened again when it is needed");
+        self.inner.fabric.claim(core.group, None);
+        self.close(core).await;
+    }
+
+    /// Asks every live replica to sleep, then sleeps.
+    async fn put_to_sleep(&self, core: &Arc<GroupCore>) {
+        let Some(_inside) = core.gate.enter_quietly() else {
+            return;
+        };
+        let writes = core.gate.writes();
+        let Some((term, index, members)) = core.fully_replicated(&self.inner.fabric.board) else {
+            return;
+        };
+        // Heartbeats that are under way would wake who has just agreed to sleep: none is sent from here on, and those that
+        // were are waited for.
+        core.park();
+        let ways = members.iter().map(|node| self.inner.fabric.rtt_to(*node));
+        tokio::time::sleep(ways.max().unwrap_or_default() + HEARTBEATS_SETTLE).await;
+        let board = &self.inner.fabric.board;
+        let (heard, away): (Vec<NodeId>, Vec<NodeId>) =
+            members.into_iter().partition(|node| board.is_heard(*node));
+        let asked = heard
+            .into_iter()
+            .map(|node| self.ask_to_sleep(core, node, term, index));
+        let all = join_all(asked).await.into_iter().all(|parked| parked);
+        let leads = *core.leadership.borrow();
+        if all && core.gate.writes() == writes && leads.leads && leads.term == term {
+            core.park();
+            self.inner
+                .fabric
+                .claim(core.group, Some((term, Some(index))));
+            let away: BTreeSet<NodeId> = away.into_iter().collect();
+            self.inner.table.asleep_without(core.group, away);
+            self.inner.counters.slept();
+            // A write that came in between has seen an awake replica and relies on its ticker.
+            if core.gate.writes() == writes {
+                return;
+            }
+        }
+        // Those who have agreed to sleep wake by its heartbeats.
+        if let Err(error) = core.wake().await {
+            tracing::debug!(group = %core.group, %error, "group did not wake at once");
+        }
+    }
+
+    async fn ask_to_sleep(&self, core: &GroupCore, node: NodeId, term: u64, index: u64) -> bool {
+        let Some(link) = self.inner.fabric.link(node) else {
+            return false;
+        };
+        let limit = link.rtt() * 2 + ANSWER_SLACK;
+        let body = pb::frame::Body::Park(pb::ParkRequest { term, index });
+        let answer = tokio::time::timeout(limit, link.call(core.group, body)).await;
+        matches!(answer, Ok(Ok(pb::frame::Body::ParkReply(reply))) if reply.parked)
+    }
+
+    /// Wakes what went to sleep without a node that is heard again, so that it catches up.
+    fn wake_for_returned(&self, limit: &Arc<Semaphore>) {
+        let returned = self.inner.fabric.board.take_heard_again();
+        if returned.is_empty() {
+            return;
+        }
+        let groups = self.inner.table.take_asleep_without(&returned);
+        if groups.is_empty() {
+            return;
+        }
+        let host = self.clone();
+        let limit = Arc::clone(limit);
+        self.inner.group_tasks.spawn(async move {
+            for group in groups {
+                let Ok(place) = Arc::clone(&limit).acquire_owned().await else {
+                    return;
+                };
+                let waking = host.clone();
+                host.inner.group_tasks.spawn(async move {
+                    if let Err(error) = waking.lead_awake(group).await {
+                        tracing::debug!(%group, %error, "sleeping group was not woken for a returned node");
+                    }
+                    drop(place);
+                });
+            }
+        });
+    }
+}
+
+impl GroupCore {
+    fn is_stopped(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.state == ServerState::Shutdown || metrics.running_state.is_err()
+    }
+
+    /// A follower that was awake or away when its group fell asleep falls asleep too, once it has all that its leader has.
+    fn follow_to_sleep(&self) {
+        if self.is_parked() || self.leadership.borrow().leads {
+            return;
+        }
+        let claim = self.fabric.board.claim_of(self.group);
+        let Some(claim) = claim.filter(|claim| self.fabric.board.is_heard(claim.leader)) else {
+            return;
+        };
+        if let Some(index) = claim.parked_at {
+            self.park_as_follower(claim.term, index);
+        }
+    }
+
+    /// Whether the state has something to do later that only a leader in memory would do.
+    fn has_duties(&self) -> bool {
+        let leads = self.leadership.borrow().leads;
+        let position = self.shared.read();
+        match &position.machine {
+            Machine::Show(state) => leads && state.next_duty_ms().is_some(),
+            Machine::Directory(_) => true,
+        }
+    }
+
+    /// Term, last index and the other members, when this replica leads and every live member has everything.
+    fn fully_replicated(
+        &self,
+        board: &crate::fabric::board::Board,
+    ) -> Option<(u64, u64, Vec<NodeId>)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let last = metrics.last_log_index?;
+        let applied = metrics.last_applied.map(|id| id.index());
+        if metrics.state != ServerState::Leader || applied != Some(last) {
+            return None;
+        }
+        let replication = metrics.replication.as_ref()?;
+        let membership = metrics.membership_config.membership();
+        let others = membership.nodes().map(|(node, ())| *node);
+        let others: Vec<u64> = others.filter(|node| *node != self.node.get()).collect();
+        let has_all = |node: &u64| {
+            let matched = replication.get(node).copied().flatten();
+            matched.is_some_and(|id| id.index() >= last) || !board.is_heard(NodeId::new(*node))
+        };
+        others.iter().all(has_all).then(|| {
+            let members = others.iter().map(|node| NodeId::new(*node)).collect();
+            (metrics.current_term, last, members)
+        })
+    }
+}

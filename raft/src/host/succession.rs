@@ -1,0 +1,305 @@
+//! Gives every group that has lost its leader a new one.
+//!
+//! Owns: who stands, and when. Must never: stand against a leader whose node a majority of the group's voters still hears, or
+//! wake more groups at a time than the machine can carry.
+//!
+//! A group has lost its leader when the node that claims it is dead for a majority of its voters, when that node is another
+//! process now, when it gave the group up and nobody took it, or when somebody wants the group and nobody claims it. Then the
+//! voters that are heard stand in the group's order: the first at once, each next one [`STAGGER`] later if there is still no
+//! leader. All groups of a lost node go at once; their votes share frames and fsyncs.
+//!
+//! A group that nobody claims and nobody wants, as after a cold start, is led again in its turn by a slow round, because its
+//! leader has duties (holds that expire, payments, notices).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use holdfast_region_config::{GroupId, NodeId};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::Host;
+use super::open::votes;
+use super::slots::Placement;
+use crate::group::GroupCore;
+use crate::transport::wire::pb;
+
+/// The next voter in order waits this much longer: about a vote and its fsync over the longest way.
+const STAGGER: Duration = Duration::from_millis(500);
+/// After an attempt that came to nothing.
+const RETRY: Duration = Duration::from_millis(1_000);
+/// Groups that stand at once on this node.
+const STANDING_MAX: usize = 2_048;
+/// One candidacy is given up after this long; the next look decides anew.
+const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
+/// A vote that was not decided is asked for again after this, plus a round trip.
+const VOTE_PATIENCE: Duration = Duration::from_millis(250);
+/// The slow round starts when the nodes have found each other.
+const ROUND_DELAY: Duration = Duration::from_secs(5);
+/// Pace of the slow round.
+const ROUND_INTERVAL: Duration = Duration::from_millis(500);
+const ROUND_GROUPS: usize = 16;
+
+/// What one node's succession remembers between two looks.
+#[derive(Default)]
+struct Memory {
+    /// Since when a group's claimed leader is known to be dead.
+    bereaved: BTreeMap<GroupId, Instant>,
+    /// Where the slow round is.
+    cursor: u64,
+}
+
+/// Groups for which this node stands now, or stood and has to wait.
+#[derive(Default)]
+pub(crate) struct Candidacies {
+    groups: Mutex<BTreeMap<GroupId, Option<Instant>>>,
+}
+
+impl Candidacies {
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<GroupId, Option<Instant>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a candidacy unless one runs; an earlier one that failed has to rest until its time.
+    fn begin(&self, group: GroupId, now: Instant) -> Result<(), Option<Instant>> {
+        let mut groups = self.locked();
+        match groups.get(&group) {
+            Some(None) => Err(None),
+            Some(Some(until)) if *until > now => Err(Some(*until)),
+            _ => {
+                groups.insert(group, None);
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&self, group: GroupId, succeeded: bool) {
+        let mut groups = self.locked();
+        if succeeded {
+            groups.remove(&group);
+        } else {
+            groups.insert(group, Some(Instant::now() + RETRY));
+        }
+    }
+}
+
+/// When `me` is to stand for a group that lost its leader at `since`; `None` = it is not one of its voters.
+fn due_at(
+    placement: &Placement,
+    me: NodeId,
+    since: Instant,
+    is_heard: impl Fn(NodeId) -> bool,
+) -> Option<Instant> {
+    let mut heard = placement.order.iter().filter(|node| is_heard(**node));
+    let rank = heard.position(|node| *node == me)?;
+    Some(since + STAGGER * u32::try_from(rank).unwrap_or(u32::MAX))
+}
+
+impl Host {
+    pub(crate) async fn succeed_until_stopped(self) {
+        let stop = self.inner.stop_duties.clone();
+        let mut changed = self.inner.fabric.board.changed();
+        let limit = Arc::new(Semaphore::new(STANDING_MAX));
+        let mut memory = Memory::default();
+        let mut round = tokio::time::interval_at(Instant::now() + ROUND_DELAY, ROUND_INTERVAL);
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            changed.borrow_and_update();
+            let again = self.look_for_orphans(&mut memory, &limit);
+            let due = async {
+                match again {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                news = changed.changed() => if news.is_err() { return },
+                () = due => {}
+                _ = round.tick() => self.go_round(&mut memory),
+            }
+        }
+    }
+
+    /// Stands for every orphan whose turn it is; returns when to look again.
+    fn look_for_orphans(&self, memory: &mut Memory, limit: &Arc<Semaphore>) -> Option<Instant> {
+        let now = Instant::now();
+        let board = &self.inner.fabric.board;
+        let mut again: Option<Instant> = None;
+        let mut later = |at: Instant| again = Some(again.map_or(at, |other| other.min(at)));
+        for (group, since) in self.orphans(memory, now) {
+            let Some(placement) = self.inner.table.placement(group) else {
+                board.forget_group(group);
+                continue;
+            };
+            let me = self.inner.node;
+            let Some(due) = due_at(&placement, me, since, |node| board.is_heard(node)) else {
+                self.pass_on(group, &placement);
+                board.forget_group(group);
+                continue;
+            };
+            if due > now {
+                later(due);
+                continue;
+            }
+            match self.inner.candidacies.begin(group, now) {
+                Ok(()) => {
+                    let host = self.clone();
+                    let limit = Arc::clone(limit);
+                    let standing = async move {
+                        let Ok(_place) = limit.acquire().await else {
+                            return;
+                        };
+                        let succeeded = host.stand(group, &placement).await;
+                        host.inner.candidacies.end(group, succeeded);
+                        if !succeeded {
+                            host.inner.fabric.board.want_leader(group);
+                        }
+                    };
+                    self.inner.group_tasks.spawn(standing);
+                }
+                Err(Some(until)) => later(until),
+                Err(None) => later(now + RETRY),
+            }
+        }
+        again
+    }
+
+    /// Groups without a leader, the busy ones first, with since when.
+    fn orphans(&self, memory: &mut Memory, now: Instant) -> Vec<(GroupId, Instant)> {
+        let board = &self.inner.fabric.board;
+        let mut dead = BTreeSet::new();
+        let silent = self.inner.fabric.links().into_iter();
+        for node in silent
+            .map(|(node, _)| node)
+            .filter(|node| !board.is_heard(*node))
+        {
+            for (group, _) in board.claims_of(node) {
+                let placement = self.inner.table.placement(group);
+                if placement.is_some_and(|placement| board.is_dead_for(node, &placement.order)) {
+                    dead.insert(group);
+                }
+            }
+        }
+        memory.bereaved.retain(|group, _| dead.contains(group));
+        for group in dead {
+            memory.bereaved.entry(group).or_insert(now);
+        }
+        let mut orphans = board.orphans();
+        orphans.extend(
+            memory
+                .bereaved
+                .iter()
+                .map(|(group, since)| (*group, *since)),
+        );
+        let sleeps = |group: &GroupId| {
+            let loaded = self.inner.table.loaded(*group);
+            loaded.is_none_or(|core| core.is_parked())
+        };
+        orphans.sort_by_cached_key(|(group, since)| (sleeps(group), *since));
+        orphans
+    }
+
+    /// Tells the first live voter that somebody here wants the group led.
+    fn pass_on(&self, group: GroupId, placement: &Placement) {
+        let fabric = &self.inner.fabric;
+        let first = placement
+            .order
+            .iter()
+            .find(|node| fabric.board.is_heard(**node));
+        if let Some(link) = first.and_then(|node| fabric.link(*node)) {
+            // It is asked for again when whoever wants the group comes back.
+            let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge {}));
+        }
+    }
+
+    /// Opens the group and stands until somebody leads it; true when somebody does.
+    async fn stand(&self, group: GroupId, placement: &Placement) -> bool {
+        let Ok(core) = self.open_group(group).await else {
+            return false;
+        };
+        let Some(_inside) = core.gate.enter() else {
+            return false;
+        };
+        if core.leadership.borrow().leads {
+            self.inner.fabric.board.forget_group(group);
+            return true;
+        }
+        self.inner.counters.stood();
+        let stood = tokio::time::timeout(CANDIDACY_LIMIT, self.campaign(&core, placement)).await;
+        core.takeover.store(false, Ordering::SeqCst);
+        stood.is_ok()
+    }
+
+    async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
+        let mut leadership = core.leadership.clone();
+        core.takeover.store(true, Ordering::SeqCst);
+        let farthest = placement
+            .order
+            .iter()
+            .map(|node| self.inner.fabric.rtt_to(*node));
+        let patience = VOTE_PATIENCE + farthest.max().unwrap_or_default() * 2;
+        let board = Arc::clone(&self.inner.fabric.board);
+        loop {
+            let begun = self.initialise(core, placement).await;
+            // A core that has stopped is found by the tending loop; the candidacy runs out.
+            if !begun && core.raft.trigger().elect(false).await.is_err() {
+                return std::future::pending().await;
+            }
+            core.unpark();
+            let decided = leadership.wait_for(|now| {
+                let another = now.leader.filter(|leader| *leader != core.node);
+                now.leads || another.is_some_and(|leader| board.is_heard(leader))
+            });
+            if let Ok(Ok(_)) = tokio::time::timeout(patience, decided).await {
+                return;
+            }
+        }
+    }
+
+    /// A few groups more that nobody claims get a leader.
+    fn go_round(&self, memory: &mut Memory) {
+        let board = &self.inner.fabric.board;
+        let groups = self
+            .inner
+            .table
+            .groups_after(GroupId::new(memory.cursor), ROUND_GROUPS);
+        memory.cursor = groups.last().map_or(0, |group| group.get());
+        for group in groups {
+            let Some(placement) = self.inner.table.placement(group) else {
+                continue;
+            };
+            let first = placement.order.iter().find(|node| board.is_heard(**node));
+            if first == Some(&self.inner.node)
+                && votes(&placement, self.inner.node)
+                && board.claim_of(group).is_none()
+            {
+                board.want_leader(group);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voters_that_are_heard_stand_in_order() {
+        let nodes: Vec<NodeId> = [4, 1, 3].into_iter().map(NodeId::new).collect();
+        let placement = Placement {
+            order: nodes.clone(),
+            ..Placement::default()
+        };
+        let since = Instant::now();
+        let four_is_dead = |node: NodeId| node != nodes[0];
+        let at = |node: u64| due_at(&placement, NodeId::new(node), since, four_is_dead);
+        assert_eq!(at(1), Some(since));
+        assert_eq!(at(3), Some(since + STAGGER));
+        assert_eq!(at(4), None, "the dead do not stand");
+        assert_eq!(at(9), None, "nor do those who have no vote");
+    }
+}

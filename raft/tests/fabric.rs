@@ -1,0 +1,133 @@
+//! Idle shows sleep, leave memory and come back; a lost node's shows are led again, asleep or not.
+
+#[path = "support/cluster.rs"]
+mod cluster;
+
+use std::time::Duration;
+
+use cluster::{Cluster, harbour_show, hold_and_release, hold_seat};
+use holdfast_inventory::ids::ShowId;
+use holdfast_inventory::outcome::Outcome;
+use holdfast_raft::IdleOptions;
+
+const SHOWS: usize = 8;
+
+fn drowsy() -> IdleOptions {
+    IdleOptions {
+        hibernate_after: Duration::from_millis(400),
+        unload_after: Duration::from_secs(3_600),
+        ..IdleOptions::default()
+    }
+}
+
+fn forgetful() -> IdleOptions {
+    IdleOptions {
+        unload_after: Duration::from_millis(800),
+        ..drowsy()
+    }
+}
+
+async fn sleeping_shows(cluster: &Cluster) -> Vec<ShowId> {
+    let mut shows = Vec::new();
+    for n in 0..SHOWS {
+        let show = cluster
+            .create_show(harbour_show(&format!("tides-{n}")))
+            .await;
+        let leader = cluster.show_leader(show).await;
+        cluster.set_up(leader, show).await;
+        shows.push(show);
+    }
+    for show in &shows {
+        cluster
+            .until("every replica sleeps", |host| {
+                let of_show = host.replicas().into_iter();
+                of_show
+                    .filter(|r| r.group.get() == show.get())
+                    .all(|r| r.asleep)
+            })
+            .await;
+    }
+    shows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_show_sleeps_everywhere_and_takes_the_first_write() {
+    let cluster = Cluster::start_with(drowsy()).await;
+    let shows = sleeping_shows(&cluster).await;
+    for show in &shows {
+        let leader = cluster.claimed_leader(*show).await;
+        let term = cluster.group(leader, *show).await.status().term;
+        let (index, outcome) = cluster.propose(leader, *show, hold_and_release(0, 1)).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        for node in 0..3 {
+            let group = cluster.group(node, *show).await;
+            group
+                .wait_applied(index, Duration::from_secs(10))
+                .await
+                .expect("the replica wakes");
+            assert_eq!(group.status().term, term, "waking is no election");
+        }
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sleeping_replica_knows_that_it_is_current() {
+    let cluster = Cluster::start_with(drowsy()).await;
+    let show = sleeping_shows(&cluster).await[0];
+    for node in 0..3 {
+        let group = cluster.group(node, show).await;
+        let current = async {
+            while group.read(|_| ()).1.age_ms > 1_000 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), current)
+            .await
+            .expect("its leader's pings vouch for it");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unused_show_leaves_memory_and_comes_back() {
+    let cluster = Cluster::start_with(forgetful()).await;
+    let shows = sleeping_shows(&cluster).await;
+    cluster
+        .until("only the directory is in memory", |host| {
+            host.loaded_shows().is_empty()
+        })
+        .await;
+    for show in &shows {
+        let leader = cluster.claimed_leader(*show).await;
+        let (_, outcome) = cluster.propose(leader, *show, hold_and_release(0, 1)).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_nodes_sleeping_shows_are_led_again_and_lose_nothing() {
+    for idle in [drowsy(), forgetful()] {
+        let mut cluster = Cluster::start_with(idle).await;
+        let shows = sleeping_shows(&cluster).await;
+        let lost = cluster.claimed_leader(shows[0]).await;
+        let mut held = Vec::new();
+        for show in &shows {
+            let leader = cluster.claimed_leader(*show).await;
+            let (_, outcome) = cluster.propose(leader, *show, hold_seat(1, "a", 2)).await;
+            assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+            held.push(*show);
+        }
+        cluster.kill(lost).await;
+        for show in &held {
+            let leader = cluster.claimed_leader(*show).await;
+            assert_ne!(leader, lost);
+            let (_, thief) = cluster.propose(leader, *show, hold_seat(2, "b", 2)).await;
+            assert!(matches!(thief, Outcome::Rejected(_)), "{thief:?}");
+            let (_, other) = cluster.propose(leader, *show, hold_seat(3, "b", 3)).await;
+            assert!(matches!(other, Outcome::Done(_)), "{other:?}");
+        }
+        cluster.shutdown().await;
+    }
+}
