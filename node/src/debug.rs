@@ -94,7 +94,7 @@ fn not_ready(state: &DebugState) -> Option<String> {
 }
 
 async fn metrics(State(state): State<DebugState>) -> Response {
-    let shows = state.host.show_groups();
+    let shows = state.host.loaded_shows();
     let directory = state.host.directory().leadership();
     let leaderships = shows.iter().map(|group| *group.leadership().borrow());
     let leaderships: Vec<Leadership> = leaderships.chain([*directory.borrow()]).collect();
@@ -124,7 +124,7 @@ async fn groups(State(state): State<DebugState>) -> Json<Value> {
     groups.extend(
         state
             .host
-            .show_groups()
+            .loaded_shows()
             .iter()
             .map(|group| status(&group.status())),
     );
@@ -149,7 +149,7 @@ async fn group(State(state): State<DebugState>, Path(id): Path<String>) -> Respo
         let body = json!({ "raft": status(&directory.status()), "directory": counts });
         return Json(body).into_response();
     }
-    let Some(group) = state.host.show_group(ShowId(id.get())) else {
+    let Some(group) = state.host.loaded_show(ShowId(id.get())) else {
         return refuse(
             StatusCode::NOT_FOUND,
             "this node has not opened such a group",

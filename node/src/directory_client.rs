@@ -103,7 +103,9 @@ impl DirectoryDesk {
         loop {
             let leader = match self.propose_here(command.clone()).await {
                 Ok(outcome) => return Ok(Ok(Changed::Here(outcome))),
-                Err(ProposeError::TooLarge { bytes, bytes_max }) => {
+                Err(ProposeError::TooLarge {
+                    bytes, bytes_max, ..
+                }) => {
                     return Err(ChangeError::TooLarge(format!(
                         "{bytes} of {bytes_max} bytes"
                     )));

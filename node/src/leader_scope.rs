@@ -93,7 +93,7 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
     let mut scopes = JoinSet::new();
     loop {
         changed.borrow_and_update();
-        for group in context.host.show_groups() {
+        for group in context.host.loaded_shows() {
             if followed.insert(group.group_id()) {
                 scopes.spawn(follow(group, context.clone()));
             }

@@ -74,7 +74,9 @@ impl Proposers {
         if context.stop.is_cancelled() {
             return Err(SubmitFailure::Stopping);
         }
-        let Some(group) = host.show_group(show) else {
+        let Some(group) = host.loaded_show(show) else {
+            let opening = host.clone();
+            tasks.spawn(async move { drop(opening.open_show(show).await) });
             return Err(self.missing(show));
         };
         let mut table = table.write().unwrap_or_else(PoisonError::into_inner);

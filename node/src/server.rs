@@ -27,8 +27,8 @@ use holdfast_node_api::v1::{
     operator_server::OperatorServer,
 };
 use holdfast_raft::{
-    CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, STREAM_WINDOW_BYTES, SnapshotOptions,
-    StartError, SystemClock,
+    CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, IdleOptions, STREAM_WINDOW_BYTES,
+    SnapshotOptions, StartError, SystemClock,
 };
 use holdfast_region_config::{Topology, TopologyError};
 pub use listeners::Listeners;
@@ -281,6 +281,7 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
             every_entries: u64::from(config.limits.snapshot_every_entries),
             keep_entries: u64::from(config.limits.snapshot_keep_entries),
         },
+        idle: IdleOptions::default(),
     }
 }
 

@@ -10,13 +10,13 @@ pub(crate) mod claims;
 pub(crate) mod liveness;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
-use holdfast_region_config::{NodeId, RegionId, Topology};
-use tokio::task::JoinSet;
+use holdfast_region_config::{Node, NodeId, RegionId, Topology};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::error::StartError;
 use crate::fabric::announce::Announcer;
@@ -52,64 +52,105 @@ struct Peer {
     route: PeerRoute,
     region: RegionId,
     addr: String,
+    /// Ends the dialling of this one.
+    stop: CancellationToken,
 }
 
 pub(crate) struct Fabric {
     cluster: String,
+    node: NodeId,
     pub(crate) board: Arc<Board>,
     announcer: Announcer,
-    /// Guards the map; held for a lookup, never across an await.
+    dial: Arc<dyn Dial>,
+    /// Guards the map; held for a lookup or a change, never across an await.
     peers: RwLock<BTreeMap<NodeId, Peer>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Fabric {
-    /// Starts dialling every other node of the topology; the tasks end with `stop`.
+    /// Starts dialling every other node of the topology; everything ends with `stop`.
     pub(crate) fn start(
         topology: &Topology,
         board: Board,
         node: NodeId,
-        dial: &dyn Dial,
+        dial: Arc<dyn Dial>,
         stop: &CancellationToken,
-        tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>, StartError> {
-        let here = topology
-            .region_of(node)
-            .ok_or(StartError::UnknownNode { node })?;
-        let board = Arc::new(board);
-        let mut peers = BTreeMap::new();
-        let announcer = Announcer::default();
-        for other in topology.nodes.iter().filter(|other| other.id != node) {
-            board.watch_node(other.id);
-            announcer.watch_peer(other.id);
-            let rtt = topology.rtt.between(here, &other.region);
-            let link = Link::new(other.id, rtt, Arc::clone(&board) as _);
-            let dialler = Dialler {
-                cluster: topology.cluster.clone(),
-                from: node,
-                addr: other.addr.clone(),
-                link: Arc::clone(&link),
-            };
-            let bad = |e: BadAddress| StartError::Address {
-                reason: e.to_string(),
-            };
-            let channel = dial.channel(&dialler.address()).map_err(bad)?;
-            tasks.spawn(dialler.run(Arc::clone(&channel), stop.clone()));
-            let peer = Peer {
-                route: PeerRoute { link, channel },
-                region: other.region.clone(),
-                addr: other.addr.clone(),
-            };
-            peers.insert(other.id, peer);
-        }
         let fabric = Arc::new(Self {
             cluster: topology.cluster.clone(),
-            board,
-            announcer,
-            peers: RwLock::new(peers),
+            node,
+            board: Arc::new(board),
+            announcer: Announcer::default(),
+            dial,
+            peers: RwLock::default(),
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
         });
+        for other in topology.nodes.iter().filter(|other| other.id != node) {
+            fabric.add_peer(topology, other)?;
+        }
+        let tasks = &fabric.tasks;
         tasks.spawn(Arc::clone(&fabric).announce(stop.clone()));
         tasks.spawn(Arc::clone(&fabric).look_for_silence(stop.clone()));
         Ok(fabric)
+    }
+
+    /// Starts dialling a node, anew when its address is another one now.
+    pub(crate) fn add_peer(&self, topology: &Topology, other: &Node) -> Result<(), StartError> {
+        let here = topology
+            .region_of(self.node)
+            .ok_or(StartError::UnknownNode { node: self.node })?;
+        self.drop_link(other.id);
+        self.board.watch_node(other.id);
+        self.announcer.watch_peer(other.id);
+        let rtt = topology.rtt.between(here, &other.region);
+        let link = Link::new(other.id, rtt, Arc::clone(&self.board) as _);
+        let dialler = Dialler {
+            cluster: self.cluster.clone(),
+            from: self.node,
+            addr: other.addr.clone(),
+            link: Arc::clone(&link),
+        };
+        let bad = |e: BadAddress| StartError::Address {
+            reason: e.to_string(),
+        };
+        let channel = self.dial.channel(&dialler.address()).map_err(bad)?;
+        let stop = self.stop.child_token();
+        self.tasks
+            .spawn(dialler.run(Arc::clone(&channel), stop.clone()));
+        let peer = Peer {
+            route: PeerRoute { link, channel },
+            region: other.region.clone(),
+            addr: other.addr.clone(),
+            stop,
+        };
+        self.write().insert(other.id, peer);
+        Ok(())
+    }
+
+    #[expect(dead_code, reason = "called when a topology is reloaded")]
+    /// Stops dialling a node that has left the topology. What it claimed to lead is nobody's.
+    pub(crate) fn remove_peer(&self, node: NodeId) {
+        self.drop_link(node);
+        self.announcer.forget_peer(node);
+        self.board.forget_node(node);
+    }
+
+    fn drop_link(&self, node: NodeId) {
+        if let Some(peer) = self.write().remove(&node) {
+            peer.stop.cancel();
+        }
+    }
+
+    /// Waits until everything started here has ended, after `stop`.
+    pub(crate) async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<NodeId, Peer>> {
+        self.peers.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<R>(&self, f: impl FnOnce(&BTreeMap<NodeId, Peer>) -> R) -> R {

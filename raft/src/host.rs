@@ -185,9 +185,8 @@ impl Host {
         }
         let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
         let board = Board::new(node, env.incarnation, idle.silence_floor);
-        let fabric = Fabric::start(&topology, board, node, env.dial.as_ref(), &stop, &mut tasks)?;
+        let fabric = Fabric::start(&topology, board, node, env.dial, &stop)?;
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
             node,
@@ -205,7 +204,7 @@ impl Host {
             group_tasks: TaskTracker::new(),
             stop_duties: stop.child_token(),
             stop,
-            tasks: Mutex::new(tasks),
+            tasks: Mutex::default(),
         });
         let host = Self { inner };
         let placement = place_directory(&host.inner.topology);
@@ -310,6 +309,7 @@ impl Host {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         tasks.join_all().await;
+        self.inner.fabric.ended().await;
         // Candidacies and wakings end by their own limits, and nothing they could do now has an effect.
         if tokio::time::timeout(HAND_OVER_LIMIT, self.inner.group_tasks.wait())
             .await

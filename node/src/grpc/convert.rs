@@ -214,7 +214,9 @@ pub(super) fn failure(failed: &SubmitFailure) -> v1::Failure {
                 (Code::Unavailable, RETRY_AFTER_NO_LEADER_MS, None, "")
             }
             ProposeError::TooLarge { .. } => (Code::Invalid, 0, None, "command"),
-            ProposeError::Stopped { .. } => (Code::Stopped, 0, None, ""),
+            ProposeError::Stopped { .. } | ProposeError::PutAway { .. } => {
+                (Code::Stopped, 0, None, "")
+            }
         },
     };
     v1::Failure {

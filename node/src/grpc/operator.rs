@@ -82,7 +82,7 @@ impl Operator for OperatorService {
         let mut groups = vec![convert::group_status(&own)];
         groups.extend(
             self.host
-                .show_groups()
+                .loaded_shows()
                 .iter()
                 .map(|g| convert::group_status(&g.status())),
         );

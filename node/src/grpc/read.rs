@@ -18,7 +18,9 @@ pub(super) const AT_LEAST_INDEX_WAIT: Duration = Duration::from_secs(3);
 /// This node's replica of `show`.
 pub(super) fn group(host: &Host, show: u64) -> Result<ShowGroup, Status> {
     let id = ShowId(show);
-    host.show_group(id).ok_or_else(|| {
+    let opening = host.clone();
+    host.loaded_show(id).ok_or_else(|| {
+        tokio::spawn(async move { drop(opening.open_show(id).await) });
         let (known, _) = host
             .directory()
             .read(|directory| directory.shows().contains_key(&id));

@@ -89,7 +89,7 @@ impl HostFleet {
 impl HostFleet {
     /// Every group whose leader is known here.
     fn leaders(&self) -> BTreeMap<GroupId, NodeId> {
-        let shows = self.host.show_groups().into_iter();
+        let shows = self.host.loaded_shows().into_iter();
         let shows = shows.map(|group| (group.group_id(), *group.leadership().borrow()));
         let directory = *self.host.directory().leadership().borrow();
         let all = shows.chain([(GroupId::DIRECTORY, directory)]);
@@ -226,7 +226,7 @@ impl Fleet for HostFleet {
             let directory = self.host.directory();
             (directory.leadership(), directory.transfer_leader(to).await)
         } else {
-            let show = self.host.show_group(ShowId(group.get()));
+            let show = self.host.loaded_show(ShowId(group.get()));
             let show = show.ok_or(TransferError::NotLeader { group })?;
             (show.leadership(), show.transfer_leader(to).await)
         };

@@ -148,7 +148,9 @@ impl Host {
 
     /// Writes the first membership of a group that was never begun; false when it has one already or this is not the place.
     pub(crate) async fn initialise(&self, core: &GroupCore, placement: &Placement) -> bool {
-        if placement.first_voters.is_empty() || !matches!(core.raft.is_initialized().await, Ok(false)) {
+        if placement.first_voters.is_empty()
+            || !matches!(core.raft.is_initialized().await, Ok(false))
+        {
             return false;
         }
         let voters = placement.first_voters.iter();

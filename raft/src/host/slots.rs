@@ -108,6 +108,7 @@ impl Table {
         true
     }
 
+    #[expect(dead_code, reason = "called when a replica is given up")]
     /// Takes the slot away; its replica must have been closed before.
     pub(crate) fn remove(&self, group: GroupId) {
         self.write().remove(&group);
