@@ -4,13 +4,16 @@
 //! it, give out bytes that fail a checksum, or let the log forget what the older of two snapshots needs.
 //!
 //! A snapshot is written in this order, so that a crash leaves either no trace that counts or all of it:
-//! pieces, then the manifest that names them, then flush, fsync and reading back, then the third-newest is dropped.
+//! pieces and their fsync, then the manifest that names them, then flush, fsync and reading back, then the third-newest is
+//! dropped. Pieces are in files of their own, manifests in sled: `split` says why.
 
 mod files;
 mod manifest;
 pub mod measure;
 pub(crate) mod pairs;
+mod piece_files;
 mod pieces;
+mod split;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,8 +25,9 @@ use bytes::Bytes;
 use holdfast_region_config::GroupId;
 
 use self::manifest::Manifest;
-use self::pairs::{Pairs, PairsError, SledPairs};
+use self::pairs::{Pairs, PairsError};
 use self::pieces::{Damage, Pieces};
+use self::split::SplitPairs;
 use crate::log_store::PurgeFloor;
 use crate::types::SnapshotMeta;
 
@@ -111,13 +115,19 @@ struct Inner {
 impl SnapshotStore {
     /// Opens or creates the store of the data directory `dir`. Blocks on the disk.
     pub(crate) fn open(dir: &Path) -> Result<Self, SnapshotError> {
-        let dir = dir.join("state");
-        let pairs = SledPairs::open(&dir, CACHE_BYTES).map_err(|error| SnapshotError::Store {
+        Self::opened(dir, |dir| Ok(Box::new(SplitPairs::open(dir, CACHE_BYTES)?)))
+    }
+
+    fn opened(
+        dir: &Path,
+        open: impl FnOnce(&Path) -> Result<Box<dyn Pairs>, PairsError>,
+    ) -> Result<Self, SnapshotError> {
+        let failed = |error: PairsError| SnapshotError::Store {
             action: "open",
-            dir: dir.clone(),
+            dir: dir.to_owned(),
             reason: error.to_string(),
-        })?;
-        Ok(Self::on(dir, Box::new(pairs)))
+        };
+        Ok(Self::on(dir.to_owned(), open(dir).map_err(failed)?))
     }
 
     /// The store on `pairs`; `dir` is only named in errors.
@@ -236,17 +246,22 @@ impl Inner {
             .seqs(group)
             .map_err(|error| self.failed("list", &error))?;
         if let Some((newest, _)) = self.latest_valid(group)?
-            && newest.last_log_id >= meta.last_log_id
+            && self.is_superfluous(group, meta, &newest)?
         {
-            // Built here while a newer one came from the leader: as the "newest" it would hide the state that the log
-            // was purged to.
             return Ok(());
         }
         let seq = older.last().map_or(1, |newest| newest + 1);
         let manifest = Manifest::of(meta.clone(), bytes);
-        self.shelf
+        let written = self
+            .shelf
             .write(group, seq, &manifest, bytes)
-            .map_err(|error| self.failed("write a snapshot", &error))?;
+            .map_err(|error| self.failed("write a snapshot", &error));
+        if let Err(error) = written {
+            // On a full disk, half a snapshot is in the way of everything else. What cannot be removed either is
+            // overwritten by the next attempt.
+            let _ = self.shelf.remove(group, seq);
+            return Err(error);
+        }
         self.make_durable()?;
         match self
             .shelf
@@ -267,6 +282,32 @@ impl Inner {
             .stored_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether `meta` adds nothing to the kept snapshots, of which `newest` is the newest.
+    fn is_superfluous(
+        &self,
+        group: GroupId,
+        meta: &SnapshotMeta,
+        newest: &SnapshotMeta,
+    ) -> Result<bool, SnapshotError> {
+        if newest.last_log_id != meta.last_log_id {
+            // Built here while a newer one came from the leader: as the "newest" it would hide the state that the log
+            // was purged to.
+            return Ok(newest.last_log_id > meta.last_log_id);
+        }
+        // The same state again is worth keeping once: with two copies of it, the log before it can go. That is how a group
+        // that has become idle gives its log's space back.
+        let oldest = self
+            .shelf
+            .oldest(group)
+            .map_err(|error| self.failed("list", &error))?;
+        let copies = self
+            .shelf
+            .seqs(group)
+            .map_err(|error| self.failed("list", &error))?;
+        Ok(copies.len() >= KEPT_PER_GROUP
+            && oldest.is_some_and(|oldest| oldest.last_log_id == meta.last_log_id))
     }
 
     fn latest_valid(&self, group: GroupId) -> Result<Option<(SnapshotMeta, Bytes)>, SnapshotError> {

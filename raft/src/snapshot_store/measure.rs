@@ -9,25 +9,29 @@ use bytes::Bytes;
 use holdfast_region_config::GroupId;
 use tokio::time::Instant;
 
-use super::{KEPT_PER_GROUP, SnapshotStore};
+use super::pairs::SledPairs;
+use super::{CACHE_BYTES, KEPT_PER_GROUP, SnapshotStore};
 use crate::log_store::measure::{disk_bytes, resident_bytes};
 use crate::types::{SnapshotMeta, StoredMembership, log_id};
 
 /// Which snapshot store is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotKind {
-    /// Everything in sled.
+    /// The one that nodes use: manifests in sled, pieces in files.
+    SledAndFiles,
+    /// Pieces in sled too. Only for comparison.
     Sled,
 }
 
 impl SnapshotKind {
     /// Every kind, ours first.
-    pub const ALL: [Self; 1] = [Self::Sled];
+    pub const ALL: [Self; 2] = [Self::SledAndFiles, Self::Sled];
 
     /// The name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::SledAndFiles => "sled-and-files",
             Self::Sled => "sled",
         }
     }
@@ -40,7 +44,10 @@ impl SnapshotKind {
 
     fn open(self, dir: &Path) -> Result<SnapshotStore, String> {
         match self {
-            Self::Sled => SnapshotStore::open(dir),
+            Self::SledAndFiles => SnapshotStore::open(dir),
+            Self::Sled => SnapshotStore::opened(dir, |dir| {
+                Ok(Box::new(SledPairs::open(&dir.join("state"), CACHE_BYTES)?))
+            }),
         }
         .map_err(|error| error.to_string())
     }

@@ -27,6 +27,9 @@ pub(crate) struct PairsError {
     pub(crate) reason: String,
 }
 
+/// Removals in one change.
+const REMOVALS_PER_CHANGE: usize = 16;
+
 /// What the snapshot store needs of a store of pairs.
 pub(crate) trait Pairs: Send + Sync + 'static {
     /// Carries out `changes`, all or, after a crash, none. A crash before [`Pairs::make_durable`] may lose the newest
@@ -36,6 +39,14 @@ pub(crate) trait Pairs: Send + Sync + 'static {
     fn get(&self, shelf: Shelf, key: &[u8]) -> Result<Option<Vec<u8>>, PairsError>;
     /// The keys that begin with `prefix`, in order.
     fn keys(&self, shelf: Shelf, prefix: &[u8]) -> Result<Vec<Vec<u8>>, PairsError>;
+    /// Removes the pairs whose keys begin with `prefix`; a crash may leave some of them.
+    fn remove_all(&self, shelf: Shelf, prefix: &[u8]) -> Result<(), PairsError> {
+        for keys in self.keys(shelf, prefix)?.chunks(REMOVALS_PER_CHANGE) {
+            let removals = keys.iter().map(|key| (key.clone(), None)).collect();
+            self.change(shelf, removals)?;
+        }
+        Ok(())
+    }
     /// Returns once everything is on disk.
     fn make_durable(&self) -> Result<(), PairsError>;
     /// Size on disk, 0 when it cannot be told.

@@ -17,7 +17,7 @@ use super::pairs::{Change, Pairs, PairsError, Shelf};
 use crate::log_store::DecodeError;
 use crate::types::SnapshotMeta;
 
-/// Pieces written or removed in one change: it is built in memory, so this bounds it to 1 MiB.
+/// Pieces written in one change: it is built in memory, so this bounds it to 1 MiB.
 const PIECES_PER_CHANGE: usize = 16;
 
 /// Why a stored snapshot cannot be used.
@@ -167,12 +167,8 @@ impl Pieces {
     }
 
     fn remove_pieces(&self, group: GroupId, seq: u64) -> Result<(), PairsError> {
-        let keys = self.pairs.keys(Shelf::Pieces, &manifest_key(group, seq))?;
-        for keys in keys.chunks(PIECES_PER_CHANGE) {
-            let removals = keys.iter().map(|key| (key.clone(), None)).collect();
-            self.pairs.change(Shelf::Pieces, removals)?;
-        }
-        Ok(())
+        self.pairs
+            .remove_all(Shelf::Pieces, &manifest_key(group, seq))
     }
 
     /// Damages a stored piece, as a torn write would.

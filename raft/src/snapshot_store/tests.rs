@@ -120,3 +120,59 @@ async fn snapshot_that_comes_late_does_not_hide_a_newer_one() {
     assert_eq!(store.floor(GROUP), Some(50));
     assert_eq!(store.stats().stored, 1);
 }
+
+#[tokio::test]
+async fn the_same_state_again_lets_the_log_before_it_go() {
+    let dir = TempDir::new().unwrap();
+    let store = SnapshotStore::open(dir.path()).unwrap();
+    put(&store, GROUP, 10).await;
+    put(&store, GROUP, 50).await;
+    assert_eq!(store.floor(GROUP), Some(10));
+    for _ in 0..3 {
+        put(&store, GROUP, 50).await;
+        assert_eq!(store.floor(GROUP), Some(50));
+    }
+    assert_eq!(store.stats().stored, 3, "two copies are enough");
+    store.inner.shelf.tear_piece(GROUP, 3, 0);
+    assert_eq!(newest(&store, GROUP).await, Some(50));
+}
+
+#[tokio::test]
+async fn replaced_snapshots_give_their_space_back() {
+    let dir = TempDir::new().unwrap();
+    let store = SnapshotStore::open(dir.path()).unwrap();
+    put(&store, GROUP, 1).await;
+    put(&store, GROUP, 2).await;
+    let two_bytes = store.stats().disk_bytes;
+    for index in 3..60 {
+        put(&store, GROUP, index).await;
+    }
+    let later_bytes = store.stats().disk_bytes;
+    assert!(
+        later_bytes < 2 * two_bytes,
+        "{two_bytes} bytes for two snapshots, {later_bytes} after many"
+    );
+    assert_eq!(store.groups().unwrap(), [GROUP]);
+}
+
+/// What was written before pieces had files of their own.
+#[tokio::test]
+async fn snapshots_whose_pieces_are_in_sled_are_still_read_and_replaced() {
+    let dir = TempDir::new().unwrap();
+    let old = SnapshotStore::opened(dir.path(), |dir| {
+        let pairs = super::pairs::SledPairs::open(&dir.join("state"), CACHE_BYTES)?;
+        Ok(Box::new(pairs))
+    })
+    .unwrap();
+    put(&old, GROUP, 10).await;
+    put(&old, GROUP, 20).await;
+    drop(old);
+    let store = SnapshotStore::open(dir.path()).unwrap();
+    assert_eq!(newest(&store, GROUP).await, Some(20));
+    for index in [30, 40] {
+        put(&store, GROUP, index).await;
+        assert_eq!(newest(&store, GROUP).await, Some(index));
+    }
+    store.remove_group(GROUP).await.unwrap();
+    assert_eq!(newest(&store, GROUP).await, None);
+}
