@@ -7,23 +7,32 @@
 
 mod attempt;
 mod contender;
+mod elections;
+mod evacuate;
+mod failover;
 mod hold;
 mod http;
 mod latency;
 mod open;
 mod pace;
 mod report;
+mod restart;
 mod scrape;
 mod shows;
 mod stats;
 mod usage;
+mod users;
+mod writer;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 pub use contender::Against;
+pub use evacuate::EvacuateArgs;
+pub use failover::{FailoverArgs, Loss};
 pub use report::{Machine, Measurement, Report};
+pub use restart::RestartArgs;
 
 /// Which bench.
 #[derive(Debug, Clone, Subcommand)]
@@ -32,6 +41,12 @@ pub enum BenchCommand {
     Hold(HoldArgs),
     /// Latency of an uncontended hold over the emulated network, beside the least that physics allows.
     Latency(LatencyArgs),
+    /// A region is lost: time until each of its shows takes a write again.
+    Failover(FailoverArgs),
+    /// A region is evacuated and restored while people buy: how long it takes and what they notice.
+    Evacuate(EvacuateArgs),
+    /// A node with many shows on disk starts again: time until it serves.
+    Restart(RestartArgs),
 }
 
 /// Options of `bench hold`.
@@ -91,6 +106,9 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
     let (json, report) = match command {
         BenchCommand::Hold(args) => (args.json, Box::pin(hold::run(args)).await?),
         BenchCommand::Latency(args) => (args.json, Box::pin(latency::run(args)).await?),
+        BenchCommand::Failover(args) => (args.json, Box::pin(failover::run(args)).await?),
+        BenchCommand::Evacuate(args) => (args.json, Box::pin(evacuate::run(args)).await?),
+        BenchCommand::Restart(args) => (args.json, Box::pin(restart::run(args)).await?),
     };
     if json {
         println!("{}", serde_json::to_string(&report)?);

@@ -8,7 +8,7 @@ use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::{CreateShowRequest, ShowStatusRequest};
-use holdfast_region_config::{GroupId, NodeId, RegionId, place};
+use holdfast_region_config::{NodeId, RegionId, Topology};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
@@ -26,14 +26,14 @@ const READY_POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Made {
     pub(super) show_id: u64,
-    /// Who should lead it, and leads it now.
+    /// Who leads it, at home.
     pub(super) leader: NodeId,
 }
 
 /// Makes shows of one hall.
 pub(super) struct Maker {
     nodes: Vec<(NodeId, NodeClient)>,
-    topology: holdfast_region_config::Topology,
+    topology: Topology,
     request: CreateShowRequest,
     made: u64,
 }
@@ -92,37 +92,38 @@ impl Maker {
             async move { directory.create_show(request).await }
         })
         .await?;
-        let placement = place(&self.topology, home, GroupId::new(reply.group_id))?;
-        let made = Made {
+        let leader = self.wait_led(reply.show_id, home).await?;
+        Ok(Made {
             show_id: reply.show_id,
-            leader: placement.leader_preference[0],
-        };
-        self.wait_led(&made).await?;
-        Ok(made)
+            leader,
+        })
     }
 
-    /// Waits until the show is set up and led by whom it should be.
-    async fn wait_led(&self, show: &Made) -> anyhow::Result<()> {
-        let node = self.nodes.iter().find(|(id, _)| *id == show.leader);
-        let node = &node.context("placed on a node that is not there")?.1;
+    /// Waits until the show is set up and led from home; says by whom.
+    async fn wait_led(&self, show_id: u64, home: &RegionId) -> anyhow::Result<NodeId> {
+        let nodes = self.topology.nodes.iter().filter(|n| n.region == *home);
+        let at_home: Vec<NodeId> = nodes.map(|node| node.id).collect();
         let until = Instant::now() + READY_MAX;
         loop {
-            let request = ShowStatusRequest {
-                show_id: show.show_id,
-                read: None,
-            };
-            let status = node.operator().show_status(request).await;
-            if let Ok(status) = &status
-                && status.get_ref().ready
-                && matches!(&status.get_ref().group, Some(group) if group.role == "leader")
-            {
-                return Ok(());
+            let mut said = None;
+            for (_, node) in self.nodes.iter().filter(|(id, _)| at_home.contains(id)) {
+                let request = ShowStatusRequest {
+                    show_id,
+                    read: None,
+                };
+                let status = node.operator().show_status(request).await;
+                if let Ok(status) = &status
+                    && status.get_ref().ready
+                    && let Some(group) = &status.get_ref().group
+                    && at_home.contains(&NodeId::new(group.leader))
+                {
+                    return Ok(NodeId::new(group.leader));
+                }
+                said = Some(status);
             }
             anyhow::ensure!(
                 Instant::now() < until,
-                "show {} is not led by {}: {status:?}",
-                show.show_id,
-                show.leader
+                "show {show_id} is not led from {home}: {said:?}"
             );
             sleep(READY_POLL).await;
         }

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_node_api::client::NodeClient;
-use holdfast_node_api::v1::submit_request::Command;
-use holdfast_node_api::v1::{NamedSeats, PlaceHold, SubmitRequest, place_hold::What, submit_reply};
+use holdfast_node_api::v1::submit_reply;
 use holdfast_region_config::{NodeId, RegionId};
 
 use super::{Contender, Point, Seller};
@@ -18,6 +17,7 @@ use crate::bench::scrape::Counters;
 use crate::bench::shows::Maker;
 use crate::bench::stats::figure;
 use crate::bench::usage::Usage;
+use crate::bench::writer::place_hold;
 use crate::lab::{Lab, LabOptions};
 use crate::season::GridShow;
 
@@ -176,19 +176,8 @@ pub(in crate::bench) struct HoldfastSeller {
 
 impl Seller for HoldfastSeller {
     async fn hold(&mut self, attempt: Attempt) -> anyhow::Result<Answer> {
-        let seats = NamedSeats {
-            seats: attempt.seats().collect(),
-        };
-        let request = SubmitRequest {
-            show_id: self.show,
-            caller: u128::from(attempt.number + 1).to_be_bytes().to_vec().into(),
-            idempotency_key: "bench".to_owned(),
-            command: Some(Command::PlaceHold(PlaceHold {
-                ttl_ms: 0,
-                what: Some(What::Seats(seats)),
-            })),
-            ..SubmitRequest::default()
-        };
+        let caller = u128::from(attempt.number + 1);
+        let request = place_hold(self.show, attempt.seats().collect(), caller, "bench");
         let reply = self.node.pipe().submit(request, DEADLINE).await?;
         match reply.result {
             Some(submit_reply::Result::Hold(_)) => Ok(Answer::Held),

@@ -1,0 +1,67 @@
+//! How many elections there were, from the terms that nodes report.
+//!
+//! Owns: counting terms. Must never: take a group that only now is known for one that elected.
+
+use std::collections::BTreeMap;
+
+use holdfast_node_api::v1::ClusterStatusRequest;
+
+use crate::lab::Lab;
+
+/// The newest term of every group that any node reports.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terms(BTreeMap<u64, u64>);
+
+impl Terms {
+    /// As all nodes that answer say now.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub(super) async fn of(lab: &Lab) -> anyhow::Result<Self> {
+        let mut terms = Self::default();
+        let mut answered = false;
+        for node in &lab.cluster.topology().nodes {
+            let mut operator = lab.node(node.id)?.operator();
+            let Ok(status) = operator.cluster_status(ClusterStatusRequest {}).await else {
+                continue;
+            };
+            answered = true;
+            for group in status.into_inner().groups {
+                terms.saw(group.group_id, group.term);
+            }
+        }
+        anyhow::ensure!(answered, "no node answers");
+        Ok(terms)
+    }
+
+    fn saw(&mut self, group: u64, term: u64) {
+        let newest = self.0.entry(group).or_default();
+        *newest = term.max(*newest);
+    }
+
+    /// Terms that began after `self` and before `later`, over the groups in both.
+    pub(super) fn elections_until(&self, later: &Self) -> u64 {
+        let grown = self.0.iter().filter_map(|(group, before)| {
+            let after = later.0.get(group)?;
+            Some(after.saturating_sub(*before))
+        });
+        grown.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_terms_that_grew_in_a_known_group_are_elections() {
+        let (mut before, mut after) = (Terms::default(), Terms::default());
+        for (group, term) in [(1, 3), (1, 4), (2, 1)] {
+            before.saw(group, term);
+        }
+        for (group, term) in [(1, 4), (1, 2), (2, 3), (9, 50)] {
+            after.saw(group, term);
+        }
+        assert_eq!(before.elections_until(&after), 2);
+    }
+}

@@ -1,0 +1,319 @@
+//! A region is lost: how long until each show, hot or idle, takes a write again.
+//!
+//! All shows live in the region that is lost, so that every one of them must elect. Hot shows are written to all the
+//! time; idle ones have not been touched since they were made. After the loss each show is written to, over and over,
+//! until some surviving node acknowledges: the time from the loss to that answer is the show's recovery time. A write
+//! goes out every [`probe_pause`] or so, so the figures are too high by up to that, never too low.
+//!
+//! Owns: the order of events. Must never: count an answer from the region that is lost.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use futures_util::{StreamExt, stream};
+use holdfast_region_config::{NodeId, RegionId};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::elections::Terms;
+use super::report::{Measurement, Report};
+use super::shows::{Made, Maker};
+use super::stats::{figure, quantile};
+use super::usage::Usage;
+use super::writer::{Writer, place_hold};
+use crate::lab::{Lab, LabOptions};
+use crate::season::GridShow;
+
+/// Rows and seats of an idle show.
+const IDLE_HALL: (u32, u32) = (5, 10);
+/// And of a hot one: seats enough for every write of a run.
+const HOT_HALL: (u32, u32) = (100, 100);
+/// Time between two writes to one hot show.
+const HOT_PAUSE: Duration = Duration::from_millis(50);
+/// Writes to idle shows a second, over all shows: what the probing may cost the machine.
+const PROBES_PER_S: u64 = 10_000;
+/// Who has not recovered after this long has not recovered.
+const RECOVERED_MAX: Duration = Duration::from_secs(60);
+
+/// How the region is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Loss {
+    /// Its processes are killed: their connections break at once.
+    Kill,
+    /// Nothing comes out of it and nothing goes in: connections stay open and are silent.
+    Blackhole,
+}
+
+/// Options of `bench failover`.
+#[derive(Debug, Clone, Args)]
+pub struct FailoverArgs {
+    /// Print one JSON object on one line of standard output instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Directory of the binaries to measure [default: beside this program].
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+    /// Shows that live in the region that is lost.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub shards: u32,
+    /// How many of them are hot.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub hot: u32,
+    /// How the region is lost.
+    #[arg(long, value_enum, default_value_t = Loss::Kill)]
+    pub mode: Loss,
+    /// The region that is lost.
+    #[arg(long, value_name = "REGION", default_value = "eastus")]
+    pub region: RegionId,
+    /// Regions of the cluster, one node in each.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=5))]
+    pub regions: u8,
+    /// Time before the loss in which nothing is wrong, seconds: every election in it is a false failover.
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub calm_s: u64,
+    /// Time between the last show's making and the calm, seconds: idle shows go to sleep.
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub settle_s: u64,
+}
+
+/// The shows and who writes to them.
+struct Scene {
+    hot: Vec<Made>,
+    idle: Vec<Made>,
+    writer: Writer,
+    lose: watch::Sender<BTreeSet<NodeId>>,
+    /// Nodes of the region that is lost.
+    victims: BTreeSet<NodeId>,
+}
+
+pub(super) async fn run(args: FailoverArgs) -> anyhow::Result<Report> {
+    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let mut options = LabOptions::wide(Vec::new());
+    options.regions = usize::from(args.regions);
+    options.bin_dir = Some(dir.clone());
+    let mut lab = Lab::start(options).await?;
+    let result = measure(&mut lab, &args).await;
+    if result.is_err()
+        && let Some(kept) = lab.keep_files()
+    {
+        eprintln!("the cluster's files are kept in {}", kept.display());
+    }
+    lab.stop().await;
+    let mut report = Report::new("failover", &dir, result?);
+    report.notes.push(format!(
+        "{:?} of {}, {} of {} shows hot; an idle show is probed every {:?}",
+        args.mode,
+        args.region,
+        args.hot.min(args.shards),
+        args.shards,
+        probe_pause(args.shards)
+    ));
+    Ok(report)
+}
+
+async fn measure(lab: &mut Lab, args: &FailoverArgs) -> anyhow::Result<Vec<Measurement>> {
+    let mut results = Vec::new();
+    let scene = Arc::new(set_up(lab, args, &mut results).await?);
+    // Hot shows are hot from now on; after the loss their writers are their probes.
+    let mut hot = JoinSet::new();
+    for show in scene.hot.clone() {
+        hot.spawn(keep_hot(Arc::clone(&scene), show));
+    }
+    sleep(Duration::from_secs(args.settle_s)).await;
+    eprintln!("... {} s of calm", args.calm_s);
+    let before = Terms::of(lab).await?;
+    sleep(Duration::from_secs(args.calm_s)).await;
+    let calm = Terms::of(lab).await?;
+    let falsely = figure(before.elections_until(&calm));
+    let per_hour = falsely * 3_600.0 / figure(args.calm_s);
+    results.extend([
+        Measurement::new("false_failovers", falsely, "elections"),
+        Measurement::new("false_failovers_per_hour", per_hour, "elections/h"),
+    ]);
+
+    eprintln!("... {} is lost", args.region);
+    let own = Usage::own()?.cpu;
+    let lost_at = Instant::now();
+    let probing = probe_idle(&scene, args.shards, lost_at);
+    let ((), idle) = tokio::try_join!(lose_region(lab, args, &scene), probing)?;
+    let hot = recovered_hot(&mut hot, lost_at).await?;
+    let took_s = lost_at.elapsed().as_secs_f64();
+    let generator = (Usage::own()?.cpu.saturating_sub(own)).as_secs_f64() / took_s;
+    let elections = calm.elections_until(&Terms::of(lab).await?);
+    let mut all = [hot.as_slice(), idle.as_slice()].concat();
+    let target = args.shards <= 1_000;
+    results.extend(recovery("rto", &mut all, target));
+    results.extend(recovery("rto_hot", &mut hot.clone(), false));
+    results.extend(recovery("rto_idle", &mut idle.clone(), false));
+    let per_show = figure(elections) / f64::from(args.shards);
+    results.extend([
+        Measurement::new("terms_per_show", per_show, "terms").against("close to 1"),
+        Measurement::new("generator_and_network_cores", generator, "cores"),
+    ]);
+    Ok(results)
+}
+
+async fn set_up(
+    lab: &Lab,
+    args: &FailoverArgs,
+    results: &mut Vec<Measurement>,
+) -> anyhow::Result<Scene> {
+    let hall = |slug: &str, (rows, seats): (u32, u32)| {
+        let mut hall = GridShow::new(slug, args.region.as_str(), rows, seats);
+        hall.seats_per_buyer_max = rows * seats;
+        // Longer than a run: no hold of it expires and makes work of its own.
+        hall.hold_ttl_ms = 600_000;
+        hall
+    };
+    let hot_count = args.hot.min(args.shards);
+    eprintln!("... making {} shows", args.shards);
+    let started = Instant::now();
+    let homes = [args.region.clone()];
+    let mut hot = Maker::new(lab, &hall("hot", HOT_HALL)).await?;
+    let hot = hot.make(hot_count as usize, &homes).await?;
+    let mut idle = Maker::new(lab, &hall("idle", IDLE_HALL)).await?;
+    let idle = idle
+        .make((args.shards - hot_count) as usize, &homes)
+        .await?;
+    let rate = f64::from(args.shards) / started.elapsed().as_secs_f64();
+    results.push(Measurement::new("shows_made_rate", rate, "shows/s"));
+    let (writer, lose) = Writer::new(lab)?;
+    let nodes = lab.cluster.topology().nodes.iter();
+    let victims = nodes.filter(|node| node.region == args.region);
+    let victims: BTreeSet<NodeId> = victims.map(|node| node.id).collect();
+    anyhow::ensure!(!victims.is_empty(), "no node is in {}", args.region);
+    Ok(Scene {
+        hot,
+        idle,
+        writer,
+        lose,
+        victims,
+    })
+}
+
+async fn lose_region(lab: &mut Lab, args: &FailoverArgs, scene: &Scene) -> anyhow::Result<()> {
+    // From here on no answer of theirs counts, and whoever waits for them asks another.
+    scene.lose.send_replace(scene.victims.clone());
+    match args.mode {
+        Loss::Kill => lab.cluster.kill_region(&args.region).await?,
+        Loss::Blackhole => {
+            let wan = lab.cluster.wan();
+            let wan = wan.ok_or_else(|| anyhow::anyhow!("no network to cut"))?;
+            wan.isolate(&args.region);
+        }
+    }
+    Ok(())
+}
+
+/// Writes to a hot show over and over; gives the time of the first acknowledgement after the loss, which is another
+/// node's; `None` when it does not come.
+async fn keep_hot(scene: Arc<Scene>, show: Made) -> anyhow::Result<Option<Instant>> {
+    let mut leader = show.leader;
+    for seat in 0..HOT_HALL.0 * HOT_HALL.1 {
+        let request = place_hold(show.show_id, vec![seat], 1, &format!("hot-{seat}"));
+        let until = Instant::now() + RECOVERED_MAX;
+        let written = scene
+            .writer
+            .write(&request, leader, HOT_PAUSE, until)
+            .await?;
+        let Some(written) = written else {
+            return Ok(None);
+        };
+        leader = written.by;
+        let lost = !scene.lose.borrow().is_empty();
+        if lost && !scene.victims.contains(&written.by) {
+            return Ok(Some(written.at));
+        }
+        sleep(HOT_PAUSE).await;
+    }
+    anyhow::bail!("the hot show {} is sold out", show.show_id)
+}
+
+async fn recovered_hot(
+    hot: &mut JoinSet<anyhow::Result<Option<Instant>>>,
+    lost_at: Instant,
+) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(hot.len());
+    while let Some(result) = hot.join_next().await {
+        let at = result??.map_or(RECOVERED_MAX, |at| at.duration_since(lost_at));
+        times.push(at.as_secs_f64());
+    }
+    Ok(times)
+}
+
+/// Time between two writes to one idle show that has not recovered.
+fn probe_pause(shards: u32) -> Duration {
+    let millis = u64::from(shards) * 1_000 / PROBES_PER_S;
+    Duration::from_millis(millis.clamp(50, 1_000))
+}
+
+/// Writes to every idle show until it takes it; seconds from the loss to the answer.
+async fn probe_idle(scene: &Scene, shards: u32, lost_at: Instant) -> anyhow::Result<Vec<f64>> {
+    let pause = probe_pause(shards);
+    let until = lost_at + RECOVERED_MAX;
+    let count = scene.idle.len().max(1);
+    let probes = scene
+        .idle
+        .iter()
+        .enumerate()
+        .map(|(number, show)| async move {
+            // Spread over one pause, or all shows would be asked in the same instant, over and over.
+            sleep(pause.mul_f64(figure(number as u64) / figure(count as u64))).await;
+            let request = place_hold(show.show_id, vec![0], 2, "probe");
+            let written = scene
+                .writer
+                .write(&request, show.leader, pause, until)
+                .await?;
+            let recovered = written.map_or(RECOVERED_MAX, |w| w.at.duration_since(lost_at));
+            anyhow::Ok(recovered.as_secs_f64())
+        });
+    let mut probes = stream::iter(probes).buffer_unordered(count);
+    let mut times = Vec::with_capacity(count);
+    while let Some(time) = probes.next().await {
+        times.push(time?);
+    }
+    Ok(times)
+}
+
+fn recovery(prefix: &str, times_s: &mut [f64], promised: bool) -> Vec<Measurement> {
+    times_s.sort_by(f64::total_cmp);
+    let never = times_s
+        .iter()
+        .filter(|t| **t >= RECOVERED_MAX.as_secs_f64());
+    let never = figure(never.count() as u64);
+    let name = |what: &str| format!("{prefix}_{what}");
+    let p50 = Measurement::new(name("p50_s"), quantile(times_s, 0.5), "s");
+    let p99 = Measurement::new(name("p99_s"), quantile(times_s, 0.99), "s");
+    let max = Measurement::new(name("max_s"), quantile(times_s, 1.0), "s");
+    let never = Measurement::new(name("never"), never, "shows");
+    if promised {
+        let (p50, max) = (p50.against("<= 1.2"), max.against("<= 2"));
+        return vec![p50, p99, max, never.against("0")];
+    }
+    vec![p50, p99, max, never]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probing_costs_the_same_however_many_shows_there_are() {
+        assert_eq!(probe_pause(10), Duration::from_millis(50));
+        assert_eq!(probe_pause(1_000), Duration::from_millis(100));
+        assert_eq!(probe_pause(10_000), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_show_that_never_recovered_is_counted_and_is_the_worst() {
+        let results = recovery("rto", &mut [60.0, 1.0, 0.5], true);
+        let of = |name: &str| results.iter().find(|m| m.name == name).unwrap().value;
+        assert_eq!(of("rto_p50_s"), 1.0);
+        assert_eq!(of("rto_max_s"), 60.0);
+        assert_eq!(of("rto_never"), 1.0);
+    }
+}

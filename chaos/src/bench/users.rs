@@ -1,0 +1,198 @@
+//! Users of gateways, each holding seats of a show of their own, at an easy pace, for as long as a bench lasts.
+//!
+//! Owns: what a user sees: how long each request took and whether it failed. Must never: repeat a request; a gateway's
+//! own retries are its business, and what comes out of it is what counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use holdfast_node_api::refs::ShowRef;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::report::Measurement;
+use super::shows::Made;
+use super::stats::{Times, figure};
+use crate::lab::Lab;
+use crate::season::GridShow;
+
+/// Rows and seats of a user's show: enough for the longest bench.
+const HALL: (u32, u32) = (100, 100);
+/// Between two requests of one user.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a gateway may take to know a new show.
+const KNOWN_MAX: Duration = Duration::from_secs(60);
+
+/// A request that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    began: Instant,
+    took: Duration,
+    granted: bool,
+}
+
+/// Running users; they stop when this is dropped.
+pub(super) struct Users {
+    stop: CancellationToken,
+    tasks: JoinSet<Vec<Ended>>,
+}
+
+/// All that users saw.
+#[derive(Debug)]
+pub(super) struct Log(Vec<Ended>);
+
+/// What users saw over some time.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    pub(super) times: Times,
+}
+
+/// The hall of a user's show.
+pub(super) fn hall(home: &str) -> GridShow {
+    let mut hall = GridShow::new("user", home, HALL.0, HALL.1);
+    hall.seats_per_buyer_max = HALL.0 * HALL.1;
+    hall.hold_ttl_ms = 600_000;
+    hall
+}
+
+impl Users {
+    /// One user for each show, at the gateways in turn, once those know the shows.
+    pub(super) async fn start(lab: &Lab, shows: &[Made]) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let gateways = lab.cluster.topology().regions.len();
+        let seats: Arc<[String]> = hall("any").seats().into();
+        for (number, show) in shows.iter().enumerate() {
+            let gateway = lab.gateway(number % gateways);
+            let url = format!("{gateway}/v1/shows/{}", ShowRef(show.show_id));
+            known(lab, &format!("{url}/seats?fields=state")).await?;
+            let user = User {
+                http: lab.http.clone(),
+                url: format!("{url}/holds"),
+                token: guest(lab, &gateway).await?,
+                seats: Arc::clone(&seats),
+            };
+            tasks.spawn(user.buy(stop.clone()));
+        }
+        Ok(Self { stop, tasks })
+    }
+
+    /// Lets every user finish what they are at, and gives what all have seen.
+    pub(super) async fn end(mut self) -> anyhow::Result<Log> {
+        self.stop.cancel();
+        let mut all = Vec::new();
+        while let Some(ended) = self.tasks.join_next().await {
+            all.extend(ended?);
+        }
+        Ok(Log(all))
+    }
+}
+
+impl Log {
+    /// What was seen of the requests that began in this time.
+    pub(super) fn between(&self, from: Instant, to: Instant) -> Seen {
+        Seen::of(self.0.iter().filter(|e| (from..to).contains(&e.began)))
+    }
+}
+
+impl Seen {
+    fn of<'a>(ended: impl Iterator<Item = &'a Ended>) -> Self {
+        let mut seen = Self {
+            requests: 0,
+            failed: 0,
+            times: Times::default(),
+        };
+        for request in ended {
+            seen.requests += 1;
+            seen.failed += u64::from(!request.granted);
+            seen.times.push(request.took);
+        }
+        seen
+    }
+
+    /// `PREFIX.requests`, `.failed` and the quantiles of their times.
+    pub(super) fn measurements(mut self, prefix: &str) -> Vec<Measurement> {
+        let name = |what: &str| format!("{prefix}.{what}");
+        let mut results = vec![
+            Measurement::new(name("requests"), figure(self.requests), "requests"),
+            Measurement::new(name("failed"), figure(self.failed), "requests"),
+        ];
+        results.extend(self.times.quantiles().measurements(prefix));
+        results
+    }
+}
+
+struct User {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    seats: Arc<[String]>,
+}
+
+impl User {
+    async fn buy(self, stop: CancellationToken) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for (number, seat) in self.seats.iter().enumerate() {
+            let request = self.http.post(&self.url).bearer_auth(&self.token);
+            let request = request.header("Idempotency-Key", format!("user-{number}"));
+            let began = Instant::now();
+            let answer = request.json(&json!({ "seats": [seat] })).send().await;
+            let granted = matches!(&answer, Ok(answer) if answer.status().as_u16() == 201);
+            if !granted {
+                tracing::debug!(seat, ?answer, "a user was failed");
+            }
+            ended.push(Ended {
+                began,
+                took: began.elapsed(),
+                granted,
+            });
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep(PAUSE) => {}
+            }
+        }
+        ended
+    }
+}
+
+async fn known(lab: &Lab, url: &str) -> anyhow::Result<()> {
+    let until = Instant::now() + KNOWN_MAX;
+    loop {
+        let answer = lab.http.get(url).send().await;
+        if matches!(&answer, Ok(answer) if answer.status().is_success()) {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < until, "{url}: {answer:?}");
+        sleep(PAUSE).await;
+    }
+}
+
+async fn guest(lab: &Lab, gateway: &str) -> anyhow::Result<String> {
+    let answer = lab.http.post(format!("{gateway}/v1/guests")).send().await?;
+    let body: Value = answer.error_for_status()?.json().await?;
+    let token = body["token"].as_str().context("a guest without a token")?;
+    Ok(token.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_requests_are_failures_and_their_times_count() {
+        let request = |granted, millis| Ended {
+            began: Instant::now(),
+            took: Duration::from_millis(millis),
+            granted,
+        };
+        let all = [request(true, 1), request(false, 9), request(true, 2)];
+        let mut seen = Seen::of(all.iter());
+        assert_eq!((seen.requests, seen.failed), (3, 1));
+        assert_eq!(seen.times.quantiles().max_ms, 9.0);
+    }
+}
