@@ -18,6 +18,18 @@
 //!
 //! For the real trio R = 229 ms: heartbeat 306; the ranks stand after about 1.6, 2.1 and 2.7 s. A lost home region's shows are
 //! led again by their second region after 2.1 s and two round trips to the third (2 x 182 ms): about 2.5 s.
+//!
+//! The rank is the place in the leader preference, so it is unique also where voters share a region:
+//!
+//! ```text
+//!                     R   rank 0      1      2      3      4   stands after about, ms
+//! zone, 3 at home     1      875    977  1,079                 1 and 2: beside the leader
+//! Europe 2-2-1       29      875  1,033  1,191  1,349  1,507   1: beside the leader; 2 and 3: the next region; 4: the third
+//! trio 1-1-1        229    1,605  2,163  2,721
+//! ```
+//!
+//! These are the times of a group left to itself. The liveness fabric knows of a dead node earlier and has its groups elect at
+//! once, in the same order; then these times only bound what happens when the fabric is wrong.
 
 use std::time::Duration;
 
@@ -57,6 +69,25 @@ impl GroupTiming {
     pub fn for_voters(topology: &Topology, voters: &[NodeId], rank: usize) -> Self {
         let regions = voters.iter().filter_map(|id| topology.region_of(*id));
         Self::for_longest_rtt(topology.rtt.longest(regions), rank)
+    }
+
+    /// Times of `node` in a group with this leader preference. A node that does not vote (yet) comes after all voters, so that
+    /// a learner that is made a voter does not stand before those who were there.
+    ///
+    /// ```
+    /// use holdfast_region_config::{GroupId, GroupTiming, Topology, place};
+    ///
+    /// let topology = Topology::preset("eight-regions").expect("a preset of this crate");
+    /// let placement = place(&topology, &"westeurope".parse()?, GroupId::new(7))?;
+    /// let of = |node| GroupTiming::for_replica(&topology, &placement.leader_preference, node);
+    /// let (leader, beside) = (placement.leader().unwrap(), placement.secondary().unwrap());
+    /// assert!(of(leader).election_timeout_max_ms < of(beside).election_timeout_min_ms);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn for_replica(topology: &Topology, preference: &[NodeId], node: NodeId) -> Self {
+        let rank = preference.iter().position(|voter| *voter == node);
+        Self::for_voters(topology, preference, rank.unwrap_or(preference.len()))
     }
 
     /// Times of the voter of rank `rank` in a group whose voters are at most this round trip apart.
@@ -102,7 +133,7 @@ mod tests {
     fn next_rank_leaves_time_for_two_rounds_of_votes() {
         for ms in [0, 1, 20, 80, 200, 400, 2_000] {
             let at = |rank| GroupTiming::for_longest_rtt(Duration::from_millis(ms), rank);
-            for rank in 0..4 {
+            for rank in 0..crate::placement::VOTERS_MAX {
                 let (this, next) = (at(rank), at(rank + 1));
                 let stands_at_the_latest = 2 * this.election_timeout_max_ms;
                 let next_stands = next.election_timeout_max_ms + next.election_timeout_min_ms;

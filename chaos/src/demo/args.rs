@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use holdfast_region_config::Topology;
+use clap::builder::PossibleValuesParser;
+use holdfast_region_config::{PRESET_NAMES, Topology};
 
 use crate::season::Season;
 
-/// Presets by how many regions are asked for: the trio is the first three of the five.
+/// Presets by how many regions are asked for: the trio is the first three of the five, and of the eight.
 const TRIO: &str = "three-regions";
-const ALL: &str = "five-regions";
+const FIVE: &str = "five-regions";
+const EIGHT: &str = "eight-regions";
 /// Where demos keep their data when not told: beside the build, out of version control.
 const DATA_ROOT: &str = "target/holdfast-demo";
 
@@ -28,6 +30,9 @@ pub struct DemoArgs {
     /// Topology file (TOML) instead of the built-in one; its addresses are replaced by local ones.
     #[arg(long, value_name = "FILE")]
     pub topology: Option<PathBuf>,
+    /// Built-in topology by name [default: the smallest that has as many regions as asked for].
+    #[arg(long, value_name = "NAME", conflicts_with = "topology", value_parser = PossibleValuesParser::new(PRESET_NAMES))]
+    pub preset: Option<String>,
     /// Leave the wide-area network away: all regions are as near as this machine's loopback.
     #[arg(long)]
     pub no_wan: bool,
@@ -38,10 +43,10 @@ pub struct DemoArgs {
     /// then the network's links. Without it free ports are used.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port_base: Option<u16>,
-    /// How many regions, the first ones of the topology [default: all of FILE, else 3].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    /// How many regions, the first ones of the topology [default: all of FILE or NAME, else 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub regions: Option<u8>,
-    /// How many nodes in each region [default: as in FILE, else 1].
+    /// How many nodes in each region [default: as in the topology].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3))]
     pub nodes_per_region: Option<u16>,
     /// Directory with another season.toml.
@@ -61,18 +66,15 @@ pub struct DemoArgs {
 impl DemoArgs {
     pub(crate) fn topology(&self) -> anyhow::Result<Topology> {
         let regions = self.regions.map(usize::from);
-        let (base, regions) = match &self.topology {
-            Some(file) => (Topology::load(file)?, regions),
+        let base = match &self.topology {
+            Some(file) => Topology::load(file)?,
             None => {
-                let name = if regions.is_some_and(|count| count > 3) {
-                    ALL
-                } else {
-                    TRIO
-                };
-                (
-                    Topology::preset(name).context("a built-in topology is missing")?,
-                    regions,
-                )
+                let name = self.preset.as_deref().unwrap_or(match self.regions {
+                    None | Some(..=3) => TRIO,
+                    Some(4..=5) => FIVE,
+                    Some(_) => EIGHT,
+                });
+                Topology::preset(name).context("a built-in topology is missing")?
             }
         };
         super::shaped(&base, regions, self.nodes_per_region)
@@ -93,5 +95,58 @@ impl DemoArgs {
             PathBuf::from(DATA_ROOT).join(format!("{}-{regions}r{nodes}n", topology.cluster))
         };
         self.data_dir.clone().unwrap_or_else(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DemoArgs,
+    }
+
+    fn shape(line: &str) -> (String, usize, usize) {
+        let words = std::iter::once("demo").chain(line.split_whitespace());
+        let topology = Line::try_parse_from(words)
+            .unwrap()
+            .args
+            .topology()
+            .unwrap();
+        let (regions, nodes) = (topology.regions.len(), topology.nodes.len());
+        (topology.cluster, regions, nodes)
+    }
+
+    #[test]
+    fn the_preset_follows_from_what_is_asked_for() {
+        let expect = |line, name: &str, regions, nodes| {
+            assert_eq!(
+                shape(line),
+                (format!("holdfast-{name}"), regions, nodes),
+                "{line}"
+            );
+        };
+        expect("", "three-regions", 3, 3);
+        expect("--regions 2 --nodes-per-region 2", "three-regions", 2, 4);
+        expect("--regions 5", "five-regions", 5, 5);
+        expect("--regions 8", "eight-regions", 8, 14);
+        expect("--preset eight-regions", "eight-regions", 8, 14);
+        expect(
+            "--preset eight-regions --regions 3 --nodes-per-region 1",
+            "eight-regions",
+            3,
+            3,
+        );
+        expect("--preset local", "local", 1, 1);
+    }
+
+    #[test]
+    fn a_preset_that_does_not_exist_is_refused() {
+        assert!(Line::try_parse_from(["demo", "--preset", "moon"]).is_err());
+        assert!(Line::try_parse_from(["demo", "--preset", "local", "--topology", "f"]).is_err());
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use holdfast_region_config::placement::{VOTERS_MAX, commit_floor};
 use holdfast_region_config::{
-    GroupId, NodeId, PlacementError, PlacementRequest, SurvivalGoal, Topology, place, place_for,
+    GroupId, NodeId, PlacementError, PlacementRequest, RegionId, SurvivalGoal, Topology, place,
+    place_for,
 };
 use proptest::prelude::*;
 
@@ -148,11 +149,12 @@ proptest! {
 #[test]
 fn ten_thousand_shows_load_the_nodes_of_a_region_evenly() {
     let topology = Topology::preset("eight-regions").unwrap();
-    let home = "westeurope".parse().unwrap();
+    let home: RegionId = "westeurope".parse().unwrap();
     let mut led = std::collections::BTreeMap::new();
     let mut carried = std::collections::BTreeMap::new();
     for group in 1..=10_000 {
-        let placement = place(&topology, &home, GroupId::new(group)).unwrap();
+        let request = PlacementRequest::new(home.clone(), GroupId::new(group));
+        let placement = place_for(&topology, &request).unwrap();
         *led.entry(placement.leader().unwrap()).or_insert(0_u32) += 1;
         for node in placement.voters.iter().chain(&placement.learners) {
             *carried.entry(*node).or_insert(0_u32) += 1;

@@ -9,3 +9,4 @@ mod explanation;
 mod goals;
 mod goldens;
 mod moves;
+mod timing;
