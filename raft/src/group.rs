@@ -9,7 +9,7 @@ mod sleep;
 mod vote;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -142,6 +142,8 @@ pub(crate) struct GroupCore {
     pub(crate) gate: Arc<Gate>,
     /// The ticker stands.
     pub(crate) parked: AtomicBool,
+    /// When a leader last appended here, ms after the gate was made; 0 = never.
+    pub(crate) appended_ms: AtomicU64,
     /// One waking at a time.
     pub(crate) waking: tokio::sync::Mutex<()>,
     /// This replica stands because the leader's node is dead; its vote requests say so.

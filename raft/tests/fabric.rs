@@ -131,3 +131,20 @@ async fn lost_nodes_sleeping_shows_are_led_again_and_lose_nothing() {
         cluster.shutdown().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shows_of_a_node_that_restarts_at_once_do_not_stay_without_a_leader() {
+    for idle in [drowsy(), forgetful()] {
+        let mut cluster = Cluster::start_with(idle).await;
+        let shows = sleeping_shows(&cluster).await;
+        let first = cluster.claimed_leader(shows[0]).await;
+        cluster.kill(first).await;
+        cluster.restart(first).await;
+        for show in &shows {
+            let leader = cluster.claimed_leader(*show).await;
+            let (_, outcome) = cluster.propose(leader, *show, hold_seat(1, "a", 2)).await;
+            assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        }
+        cluster.shutdown().await;
+    }
+}

@@ -23,6 +23,7 @@ const HANDED_OVER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Board {
     me: NodeId,
+    silence_floor: Duration,
     liveness: Mutex<Liveness>,
     claims: Mutex<Claims>,
     /// Groups that somebody led and nobody leads now, with when to do something about it.
@@ -41,6 +42,7 @@ impl Board {
     pub(crate) fn new(me: NodeId, incarnation: u64, silence_floor: Duration) -> Self {
         Self {
             me,
+            silence_floor,
             liveness: Mutex::new(Liveness::new(
                 me,
                 incarnation,
@@ -181,6 +183,19 @@ impl Board {
 
     pub(crate) fn is_heard(&self, node: NodeId) -> bool {
         locked(&self.liveness).is_heard(node)
+    }
+
+    pub(crate) fn may_live(&self, node: NodeId) -> bool {
+        locked(&self.liveness).may_live(node, Instant::now())
+    }
+
+    pub(crate) fn is_bound_by_the_last(&self) -> bool {
+        locked(&self.liveness).is_bound_by_the_last(Instant::now())
+    }
+
+    /// Silence of a node shorter than this is never taken for its death.
+    pub(crate) fn silence_floor(&self) -> Duration {
+        self.silence_floor
     }
 
     pub(crate) fn is_dead_for(&self, node: NodeId, voters: &[NodeId]) -> bool {

@@ -34,6 +34,8 @@ pub(crate) const SILENCE_CEILING: Duration = Duration::from_millis(3_000);
 const DEVIATIONS: u32 = 6;
 /// A gap moves the averages by 1/16: about two seconds of pings.
 const AVERAGE_SHIFT: u32 = 4;
+/// Nodes that start together have found each other after this long.
+const YOUTH: Duration = Duration::from_millis(1_500);
 /// A duty that was due this much ago means that this process was not running.
 const OWN_STALL: Duration = Duration::from_millis(60);
 
@@ -258,6 +260,18 @@ impl Liveness {
         node == self.me || self.peers.get(&node).is_some_and(|peer| !peer.silent)
     }
 
+    /// Whether the node may be alive: it is heard, or this process is too young to have heard it.
+    pub(crate) fn may_live(&self, node: NodeId, now: Instant) -> bool {
+        let young = now.saturating_duration_since(self.started) < YOUTH;
+        let unheard = |peer: &Peer| young && peer.proof.is_none();
+        self.is_heard(node) || self.peers.get(&node).is_some_and(unheard)
+    }
+
+    /// Whether what the last process here promised may still bind.
+    pub(crate) fn is_bound_by_the_last(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.started) < self.floor
+    }
+
     /// Whether a majority of `voters` says, as far as is known here, that `node` is silent.
     pub(crate) fn is_dead_for(&self, node: NodeId, voters: &[NodeId]) -> bool {
         if node == self.me || self.is_heard(node) {
@@ -287,8 +301,8 @@ impl Liveness {
         if leader == self.me {
             return true;
         }
-        // What the last process here promised is not known; it has run out after this long.
-        if now.saturating_duration_since(self.started) < self.floor {
+        // What the last process here promised is not known.
+        if self.is_bound_by_the_last(now) {
             return true;
         }
         self.peers.get(&leader).is_some_and(|peer| {

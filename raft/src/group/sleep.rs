@@ -27,6 +27,19 @@ impl GroupCore {
         self.parked.load(Ordering::SeqCst)
     }
 
+    /// A leader has appended here, were it only a heartbeat.
+    pub(crate) fn appended(&self) {
+        self.appended_ms
+            .store(self.gate.now_ms().max(1), Ordering::Relaxed);
+        self.unpark();
+    }
+
+    /// Time since a leader last appended here; `None` = not since this replica was opened.
+    pub(crate) fn since_append(&self) -> Option<Duration> {
+        let at_ms = self.appended_ms.load(Ordering::Relaxed);
+        (at_ms > 0).then(|| Duration::from_millis(self.gate.now_ms().saturating_sub(at_ms)))
+    }
+
     /// Stops the ticker.
     pub(crate) fn park(&self) {
         self.parked.store(true, Ordering::SeqCst);

@@ -42,12 +42,19 @@ impl GroupCore {
         let claimed = board.claim_of(self.group).map(|claim| claim.leader);
         let followed = metrics.current_leader.map(NodeId::new);
         let stands_by = |leader: NodeId| leader.get() != candidate;
+        // A node that is alive may have given the group up, or be another process than the one that led: then it neither
+        // claims the group nor has it spoken for it lately.
+        let leads_yet = |leader: NodeId| {
+            let silence = self.since_append();
+            let spoke = silence.is_some_and(|silence| silence < board.silence_floor());
+            leader == self.node || claimed == Some(leader) || spoke || board.is_bound_by_the_last()
+        };
         let refused = match standing {
             Standing::Transfer => false,
             Standing::Takeover => followed
                 .or(claimed)
                 .filter(|leader| stands_by(*leader))
-                .is_some_and(|leader| board.shields(leader)),
+                .is_some_and(|leader| leads_yet(leader) && board.shields(leader)),
             Standing::Timeout => {
                 self.parked.load(Ordering::SeqCst)
                     && claimed

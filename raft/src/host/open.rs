@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
@@ -115,6 +115,7 @@ impl Host {
             leadership,
             gate,
             parked: AtomicBool::new(true),
+            appended_ms: AtomicU64::new(0),
             waking: tokio::sync::Mutex::new(()),
             takeover,
             closed: CancellationToken::new(),

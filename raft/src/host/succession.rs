@@ -36,6 +36,8 @@ const STANDING_MAX: usize = 2_048;
 const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
 /// A vote that was not decided is asked for again after this, plus a round trip.
 const VOTE_PATIENCE: Duration = Duration::from_millis(250);
+/// Between two looks.
+const GATHER: Duration = Duration::from_millis(5);
 /// The slow round starts when the nodes have found each other.
 const ROUND_DELAY: Duration = Duration::from_secs(5);
 /// Pace of the slow round.
@@ -114,6 +116,8 @@ impl Host {
                     None => std::future::pending().await,
                 }
             };
+            // Many claims change together; one look serves them all.
+            tokio::time::sleep(GATHER).await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -136,7 +140,7 @@ impl Host {
                 continue;
             };
             let me = self.inner.node;
-            let Some(due) = due_at(&placement, me, since, |node| board.is_heard(node)) else {
+            let Some(due) = due_at(&placement, me, since, |node| board.may_live(node)) else {
                 self.pass_on(group, &placement);
                 board.forget_group(group);
                 continue;
@@ -245,8 +249,12 @@ impl Host {
         let board = Arc::clone(&self.inner.fabric.board);
         loop {
             let begun = self.initialise(core, placement).await;
+            // A replica that is awake and whose leader is heard only asks whether it may stand: a higher term of its own would
+            // depose a leader whose claim has not come yet.
+            let followed = leadership.borrow().leader.filter(|l| *l != core.node);
+            let ask_first = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
             // A core that has stopped is found by the tending loop; the candidacy runs out.
-            if !begun && core.raft.trigger().elect(false).await.is_err() {
+            if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
                 return std::future::pending().await;
             }
             core.unpark();

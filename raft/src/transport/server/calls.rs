@@ -56,7 +56,7 @@ pub(super) async fn run_pipeline(
                 if let Some((commit, current_at)) = note {
                     open.contact.heard(commit, current_at);
                 }
-                open.unpark();
+                open.appended();
                 pb::append_reply::Result::Flushed(pb::Flushed {
                     log_id: log_id.as_ref().map(wire::log_id_to_pb),
                 })
@@ -104,7 +104,7 @@ pub(super) fn spawn_append(addressee: Addressee, reply_to: ReplyTo, append: pb::
         let result = match open.raft.append_entries(request).await {
             Ok(AppendEntriesResponse::Success) => {
                 open.contact.heard(commit, current_at);
-                open.unpark();
+                open.appended();
                 pb::append_reply::Result::Flushed(pb::Flushed { log_id: None })
             }
             Ok(AppendEntriesResponse::PartialSuccess(id)) => {
