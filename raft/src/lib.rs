@@ -1,7 +1,7 @@
 //! Consensus for Holdfast: thousands of Raft groups on one node, their log and snapshot stores, and the links between nodes.
 //!
-//! Read in this order: [`group`] (what a replica offers), [`host`] (all groups of a node), [`state_machine`] (decode, apply,
-//! answer), [`transport`] (one connection per ordered pair of nodes), [`log_store`] (what cannot be rebuilt),
+//! Read in this order: [`group`] (what a replica offers), [`host`] (all groups of a node), [`fabric`] (who is alive and who
+//! leads what), [`state_machine`] (decode, apply, answer), [`transport`] (one connection per ordered pair of nodes), [`log_store`] (what cannot be rebuilt),
 //! [`snapshot_store`] (what can), [`directory`] (group 0).
 //!
 //! No openraft, raft-engine or sled type appears in a public signature.
