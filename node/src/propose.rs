@@ -1,14 +1,17 @@
 //! Turns waiting commands into log entries, one proposer per show.
 //!
 //! ```text
-//!  callers ─► bounded queue ─► gather what waits ─► refuse the doomed ─► one entry, stamped ─► up to n in flight
-//!     ▲                                                   │                                      │
-//!     └───────────── answers, matched by tag ◄────────────┴──────────────────────────────────────┘
+//!  callers ─► refuse the doomed ─► bounded queue ─► gather what waits ─► one entry, stamped ─► up to n in flight
+//!     ▲              │                                    │                                      │
+//!     └──────────────┴──── answers, matched by tag ◄──────┴──────────────────────────────────────┘
 //! ```
 //!
 //! There is no linger: an idle show's command is written at once, and a batch is whatever came while earlier
-//! entries were in flight. Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry,
-//! or forward; whoever asked holds the idempotency key and decides.
+//! entries were in flight. What is doomed is refused before it queues, by the caller's own task: in a rush nearly
+//! everything is, and a refusal must not wait behind a write.
+//!
+//! Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry, or forward; whoever asked
+//! holds the idempotency key and decides.
 
 mod flight;
 
@@ -33,42 +36,42 @@ use crate::{
     submission::{Answer, Item, Submission, SubmitFailure},
 };
 
+/// Knows what is bound to be refused: a show's group, or a script in tests.
+pub trait Judge: Send + Sync + 'static {
+    /// For each command, why it is bound to be refused, when that is certain from here. Empty, or all `None`, unless
+    /// this replica is sure to be the leader and to be current.
+    fn doomed(&self, items: &[Item], now_ms: u64) -> Vec<Option<Rejection>>;
+}
+
 /// Where entries go: a show's group, or a script in tests.
-pub trait Target: Send + Sync + 'static {
+pub trait Target: Judge {
     /// Commits one entry and applies it; the first poll submits.
     fn propose(
         &self,
         entry: &Entry,
     ) -> impl Future<Output = Result<Committed<Outcome>, ProposeError>> + Send;
+}
 
-    /// For each command, why it is bound to be refused, when that is certain from here. All `None` unless this
-    /// replica is sure to be the leader and to be current.
-    fn doomed<'a>(
-        &self,
-        commands: impl Iterator<Item = &'a Envelope>,
-        now_ms: u64,
-    ) -> Vec<Option<Rejection>>;
+impl Judge for ShowGroup {
+    fn doomed(&self, items: &[Item], now_ms: u64) -> Vec<Option<Rejection>> {
+        if !self.leadership().borrow().leads || !self.has_lease() {
+            return Vec::new();
+        }
+        let (verdicts, _) = self.read(|state| {
+            let verdict = |item: &Item| {
+                let may = !item.through_log;
+                may.then(|| state.would_reject(&item.envelope, now_ms))
+                    .flatten()
+            };
+            items.iter().map(verdict).collect()
+        });
+        verdicts
+    }
 }
 
 impl Target for ShowGroup {
     async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
         Self::propose(self, entry).await
-    }
-
-    fn doomed<'a>(
-        &self,
-        commands: impl Iterator<Item = &'a Envelope>,
-        now_ms: u64,
-    ) -> Vec<Option<Rejection>> {
-        if !self.leadership().borrow().leads || !self.has_lease() {
-            return Vec::new();
-        }
-        let (verdicts, _) = self.read(|state| {
-            commands
-                .map(|envelope| state.would_reject(envelope, now_ms))
-                .collect()
-        });
-        verdicts
     }
 }
 
@@ -93,11 +96,18 @@ struct Queued {
 }
 
 /// A cheap handle to one show's proposer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Proposer {
     queue: mpsc::Sender<Queued>,
     /// One permit per command that waits or is in flight.
     room: Arc<Semaphore>,
+    gate: Arc<Gate>,
+}
+
+/// Refuses at the door what is doomed.
+struct Gate {
+    judge: Arc<dyn Judge>,
+    context: ProposerContext,
 }
 
 impl Proposer {
@@ -111,16 +121,27 @@ impl Proposer {
         // Every submission has at least one command, so the queue can never be shorter than the room.
         let (queue, waiting) = mpsc::channel(commands_max);
         let room = Arc::new(Semaphore::new(commands_max));
-        (
-            Self { queue, room },
-            run(Arc::new(target), context, waiting),
-        )
+        let target = Arc::new(target);
+        let gate = Arc::new(Gate {
+            judge: Arc::clone(&target) as Arc<dyn Judge>,
+            context: context.clone(),
+        });
+        (Self { queue, room, gate }, run(target, context, waiting))
     }
 
     /// Whether its loop has ended; a new proposer is needed then.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.queue.is_closed()
+    }
+
+    /// Takes out of `submission` what the show is bound to refuse, and answers it: on the caller's own task, without
+    /// a place in the queue and without a log entry.
+    #[must_use]
+    pub fn refuse_doomed(&self, submission: &mut Submission) -> Vec<(u64, Answer)> {
+        let context = &self.gate.context;
+        let judge = self.gate.judge.as_ref();
+        flight::refuse_doomed(&mut submission.items, judge, context)
     }
 
     /// Hands commands over without waiting.
@@ -166,11 +187,11 @@ impl Proposer {
             give_up_at,
             // One command alone can afford the log, and whoever sends one alone wants a plain answer.
             through_log: true,
+            bytes,
         }];
         self.submit(Submission {
             show: 0,
             items,
-            bytes,
             answers,
         })
         .map_err(|(_, failure)| failure)?;
@@ -218,14 +239,14 @@ async fn run<T: Target>(
 /// Takes what waits, up to the bounds of one entry.
 fn gather(first: Queued, waiting: &mut mpsc::Receiver<Queued>, limits: &Limits) -> Vec<Queued> {
     let mut commands = first.submission.items.len();
-    let mut bytes = first.submission.bytes;
+    let mut bytes = first.submission.bytes();
     let mut batch = vec![first];
     while commands < limits.commands_per_entry_max as usize
         && bytes < limits.entry_bytes_max as usize
     {
         let Ok(next) = waiting.try_recv() else { break };
         commands += next.submission.items.len();
-        bytes += next.submission.bytes;
+        bytes += next.submission.bytes();
         batch.push(next);
     }
     batch

@@ -21,6 +21,8 @@ pub struct Item {
     pub give_up_at: Instant,
     /// Not to be refused early: an earlier try with the same key may be in the log and not yet applied.
     pub through_log: bool,
+    /// About its size in an entry.
+    pub bytes: usize,
 }
 
 /// Commands of one caller for one show.
@@ -30,11 +32,17 @@ pub struct Submission {
     pub show: u64,
     /// At least one.
     pub items: Vec<Item>,
-    /// About their size in an entry, bytes.
-    pub bytes: usize,
     /// Where answers go. Its capacity must cover every command that the caller has in flight, so that the
     /// proposer never waits for a caller.
     pub answers: mpsc::Sender<Answers>,
+}
+
+impl Submission {
+    /// About their size in an entry.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.bytes).sum()
+    }
 }
 
 /// Answers to some commands of one submission.

@@ -12,6 +12,7 @@ use holdfast_inventory::{
 };
 use holdfast_node_api::v1::{self, submit_reply, submit_request};
 use holdfast_raft::{AsOf, GroupStatus, ProposeError};
+use prost::Message;
 use tokio::time::Instant;
 
 use crate::submission::{Answer, Item, SubmitFailure};
@@ -57,6 +58,7 @@ pub(super) fn item(
     now: Instant,
     default: Duration,
 ) -> Result<Item, SubmitFailure> {
+    let bytes = request.encoded_len();
     let caller = caller(&request.caller)?;
     let key_bytes = request.idempotency_key.len();
     if !(1..=KEY_BYTES_MAX).contains(&key_bytes) {
@@ -75,6 +77,7 @@ pub(super) fn item(
             command: to_command(command)?,
         },
         give_up_at: now + deadline(request.deadline_ms, default),
+        bytes,
     })
 }
 

@@ -12,7 +12,6 @@ use holdfast_inventory::{
 };
 use holdfast_node_api::v1::{self, inventory_server::Inventory};
 use holdfast_raft::Host;
-use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -51,13 +50,13 @@ impl InventoryService {
     }
 
     async fn submit_one(&self, request: v1::SubmitRequest) -> v1::SubmitReply {
-        let (show, tag, bytes) = (request.show_id, request.tag, request.encoded_len());
+        let (show, tag) = (request.show_id, request.tag);
         let answered = async {
             let now = Instant::now();
             let item = convert::item(request, now, self.deadline_default)?;
             let proposer = self.proposers.of(ShowId(show))?;
             proposer
-                .submit_one(item.envelope, bytes, item.give_up_at - now)
+                .submit_one(item.envelope, item.bytes, item.give_up_at - now)
                 .await
         };
         match answered.await {

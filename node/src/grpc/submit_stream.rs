@@ -20,7 +20,6 @@ use futures_util::{
 };
 use holdfast_inventory::ids::ShowId;
 use holdfast_node_api::v1::{SubmitReply, SubmitRequest};
-use prost::Message;
 use tokio::{sync::mpsc, time::Instant};
 use tonic::Status;
 
@@ -77,18 +76,14 @@ where
                 self.requests_ended = true;
                 break;
             };
-            let (show, tag, bytes) = (request.show_id, request.tag, request.encoded_len());
+            let (show, tag) = (request.show_id, request.tag);
             match convert::item(request, now, self.deadline_default) {
                 Err(failed) => self.answer(show, tag, failed),
                 Ok(item) => match by_show.iter_mut().find(|s| s.show == show) {
-                    Some(submission) => {
-                        submission.bytes += bytes;
-                        submission.items.push(item);
-                    }
+                    Some(submission) => submission.items.push(item),
                     None => by_show.push(Submission {
                         show,
                         items: vec![item],
-                        bytes,
                         answers: self.sender.clone(),
                     }),
                 },
@@ -99,21 +94,30 @@ where
         }
     }
 
-    fn submit(&mut self, submission: Submission) {
-        let commands = submission.items.len();
-        let refused = match self.proposers.of(ShowId(submission.show)) {
-            Ok(proposer) => match proposer.submit(submission) {
-                Ok(()) => {
-                    self.in_flight += commands;
+    fn submit(&mut self, mut submission: Submission) {
+        let show = submission.show;
+        let refused = match self.proposers.of(ShowId(show)) {
+            Ok(proposer) => {
+                for (tag, answer) in proposer.refuse_doomed(&mut submission) {
+                    self.ready.push_back(convert::reply(show, tag, 0, answer));
+                }
+                let commands = submission.items.len();
+                if commands == 0 {
                     return;
                 }
-                Err(refused) => refused,
-            },
+                match proposer.submit(submission) {
+                    Ok(()) => {
+                        self.in_flight += commands;
+                        return;
+                    }
+                    Err(refused) => refused,
+                }
+            }
             Err(failure) => (submission, failure),
         };
         let (submission, failure) = refused;
         for item in submission.items {
-            self.answer(submission.show, item.tag, failure.clone());
+            self.answer(show, item.tag, failure.clone());
         }
     }
 

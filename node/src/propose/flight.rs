@@ -13,8 +13,8 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{ProposerContext, Queued, Target};
-use crate::submission::{Answer, Answers, SubmitFailure};
+use super::{Judge, ProposerContext, Queued, Target};
+use crate::submission::{Answer, Answers, Item, SubmitFailure};
 
 /// The commands of one caller in an entry: as many outcomes as tags belong to it, in order.
 struct Route {
@@ -34,43 +34,29 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Answers what needs no entry; makes one entry of the rest, if there is any.
+    ///
+    /// What was not doomed when it queued is judged once more: over an ocean it may have waited for as long as a commit
+    /// takes, and lost its seats meanwhile.
     pub(super) fn prepare<T: Target>(
         batch: Vec<Queued>,
         target: &T,
         context: &ProposerContext,
     ) -> Option<Self> {
-        let now_ms = context.clock.now_ms();
         let now = Instant::now();
-        let all = batch.iter().flat_map(|queued| &queued.submission.items);
-        let mut doomed = target
-            .doomed(all.map(|item| &item.envelope), now_ms)
-            .into_iter();
         let mut entry = Entry {
-            now_ms,
+            now_ms: context.clock.now_ms(),
             commands: Vec::new(),
         };
         let mut routes = Vec::with_capacity(batch.len());
         for Queued {
-            submission,
+            mut submission,
             room,
             arrived,
         } in batch
         {
-            let mut tags = Vec::with_capacity(submission.items.len());
-            let mut early = Vec::new();
             let show = submission.show;
-            for item in submission.items {
-                let rejection = doomed.next().flatten().filter(|_| !item.through_log);
-                if item.give_up_at <= now {
-                    early.push((item.tag, Answer::Failed(SubmitFailure::Expired)));
-                } else if let Some(rejection) = rejection {
-                    context.metrics.commands_refused_early.inc();
-                    early.push((item.tag, Answer::Outcome(Outcome::Rejected(rejection))));
-                } else {
-                    tags.push(item.tag);
-                    entry.commands.push(item.envelope);
-                }
-            }
+            let mut early = refuse_expired(&mut submission.items, now);
+            early.extend(refuse_doomed(&mut submission.items, target, context));
             if !early.is_empty() {
                 send(
                     &submission.answers,
@@ -81,17 +67,20 @@ impl Flight {
                     },
                 );
             }
-            if !tags.is_empty() {
-                routes.push(Route {
-                    show,
-                    answers: submission.answers,
-                    tags,
-                    arrived,
-                    _room: room,
-                });
-            } else {
+            if submission.items.is_empty() {
                 context.metrics.observe_submit(arrived.elapsed());
+                continue;
             }
+            let tags = submission.items.iter().map(|item| item.tag).collect();
+            let envelopes = submission.items.into_iter().map(|item| item.envelope);
+            entry.commands.extend(envelopes);
+            routes.push(Route {
+                show,
+                answers: submission.answers,
+                tags,
+                arrived,
+                _room: room,
+            });
         }
         (!routes.is_empty()).then_some(Self { entry, routes })
     }
@@ -126,6 +115,34 @@ impl Flight {
             }
         }
     }
+}
+
+/// Takes out and answers what nobody waits for any more.
+fn refuse_expired(items: &mut Vec<Item>, now: Instant) -> Vec<(u64, Answer)> {
+    let expired = items.extract_if(.., |item| item.give_up_at <= now);
+    expired
+        .map(|item| (item.tag, Answer::Failed(SubmitFailure::Expired)))
+        .collect()
+}
+
+/// Takes out and answers what is bound to be refused.
+pub(super) fn refuse_doomed(
+    items: &mut Vec<Item>,
+    judge: &(impl Judge + ?Sized),
+    context: &ProposerContext,
+) -> Vec<(u64, Answer)> {
+    let mut verdicts = judge.doomed(items, context.clock.now_ms()).into_iter();
+    let mut refused = Vec::new();
+    items.retain(|item| match verdicts.next().flatten() {
+        Some(rejection) if !item.through_log => {
+            refused.push((item.tag, Answer::Outcome(Outcome::Rejected(rejection))));
+            false
+        }
+        Some(_) | None => true,
+    });
+    let count = refused.len() as u64;
+    context.metrics.commands_refused_early.inc_by(count);
+    refused
 }
 
 fn deliver(routes: Vec<Route>, committed: Committed<Outcome>) {

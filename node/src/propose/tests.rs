@@ -58,19 +58,17 @@ impl Target for Script {
             outcomes: outcomes.collect(),
         })
     }
+}
 
-    fn doomed<'a>(
-        &self,
-        commands: impl Iterator<Item = &'a Envelope>,
-        _: u64,
-    ) -> Vec<Option<Rejection>> {
-        let verdict = |envelope: &Envelope| match envelope.command {
+impl Judge for Script {
+    fn doomed(&self, items: &[Item], _: u64) -> Vec<Option<Rejection>> {
+        let verdict = |item: &Item| match item.envelope.command {
             Command::ReleaseHold { hold } if Some(hold) == self.doomed => {
                 Some(Rejection::HoldUnknown { hold })
             }
             _ => None,
         };
-        commands.map(verdict).collect()
+        items.iter().map(verdict).collect()
     }
 }
 
@@ -102,12 +100,12 @@ fn submission(tags: std::ops::Range<u64>, answers: &mpsc::Sender<Answers>) -> Su
             envelope: release(tag),
             give_up_at,
             through_log: false,
+            bytes: 10,
         })
         .collect();
     Submission {
         show: 7,
         items,
-        bytes: 10,
         answers: answers.clone(),
     }
 }
@@ -228,6 +226,36 @@ async fn a_doomed_command_is_refused_at_once_and_writes_nothing() {
     assert_eq!(script.entries.lock().unwrap()[0].commands.len(), 2);
     drop(proposer);
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_doomed_at_the_door_takes_no_place_in_the_queue() {
+    let script = Script {
+        doomed: Some(HoldId(3)),
+        ..Script::new(0)
+    };
+    let limits = Limits {
+        commands_per_show_max: 2,
+        ..Limits::default()
+    };
+    let (proposer, _run) = Proposer::new(script, context(limits));
+    let (answers, _answered) = mpsc::channel(10);
+    let mut batch = submission(2..5, &answers);
+    batch.items[0].through_log = true;
+    let refused = proposer.refuse_doomed(&mut batch);
+    let [(3, Answer::Outcome(Outcome::Rejected(_)))] = refused.as_slice() else {
+        panic!("{refused:?}")
+    };
+    proposer.submit(batch).unwrap();
+    let mut doomed = submission(3..4, &answers);
+    assert_eq!(
+        proposer.refuse_doomed(&mut doomed).len(),
+        1,
+        "however full the queue"
+    );
+    let mut insists = submission(3..4, &answers);
+    insists.items[0].through_log = true;
+    assert!(proposer.refuse_doomed(&mut insists).is_empty());
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::dial::{PeerAddress, PeerChannel};
 use super::link::Link;
 use super::wire::pb;
-use super::{PING_INTERVAL, PROTOCOL, REDIAL_DELAY_MAX, REDIAL_DELAY_MIN, SILENCE_MAX};
+use super::{
+    OUTBOUND_FRAMES_MAX, PING_INTERVAL, PROTOCOL, REDIAL_DELAY_MAX, REDIAL_DELAY_MIN, SILENCE_MAX,
+};
 
 /// Who dials whom.
 #[derive(Debug, Clone)]
@@ -65,7 +67,8 @@ impl Dialler {
 
     /// One connection from dial to break; true when it was ever up.
     async fn hold_connection(&self, channel: &dyn PeerChannel, announced_down: &mut bool) -> bool {
-        let (to_wire, from_here) = mpsc::channel::<pb::Frame>(1);
+        // What the link is given goes straight to the connection's own task, which sends all that waits in one write.
+        let (outbound, from_here) = mpsc::channel::<pb::Frame>(OUTBOUND_FRAMES_MAX);
         let hello = pb::Hello {
             cluster: self.cluster.clone(),
             from_node: self.from.get(),
@@ -77,7 +80,7 @@ impl Dialler {
             session: 0,
             body: Some(pb::frame::Body::Hello(hello)),
         };
-        if to_wire.try_send(first).is_err() {
+        if outbound.try_send(first).is_err() {
             return false;
         }
         let silence_max = SILENCE_MAX + self.link.rtt() * 3;
@@ -85,7 +88,7 @@ impl Dialler {
         let Ok(Ok(mut inbound)) = tokio::time::timeout(silence_max, opening).await else {
             return false;
         };
-        let mut outbound = self.link.connected();
+        self.link.connected(outbound);
         if std::mem::take(announced_down) {
             tracing::info!(peer = %self.link.target(), "link to peer is up again");
         }
@@ -105,20 +108,14 @@ impl Dialler {
                     }
                     None => return true,
                 },
-                frame = outbound.recv() => {
-                    let Some(frame) = frame else { return true };
-                    // The wire's queue is one frame deep: a peer that reads slowly fills `outbound`, which refuses.
-                    let sent = tokio::time::timeout(silence_max, to_wire.send(frame)).await;
-                    if !matches!(sent, Ok(Ok(()))) {
-                        return true;
-                    }
-                }
                 () = self.link.wants_reset() => return true,
                 _ = ping.tick() => {
                     if heard.elapsed() > silence_max {
                         tracing::debug!(peer = %self.link.target(), "peer is silent");
                         return true;
                     }
+                    // A peer that reads slowly fills the queue, which then refuses; one that reads nothing is silent,
+                    // which the check above sees.
                     self.link.ping();
                 }
             }

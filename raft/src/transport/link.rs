@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::wire::pb;
-use super::{CALLS_IN_FLIGHT_MAX, OUTBOUND_FRAMES_MAX, Pulses, STREAM_APPENDS_IN_FLIGHT_MAX};
+use super::{CALLS_IN_FLIGHT_MAX, Pulses, STREAM_APPENDS_IN_FLIGHT_MAX};
 
 /// Pings whose answer is still of interest: at ten a second, more than the longest silence that is borne.
 const PINGS_REMEMBERED: usize = 64;
@@ -112,13 +112,11 @@ impl Link {
     }
 
     /// The dialler has a connection: frames go to `outbound` from now on.
-    pub(crate) fn connected(&self) -> mpsc::Receiver<pb::Frame> {
-        let (sender, receiver) = mpsc::channel(OUTBOUND_FRAMES_MAX);
+    pub(crate) fn connected(&self, outbound: mpsc::Sender<pb::Frame>) {
         let mut state = self.state();
-        state.outbound = Some(sender);
+        state.outbound = Some(outbound);
         state.connection += 1;
         state.news = true;
-        receiver
     }
 
     /// Number of the connection that is up; `None` = none is.
@@ -357,6 +355,12 @@ mod tests {
         Link::new(NodeId::new(2), Duration::from_millis(1), Arc::new(NoPulses))
     }
 
+    fn connect(link: &Link) -> mpsc::Receiver<pb::Frame> {
+        let (outbound, sent) = mpsc::channel(16);
+        link.connected(outbound);
+        sent
+    }
+
     fn vote_body() -> pb::frame::Body {
         pb::frame::Body::Vote(pb::VoteRequest::default())
     }
@@ -374,7 +378,7 @@ mod tests {
     #[tokio::test]
     async fn broken_connection_wakes_everyone_who_waits() {
         let link = link_to_two();
-        let mut outbound = link.connected();
+        let mut outbound = connect(&link);
         let call = link.call(GroupId::new(1), vote_body());
         let breaker = async {
             outbound.recv().await.expect("the frame was sent");
@@ -390,7 +394,7 @@ mod tests {
     #[tokio::test]
     async fn answer_goes_to_the_session_that_asked() {
         let link = link_to_two();
-        let mut outbound = link.connected();
+        let mut outbound = connect(&link);
         let call = link.call(GroupId::new(1), vote_body());
         let peer = async {
             let asked = outbound.recv().await.expect("the frame was sent");
@@ -417,7 +421,7 @@ mod tests {
     #[tokio::test]
     async fn caller_that_gives_up_leaves_no_waiter() {
         let link = link_to_two();
-        let _outbound = link.connected();
+        let _outbound = connect(&link);
         let call = link.call(GroupId::new(1), vote_body());
         assert!(
             tokio::time::timeout(Duration::from_millis(5), call)

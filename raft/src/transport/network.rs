@@ -1,14 +1,16 @@
 //! openraft's network for one group and one target, over the shared link.
 //!
-//! Owns: deadlines and the append pipeline. Must never: claim an answer that did not come; a failed send is
+//! Owns: deadlines of calls; [`pipeline`] has the appends. Must never: claim an answer that did not come; a failed send is
 //! `Unreachable`, so openraft backs off, and a vote that was not answered is not granted.
+
+mod pipeline;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use holdfast_region_config::GroupId;
 use openraft::OptionalSend;
 use openraft::base::{BoxFuture, BoxStream};
@@ -16,15 +18,15 @@ use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable}
 use openraft::network::v2::RaftNetworkV2;
 use openraft::network::{RPCOption, RaftNetworkFactory};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
-    StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use tokio::sync::Semaphore;
 
+use self::pipeline::Pipeline;
+use super::SNAPSHOT_PIECE_BYTES;
 use super::dial::PeerChannel;
 use super::link::{Link, LinkError};
 use super::wire::{self, Malformed, pb};
-use super::{SNAPSHOT_PIECE_BYTES, STREAM_APPENDS_IN_FLIGHT_MAX};
 use crate::lease::Lease;
 use crate::types::{Snapshot, SnapshotData, TypeConfig, Vote};
 
@@ -158,8 +160,9 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
                 tokio::time::sleep(DOWN_PAUSE).await;
             }
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
-            let pipeline = Pipeline::open(self.group, link, Arc::clone(&self.lease), ttl)?;
-            let stream: BoxStream<'s, _> = pipeline.run(input);
+            let lease = Arc::clone(&self.lease);
+            let stream: BoxStream<'s, _> =
+                Box::pin(Pipeline::open(self.group, link, lease, ttl, input)?);
             Ok(stream)
         })
     }
@@ -254,141 +257,6 @@ fn append_reply(reply: pb::AppendReply) -> RpcResult<AppendEntriesResponse<TypeC
             .into());
         }
     })
-}
-
-fn stream_reply(reply: pb::AppendReply) -> RpcResult<StreamAppendResult<TypeConfig>> {
-    use pb::append_reply::Result as Wire;
-    Ok(match reply.result {
-        Some(Wire::Flushed(f) | Wire::Partial(f)) => Ok(f.log_id.map(wire::log_id_from_pb)),
-        Some(Wire::Conflict(id)) => Err(StreamAppendError::Conflict(wire::log_id_from_pb(id))),
-        Some(Wire::HigherVote(vote)) => Err(StreamAppendError::HigherVote(wire::vote_from_pb(
-            Some(vote),
-            "append_reply.higher_vote",
-        )?)),
-        None => {
-            return Err(Malformed {
-                field: "append_reply.result",
-                reason: "missing",
-            }
-            .into());
-        }
-    })
-}
-
-/// One pipelined append session: many requests in flight, replies in order.
-struct Pipeline {
-    group: GroupId,
-    link: Arc<Link>,
-    lease: Arc<Lease>,
-    session: u64,
-    replies: tokio::sync::mpsc::Receiver<pb::frame::Body>,
-    ttl: Duration,
-}
-
-impl Drop for Pipeline {
-    fn drop(&mut self) {
-        self.link.close_stream(self.group, self.session);
-    }
-}
-
-impl Pipeline {
-    fn open(group: GroupId, link: Arc<Link>, lease: Arc<Lease>, ttl: Duration) -> RpcResult<Self> {
-        let session = link.open_stream()?;
-        Ok(Self {
-            group,
-            link,
-            lease,
-            session: session.id,
-            replies: session.replies,
-            ttl,
-        })
-    }
-
-    /// Sends what `input` yields, at most a window ahead of the replies, and yields the replies.
-    ///
-    /// The sender is a task of its own because openraft polls the replies only when it wants one, while requests
-    /// must leave as soon as there are entries. The task ends with the input, on the first failed send, or when the
-    /// pipeline is dropped (the semaphore closes).
-    fn run<'s, S>(self, mut input: S) -> BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>
-    where
-        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
-    {
-        let window = Arc::new(Semaphore::new(STREAM_APPENDS_IN_FLIGHT_MAX));
-        let (sent, expected) =
-            tokio::sync::mpsc::channel::<RpcResult<()>>(STREAM_APPENDS_IN_FLIGHT_MAX + 1);
-        let (link, group, session) = (Arc::clone(&self.link), self.group, self.session);
-        let lease = Arc::clone(&self.lease);
-        let sender_window = Arc::clone(&window);
-        let sender = tokio::spawn(async move {
-            while let Some(request) = input.next().await {
-                let Ok(permit) = sender_window.acquire().await else {
-                    return;
-                };
-                permit.forget();
-                let body = pb::frame::Body::StreamAppend(wire::append_to_pb(
-                    &request,
-                    leader_age_ms(&lease),
-                ));
-                let outcome = link.tell(group, session, body).map_err(RPCError::from);
-                let failed = outcome.is_err();
-                if sent.send(outcome).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
-        let state = PipelineReplies {
-            pipeline: self,
-            expected,
-            window,
-            _sender: AbortOnDrop(sender),
-        };
-        Box::pin(futures_util::stream::unfold(
-            Some(state),
-            PipelineReplies::next,
-        ))
-    }
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-struct PipelineReplies {
-    pipeline: Pipeline,
-    expected: tokio::sync::mpsc::Receiver<RpcResult<()>>,
-    window: Arc<Semaphore>,
-    /// Held for its drop: a pipeline that is given up stops sending.
-    _sender: AbortOnDrop,
-}
-
-impl PipelineReplies {
-    /// The next reply, in request order; the stream ends after the first error or when the input has ended.
-    async fn next(
-        state: Option<Self>,
-    ) -> Option<(RpcResult<StreamAppendResult<TypeConfig>>, Option<Self>)> {
-        let mut this = state?;
-        if let Err(error) = this.expected.recv().await? {
-            return Some((Err(error), None));
-        }
-        let ttl = this.pipeline.ttl;
-        let reply = match tokio::time::timeout(ttl, this.pipeline.replies.recv()).await {
-            Ok(Some(pb::frame::Body::AppendReply(reply))) => stream_reply(reply),
-            Ok(Some(pb::frame::Body::Refusal(refusal))) => Err(unreachable(refusal.reason)),
-            Ok(Some(_)) => Err(unreachable("unexpected frame in an append session")),
-            Ok(None) => Err(LinkError::Broken(this.pipeline.link.target()).into()),
-            Err(_) => Err(unreachable(format!(
-                "append was not answered in {} ms",
-                ttl.as_millis()
-            ))),
-        };
-        this.window.add_permits(1);
-        let goes_on = matches!(reply, Ok(Ok(_)));
-        Some((reply, goes_on.then_some(this)))
-    }
 }
 
 /// Sends header and pieces on a call of their own and waits until the peer has installed them.
