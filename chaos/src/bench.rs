@@ -7,11 +7,13 @@
 
 mod attempt;
 mod contender;
+mod disk;
 mod elections;
 mod evacuate;
 mod failover;
 mod hold;
 mod http;
+mod idle;
 mod latency;
 mod open;
 mod pace;
@@ -29,8 +31,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 pub use contender::Against;
+pub use disk::DiskArgs;
 pub use evacuate::EvacuateArgs;
 pub use failover::{FailoverArgs, Loss};
+pub use idle::{IdleArgs, State};
 pub use report::{Machine, Measurement, Report};
 pub use restart::RestartArgs;
 
@@ -47,6 +51,10 @@ pub enum BenchCommand {
     Evacuate(EvacuateArgs),
     /// A node with many shows on disk starts again: time until it serves.
     Restart(RestartArgs),
+    /// What shows cost that nobody buys: processor, memory and messages per replica, by state.
+    Idle(IdleArgs),
+    /// The log store and the snapshot store on this disk, beside one alternative each.
+    Disk(DiskArgs),
 }
 
 /// Options of `bench hold`.
@@ -109,6 +117,8 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Failover(args) => (args.json, Box::pin(failover::run(args)).await?),
         BenchCommand::Evacuate(args) => (args.json, Box::pin(evacuate::run(args)).await?),
         BenchCommand::Restart(args) => (args.json, Box::pin(restart::run(args)).await?),
+        BenchCommand::Idle(args) => (args.json, Box::pin(idle::run(args)).await?),
+        BenchCommand::Disk(args) => (args.json, Box::pin(disk::run(args)).await?),
     };
     if json {
         println!("{}", serde_json::to_string(&report)?);

@@ -230,6 +230,14 @@ impl Wan {
         tasks.shutdown().await;
     }
 
+    /// Pieces and bytes that have arrived over all links, both ways: what regions say to each other.
+    #[must_use]
+    pub fn carried(&self) -> (u64, u64) {
+        let metrics = &self.shared.metrics;
+        let bytes = self.links().map(|link| link.carried_bytes()).sum();
+        (metrics.pieces.get(), bytes)
+    }
+
     fn link(&self, name: &str) -> Result<&Arc<Link>, WanError> {
         let unknown = || WanError::UnknownLink {
             name: name.to_owned(),

@@ -61,6 +61,10 @@ pub struct Limits {
     pub snapshot_every_entries: u32,
     /// Entries kept behind a snapshot, so that a follower that missed a moment gets entries instead, 1 to 1,000,000.
     pub snapshot_keep_entries: u32,
+    /// A show without writes for this long stops its heartbeats and timers, 100 to 86,400,000 ms.
+    pub hibernate_after_ms: u32,
+    /// A hibernating show that nobody reads for this long leaves memory until it is wanted, 100 to 86,400,000 ms.
+    pub unload_after_ms: u32,
     /// Longest wait of a draining node for what is in flight, 0 to 60,000 ms.
     pub drain_ms_max: u32,
 }
@@ -76,6 +80,8 @@ impl Default for Limits {
             payment_timeout_ms: 3_000,
             snapshot_every_entries: 2_000,
             snapshot_keep_entries: 500,
+            hibernate_after_ms: 10_000,
+            unload_after_ms: 60_000,
             drain_ms_max: 5_000,
         }
     }
@@ -112,6 +118,13 @@ impl Limits {
                 1,
                 1_000_000,
             ),
+            (
+                "hibernate_after_ms",
+                self.hibernate_after_ms,
+                100,
+                86_400_000,
+            ),
+            ("unload_after_ms", self.unload_after_ms, 100, 86_400_000),
             ("drain_ms_max", self.drain_ms_max, 0, 60_000),
         ];
         for (field, value, min, max) in bounds {

@@ -103,6 +103,7 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     let sample = Sample {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
+        replicas: state.host.replica_counters(),
         disk_failed: state.host.disk_failure().is_some(),
         groups: leaderships.len(),
         group_leaders: count(|l| l.leads),

@@ -2,20 +2,21 @@
 //!
 //! Owns: that form, and what is said of the machine. Must never: round a figure into a promise.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One figure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     /// What, with its circumstances after dots.
     pub name: String,
     /// How much; null when it could not be measured.
     pub value: f64,
     /// Of what.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// What the design promises, such as `<= 1.05`; null when it promises nothing.
     pub target: Option<String>,
 }
@@ -25,7 +26,7 @@ impl Measurement {
         Self {
             name: name.into(),
             value,
-            unit,
+            unit: unit.into(),
             target: None,
         }
     }

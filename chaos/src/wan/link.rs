@@ -44,10 +44,15 @@ pub(crate) struct Link {
     connections: IntGauge,
     upstream_bytes: IntCounter,
     downstream_bytes: IntCounter,
+    pieces: IntCounter,
     blocked: IntGauge,
 }
 
 impl Link {
+    pub(crate) fn carried_bytes(&self) -> u64 {
+        self.upstream_bytes.get() + self.downstream_bytes.get()
+    }
+
     pub(crate) fn new(
         spec: LinkSpec,
         seed: u64,
@@ -80,6 +85,7 @@ impl Link {
             connections: metrics.connections.with_label_values(&label),
             upstream_bytes: bytes(Direction::Upstream),
             downstream_bytes: bytes(Direction::Downstream),
+            pieces: metrics.pieces.clone(),
             blocked: metrics.blocked.with_label_values(&label),
             name,
         };
@@ -167,6 +173,7 @@ impl Link {
             shape: self.shape.subscribe(),
             seed: self.seed ^ (number << 1) ^ u64::from(direction == Direction::Upstream),
             bytes: bytes.clone(),
+            pieces: self.pieces.clone(),
         };
         let up = pump(Direction::Upstream, &self.upstream_bytes).run(client_reads, server_writes);
         let down =

@@ -2,13 +2,15 @@
 //!
 //! Owns: the names. Must never: label by connection; links are few, connections are not.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The network's metrics.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) bytes: IntCounterVec,
+    /// Over all links: they come and go with every frame, and a label each would cost more than it tells.
+    pub(crate) pieces: IntCounter,
     pub(crate) connections: IntGaugeVec,
     pub(crate) blocked: IntGaugeVec,
 }
@@ -23,9 +25,14 @@ impl Metrics {
             ),
             &["link", "direction"],
         );
+        let pieces = IntCounter::new(
+            "holdfast_wan_carried_pieces_total",
+            "Pieces in which bytes arrived: about one for each time that a sender wrote.",
+        );
         let gauge = |name, help| IntGaugeVec::new(Opts::new(name, help), &["link"]);
         let metrics = Self {
             bytes: bytes.expect("a valid name and valid labels"),
+            pieces: pieces.expect("a valid name"),
             connections: gauge("holdfast_wan_connections", "Connections open on the link.")
                 .expect("a valid name and valid labels"),
             blocked: gauge(
@@ -35,7 +42,8 @@ impl Metrics {
             .expect("a valid name and valid labels"),
             registry,
         };
-        let all: [Box<dyn prometheus::core::Collector>; 3] = [
+        let all: [Box<dyn prometheus::core::Collector>; 4] = [
+            Box::new(metrics.pieces.clone()),
             Box::new(metrics.bytes.clone()),
             Box::new(metrics.connections.clone()),
             Box::new(metrics.blocked.clone()),

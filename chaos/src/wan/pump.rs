@@ -45,6 +45,7 @@ pub(crate) struct Pump {
     pub(crate) shape: watch::Receiver<LinkShape>,
     pub(crate) seed: u64,
     pub(crate) bytes: IntCounter,
+    pub(crate) pieces: IntCounter,
 }
 
 enum Piece {
@@ -58,10 +59,10 @@ impl Pump {
         let (sender, receiver) = mpsc::channel(IN_FLIGHT_PIECES_MAX);
         let shape = self.shape.clone();
         let direction = self.direction;
-        let bytes = self.bytes.clone();
+        let (bytes, pieces) = (self.bytes.clone(), self.pieces.clone());
         let (read, written) = tokio::join!(
             self.read(from, sender),
-            write(receiver, to, shape, direction, bytes)
+            write(receiver, to, shape, direction, bytes, pieces)
         );
         if read == PumpEnd::Clean {
             written
@@ -111,6 +112,7 @@ async fn write(
     mut shape: watch::Receiver<LinkShape>,
     direction: Direction,
     bytes: IntCounter,
+    pieces: IntCounter,
 ) -> PumpEnd {
     while let Some((leaves_at, piece)) = queue.recv().await {
         if leaves_at > Instant::now() {
@@ -129,6 +131,7 @@ async fn write(
                     return PumpEnd::Broken;
                 }
                 bytes.inc_by(piece.len() as u64);
+                pieces.inc();
             }
             Piece::End => {
                 let told = to.shutdown().await.is_ok();

@@ -2,7 +2,7 @@
 //!
 //! Owns: the metrics that are kept elsewhere and only shown here. Must never: count by itself.
 
-use holdfast_raft::{LogCounters, SnapshotStats};
+use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats};
 use prometheus::{Error, IntCounter, IntGauge};
 
 use super::Register;
@@ -14,6 +14,8 @@ pub struct Sample {
     pub log: LogCounters,
     /// The snapshot store's counters.
     pub snapshots: SnapshotStats,
+    /// What has happened to this node's replicas.
+    pub replicas: ReplicaCounters,
     /// The disk has failed and every group here has stopped.
     pub disk_failed: bool,
     /// Groups open here.
@@ -39,6 +41,10 @@ pub(super) struct Sampled {
     snapshots_damaged: IntCounter,
     snapshot_store: IntGauge,
     stopped_groups: IntGauge,
+    kept_groups: IntGauge,
+    hibernating_groups: IntGauge,
+    groups_opened: IntCounter,
+    groups_unloaded: IntCounter,
     groups: IntGauge,
     group_leaders: IntGauge,
     leaderless_groups: IntGauge,
@@ -70,6 +76,19 @@ impl Sampled {
             stopped_groups: gauge(
                 "holdfast_stopped_groups",
                 "Raft groups that stopped because the disk failed",
+            )?,
+            kept_groups: gauge(
+                "holdfast_kept_groups",
+                "Raft groups with a replica on this node, in memory or on disk only",
+            )?,
+            hibernating_groups: gauge(
+                "holdfast_hibernating_groups",
+                "Raft groups open here that send nothing until they are wanted",
+            )?,
+            groups_opened: counter("holdfast_groups_opened_total", "replicas opened")?,
+            groups_unloaded: counter(
+                "holdfast_groups_unloaded_total",
+                "idle replicas that left memory",
             )?,
             groups: gauge("holdfast_groups", "Raft groups open on this node")?,
             group_leaders: gauge("holdfast_group_leaders", "Raft groups that this node leads")?,
@@ -104,6 +123,11 @@ impl Sampled {
         // One log serves all groups: when it has failed, all of them have stopped.
         let stopped = if sample.disk_failed { sample.groups } else { 0 };
         set(&self.stopped_groups, stopped as u64);
+        let replicas = &sample.replicas;
+        set(&self.kept_groups, replicas.replicas);
+        set(&self.hibernating_groups, replicas.hibernating);
+        catch_up(&self.groups_opened, replicas.opens_total);
+        catch_up(&self.groups_unloaded, replicas.unloads_total);
         set(&self.groups, sample.groups as u64);
         set(&self.group_leaders, sample.group_leaders as u64);
         set(&self.leaderless_groups, sample.leaderless_groups as u64);
