@@ -8,6 +8,7 @@
 //!  stop:   reconcile loop → leaders handed over → groups → links → log
 //! ```
 
+mod compaction;
 mod duties;
 pub(crate) mod env;
 mod hibernation;
@@ -51,6 +52,9 @@ use crate::transport::{Pulses, SNAPSHOTS_ARRIVING_MAX, grpc};
 
 /// How long a stopping node waits for its leaderships to be taken over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Two ping intervals, and as much for a busy machine.
+const ANSWER_SLACK: Duration = Duration::from_millis(400);
 
 /// Replicas read from disk at a time: each decodes a state, which is work for a core.
 const OPENING_MAX: usize = 32;
@@ -185,7 +189,8 @@ impl Host {
         }
         let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
-        let board = Board::new(node, env.incarnation, idle.silence_floor);
+        let floor = silence_floor(&topology, idle.silence_floor);
+        let board = Board::new(node, env.incarnation, floor);
         let fabric = Fabric::start(&topology, board, node, env.dial, &stop)?;
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
@@ -228,6 +233,7 @@ impl Host {
         host.spawn(host.clone().reconcile_until_stopped());
         host.spawn(host.clone().succeed_until_stopped());
         host.spawn(host.clone().hibernate_until_stopped());
+        host.spawn(host.clone().compact_until_stopped());
         host.spawn(host.clone().tend_led_groups());
         Ok(host)
     }
@@ -351,6 +357,13 @@ impl Host {
             tracing::warn!("not every leadership was taken over in time, the others will elect");
         }
     }
+}
+
+/// Silence that may be a death: as configured, but never so short that an answer could still be on its way. All nodes have the
+/// same topology, so all come to the same answer, on which the promise between them rests.
+fn silence_floor(topology: &Topology, configured: Duration) -> Duration {
+    let regions = topology.regions.iter().map(|region| &region.id);
+    configured.max(topology.rtt.longest(regions) + ANSWER_SLACK)
 }
 
 /// Opens both stores of a data directory, off the async threads: they read their files.

@@ -258,10 +258,6 @@ impl LogEngine {
     /// The groups that keep old log files from being freed, because they hold many entries that are old. They should
     /// take a snapshot and purge behind it, or the log stays larger than its live part. The newest list replaces the
     /// one before; a group that did not purge is in the next list too.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the host does not ask groups to compact yet")
-    )]
     pub(crate) fn groups_to_compact(&self) -> watch::Receiver<Arc<[GroupId]>> {
         self.inner.parts.pinning.subscribe()
     }

@@ -4,6 +4,7 @@
 //! await, or start anything; who wants to act follows [`Board::changed`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ pub(crate) struct Board {
     /// Groups that somebody led and nobody leads now, with when to do something about it.
     orphans: Mutex<BTreeMap<GroupId, Instant>>,
     changed: watch::Sender<u64>,
+    /// How often a node fell silent, and how often one was heard again as the same process.
+    silences: AtomicU64,
+    false_silences: AtomicU64,
     /// Peers that came back; the number only counts.
     heard_again: Mutex<Vec<NodeId>>,
 }
@@ -52,6 +56,8 @@ impl Board {
             claims: Mutex::default(),
             orphans: Mutex::default(),
             changed: watch::Sender::new(0),
+            silences: AtomicU64::new(0),
+            false_silences: AtomicU64::new(0),
             heard_again: Mutex::default(),
         }
     }
@@ -87,10 +93,17 @@ impl Board {
         if changes.is_empty() {
             return;
         }
-        for change in changes {
-            match change {
-                Change::Silent(node) => tracing::warn!(%node, "node is silent"),
+        let restarted = |node| changes.contains(&Change::Restarted(node));
+        for change in &changes {
+            match *change {
+                Change::Silent(node) => {
+                    self.silences.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(%node, "node is silent");
+                }
                 Change::Heard(node) => {
+                    if self.silences.load(Ordering::Relaxed) > 0 && !restarted(node) {
+                        self.false_silences.fetch_add(1, Ordering::Relaxed);
+                    }
                     tracing::info!(%node, "node is heard");
                     locked(&self.heard_again).push(node);
                 }
@@ -101,6 +114,12 @@ impl Board {
             }
         }
         self.touch();
+    }
+
+    /// How often a node fell silent, and how often one was heard again as the same process: it had only been slow, or cut off.
+    pub(crate) fn silences(&self) -> (u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.silences), read(&self.false_silences))
     }
 
     /// What `node` led has no leader.

@@ -49,6 +49,11 @@ pub struct ReplicaCounters {
     pub hibernations_total: u64,
     /// Candidacies of this node for groups without a leader.
     pub candidacies_total: u64,
+    /// How often another node fell silent for this one.
+    pub silences_total: u64,
+    /// How often a silent node was heard again as the same process: it was slow or cut off, and its groups were taken over for
+    /// nothing if a majority agreed.
+    pub false_silences_total: u64,
 }
 
 #[derive(Debug, Default)]
@@ -188,6 +193,7 @@ impl Host {
     pub fn replica_counters(&self) -> ReplicaCounters {
         let (replicas, loaded, hibernating) = self.inner.table.counts();
         let counters = &self.inner.counters;
+        let (silences_total, false_silences_total) = self.inner.fabric.board.silences();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ReplicaCounters {
             replicas: replicas as u64,
@@ -196,6 +202,8 @@ impl Host {
             opens_total: read(&counters.opens),
             unloads_total: read(&counters.unloads),
             hibernations_total: read(&counters.hibernations),
+            silences_total,
+            false_silences_total,
             candidacies_total: read(&counters.candidacies),
         }
     }
