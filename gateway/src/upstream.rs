@@ -127,7 +127,8 @@ impl Upstream {
         bounds: &Limits,
         metrics: Arc<Metrics>,
     ) -> Result<Self, UpstreamSetupError> {
-        let options = ClientOptions::default();
+        let mut options = ClientOptions::default();
+        options.pipe.region = Some(region.to_string());
         let mut peers = Vec::with_capacity(topology.nodes.len());
         for node in &topology.nodes {
             let id = node.id.get();

@@ -25,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tonic::{Request, metadata::MetadataValue, transport::Channel};
 
 use self::slots::Slots;
 use crate::v1::{SubmitReply, SubmitRequest, inventory_client::InventoryClient};
@@ -42,7 +42,12 @@ pub struct PipeOptions {
     pub open_timeout: Duration,
     /// After a failed opening, submits are refused for this long instead of each waiting for the next one.
     pub reopen_delay: Duration,
+    /// Region of the caller, said once for the whole stream: leaders that follow their buyers count by it.
+    pub region: Option<String>,
 }
+
+/// Metadata key of [`PipeOptions::region`].
+pub const REGION_KEY: &str = "holdfast-region";
 
 impl Default for PipeOptions {
     fn default() -> Self {
@@ -50,6 +55,7 @@ impl Default for PipeOptions {
             in_flight_max: 16_384,
             open_timeout: Duration::from_secs(2),
             reopen_delay: Duration::from_millis(100),
+            region: None,
         }
     }
 }
@@ -303,7 +309,13 @@ async fn drive(pipe: Arc<Shared>, channel: Channel) {
         pipe.set_link(Link::Opening);
         let (out, queued) = mpsc::channel(pipe.options.in_flight_max);
         let mut client = InventoryClient::new(channel.clone());
-        let opening = client.submit_stream(ReceiverStream::new(queued));
+        let mut request = Request::new(ReceiverStream::new(queued));
+        let region = pipe.options.region.as_deref();
+        // A region's id is plain ASCII; what is not one is nobody's region.
+        if let Some(region) = region.and_then(|region| MetadataValue::try_from(region).ok()) {
+            request.metadata_mut().insert(REGION_KEY, region);
+        }
+        let opening = client.submit_stream(request);
         match tokio::time::timeout(pipe.options.open_timeout, opening).await {
             Ok(Ok(answers)) => {
                 pipe.set_link(Link::Up(out));
