@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  group opened ─► follow leadership ─► leads term t ─► workers of t ─► lost, or term t+1 ─► workers aborted ─┐
-//!                        ▲                                                                                   │
-//!                        └───────────────────────────────────────────────────────────────────────────────────┘
+//!       ▲                ▲                                                                                   │
+//!       │                └───────────────────────────────────────────────────────────────────────────────────┘
+//!       └── from disk again ◄── forgotten ◄── put away: a leader's replica stays in memory while it has anything to do
 //! ```
 //!
 //! Aborting is always safe: a worker keeps nothing but what it can read again from the log, and what it does outside
@@ -74,11 +75,11 @@ impl Led {
         request: RequestId,
         command: Command,
     ) -> Result<Outcome, SubmitFailure> {
-        let proposer = self.context.proposers.of(self.group.show_id())?;
+        let show = self.group.show_id();
         let envelope = Envelope { request, command };
-        let (_, outcome) = proposer
-            .submit_one(envelope, COMMAND_BYTES, COMMIT_LIMIT)
-            .await?;
+        let proposers = &self.context.proposers;
+        let submitting = proposers.submit_one(show, envelope, COMMAND_BYTES, COMMIT_LIMIT);
+        let (_, outcome) = submitting.await?;
         Ok(outcome)
     }
 }
@@ -86,7 +87,10 @@ impl Led {
 /// Before workers that panicked start anew: a fault that repeats must not fill the log.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// Follows every group of this node until `stop`; ends when all workers have ended.
+/// Groups that open together are looked at together: a look walks over all that are in memory.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Follows every group of this node that is in memory until `stop`; ends when all workers have ended.
 pub async fn run(context: WorkerContext, stop: CancellationToken) {
     let mut changed = context.host.groups_changed();
     let mut followed = BTreeSet::new();
@@ -94,13 +98,33 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
     loop {
         changed.borrow_and_update();
         for group in context.host.loaded_shows() {
-            if followed.insert(group.group_id()) {
-                scopes.spawn(follow(group, context.clone()));
+            let id = group.group_id();
+            if followed.insert(id) {
+                let context = context.clone();
+                scopes.spawn(async move {
+                    tokio::select! {
+                        () = group.closed() => {}
+                        () = follow(group.clone(), context) => {}
+                    }
+                    id
+                });
             }
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            news = changed.changed() => if news.is_err() { break },
+            news = changed.changed() => {
+                if news.is_err() {
+                    break;
+                }
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            Some(ended) = scopes.join_next() => match ended {
+                Ok(group) => {
+                    followed.remove(&group);
+                }
+                // Its group is not followed any more until this node starts anew: say so loudly.
+                Err(error) => tracing::error!(%error, "a group's workers ended badly"),
+            },
         }
     }
     scopes.shutdown().await;

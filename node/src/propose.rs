@@ -17,7 +17,7 @@ mod flight;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use holdfast_inventory::{
     command::{Entry, Envelope},
     outcome::{Outcome, Rejection},
@@ -111,11 +111,12 @@ struct Gate {
 }
 
 impl Proposer {
-    /// A proposer for `target`, and its loop for the caller to spawn. The loop ends when every handle is dropped or
-    /// the context's token is cancelled.
+    /// A proposer for `target`, and its loop for the caller to spawn. The loop ends when every handle is dropped, when
+    /// `closed` does (what waits is written first), or when the context's token is cancelled (what waits is refused).
     pub fn new<T: Target>(
         target: T,
         context: ProposerContext,
+        closed: impl Future<Output = ()> + Send,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let commands_max = context.limits.commands_per_show_max as usize;
         // Every submission has at least one command, so the queue can never be shorter than the room.
@@ -126,7 +127,8 @@ impl Proposer {
             judge: Arc::clone(&target) as Arc<dyn Judge>,
             context: context.clone(),
         });
-        (Self { queue, room, gate }, run(target, context, waiting))
+        let proposer = Self { queue, room, gate };
+        (proposer, run(target, context, waiting, closed))
     }
 
     /// Whether its loop has ended; a new proposer is needed then.
@@ -211,13 +213,18 @@ async fn run<T: Target>(
     target: Arc<T>,
     context: ProposerContext,
     mut waiting: mpsc::Receiver<Queued>,
+    closed: impl Future<Output = ()> + Send,
 ) {
+    // Ends once and is not asked again.
+    let mut closed = std::pin::pin!(closed.fuse());
     let flights_max = context.limits.entries_in_flight_max as usize;
     let mut flights = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => break,
+            // Nobody can queue from here on; what waits is taken out until there is nothing left.
+            () = &mut closed => waiting.close(),
             // A new flight's first poll, here, is what submits it: entries keep the order of their making.
             Some(()) = flights.next(), if !flights.is_empty() => {}
             queued = waiting.recv(), if flights.len() < flights_max => {

@@ -43,6 +43,19 @@ impl Submission {
     pub fn bytes(&self) -> usize {
         self.items.iter().map(|item| item.bytes).sum()
     }
+
+    /// Answers every command with `failure`.
+    pub fn fail(self, failure: &SubmitFailure) {
+        let items = self.items.into_iter();
+        let answers = items.map(|item| (item.tag, Answer::Failed(failure.clone())));
+        let answers = Answers {
+            show: self.show,
+            index: 0,
+            answers: answers.collect(),
+        };
+        // The channel holds everything that its caller has in flight; one that is closed has no caller any more.
+        let _gone = self.answers.try_send(answers);
+    }
 }
 
 /// Answers to some commands of one submission.
@@ -88,13 +101,19 @@ pub enum SubmitFailure {
         /// The show asked for.
         show: u64,
     },
-    /// This node keeps no replica of the show.
-    #[error("show s{show} has no replica on this node")]
+    /// Another node leads the show, as far as is known here.
+    #[error("show s{show} is led by another node")]
     Elsewhere {
         /// The show asked for.
         show: u64,
-        /// A node that is likely to lead it.
+        /// The node that leads it, or is likely to.
         node: Option<NodeId>,
+    },
+    /// The show's replica could not be read from disk in time; nothing happened.
+    #[error("show s{show} could not be opened in time")]
+    NotOpened {
+        /// The show asked for.
+        show: u64,
     },
     /// The show's queue is full; nothing happened.
     #[error("too many commands are waiting for this show")]
@@ -122,6 +141,7 @@ impl SubmitFailure {
             Self::Propose(error) => error.is_retryable(),
             Self::NotReady { .. }
             | Self::Elsewhere { .. }
+            | Self::NotOpened { .. }
             | Self::Overloaded
             | Self::Expired
             | Self::Unconfirmed
@@ -139,6 +159,7 @@ impl SubmitFailure {
             | Self::UnknownShow { .. }
             | Self::NotReady { .. }
             | Self::Elsewhere { .. }
+            | Self::NotOpened { .. }
             | Self::Overloaded
             | Self::Expired
             | Self::Stopping => false,

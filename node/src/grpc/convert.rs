@@ -199,6 +199,7 @@ pub(super) fn failure(failed: &SubmitFailure) -> v1::Failure {
         SubmitFailure::UnknownShow { .. } => (Code::UnknownShow, 0, None, "show_id"),
         SubmitFailure::NotReady { .. } => (Code::NotReady, RETRY_AFTER_NO_LEADER_MS, None, ""),
         SubmitFailure::Elsewhere { node, .. } => (Code::NotLeader, 0, *node, ""),
+        SubmitFailure::NotOpened { .. } => (Code::Unavailable, RETRY_AFTER_NO_LEADER_MS, None, ""),
         SubmitFailure::Overloaded => (Code::Overloaded, RETRY_AFTER_MS, None, ""),
         SubmitFailure::Expired | SubmitFailure::Unconfirmed => (Code::Deadline, 0, None, ""),
         SubmitFailure::Stopping => (Code::Stopped, 0, None, ""),

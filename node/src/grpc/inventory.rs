@@ -16,7 +16,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::{convert, read, status, submit_stream::SubmitStream};
+use super::{
+    convert,
+    read::{self, Reading},
+    status,
+    submit_stream::SubmitStream,
+};
 use crate::{
     proposers::Proposers,
     submission::{Answer, SubmitFailure},
@@ -54,9 +59,9 @@ impl InventoryService {
         let answered = async {
             let now = Instant::now();
             let item = convert::item(request, now, self.deadline_default)?;
-            let proposer = self.proposers.of(ShowId(show))?;
-            proposer
-                .submit_one(item.envelope, item.bytes, item.give_up_at - now)
+            let deadline = item.give_up_at - now;
+            self.proposers
+                .submit_one(ShowId(show), item.envelope, item.bytes, deadline)
                 .await
         };
         match answered.await {
@@ -94,7 +99,7 @@ impl Inventory for InventoryService {
         request: Request<v1::GetLayoutRequest>,
     ) -> Result<Response<v1::Layout>, Status> {
         let show = request.into_inner().show_id;
-        let group = read::group(&self.host, show)?;
+        let Reading { group, .. } = &read::group(&self.host, show).await?;
         // The layout is immutable and shared: only the pointer is taken under the lock.
         let (layout, _) = group.read(|state| state.layout().cloned());
         let layout: Arc<Layout> = layout.ok_or_else(|| not_ready(show))?;
@@ -106,8 +111,8 @@ impl Inventory for InventoryService {
         request: Request<v1::GetSeatMapRequest>,
     ) -> Result<Response<v1::SeatMap>, Status> {
         let request = request.into_inner();
-        let group = read::group(&self.host, request.show_id)?;
-        let linearizable = read::wait(&group, request.read.as_ref()).await?;
+        let Reading { group, .. } = &read::group(&self.host, request.show_id).await?;
+        let linearizable = read::wait(group, request.read.as_ref()).await?;
         let (map, as_of) = group.read(|state| {
             state.is_set_up().then(|| v1::SeatMap {
                 as_of: None,
@@ -136,8 +141,8 @@ impl Inventory for InventoryService {
     ) -> Result<Response<v1::HoldReply>, Status> {
         let request = request.into_inner();
         let caller = caller(&request.caller)?;
-        let group = read::group(&self.host, request.show_id)?;
-        let linearizable = read::wait(&group, request.read.as_ref()).await?;
+        let Reading { group, .. } = &read::group(&self.host, request.show_id).await?;
+        let linearizable = read::wait(group, request.read.as_ref()).await?;
         let (view, as_of) = group.read(|state| state.hold_view(HoldId(request.hold_id)));
         read::check_age(as_of, request.read.as_ref())?;
         let name = format!("h{}-{}", request.show_id, request.hold_id);
@@ -165,8 +170,8 @@ impl Inventory for InventoryService {
     ) -> Result<Response<v1::OrderReply>, Status> {
         let request = request.into_inner();
         let caller = caller(&request.caller)?;
-        let group = read::group(&self.host, request.show_id)?;
-        let linearizable = read::wait(&group, request.read.as_ref()).await?;
+        let Reading { group, .. } = &read::group(&self.host, request.show_id).await?;
+        let linearizable = read::wait(group, request.read.as_ref()).await?;
         let (view, as_of) = group.read(|state| state.order_view(OrderId(request.order_id)));
         read::check_age(as_of, request.read.as_ref())?;
         let name = format!("o{}-{}", request.show_id, request.order_id);

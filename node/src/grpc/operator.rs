@@ -16,7 +16,11 @@ use holdfast_raft::{
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tonic::{Code, Request, Response, Status};
 
-use super::{catalogue, convert, directory, read, status};
+use super::{
+    catalogue, convert, directory,
+    read::{self, Reading},
+    status,
+};
 use crate::directory_client::{Changed, DirectoryDesk};
 
 /// The Operator service of this node.
@@ -105,8 +109,8 @@ impl Operator for OperatorService {
         request: Request<v1::ShowStatusRequest>,
     ) -> Result<Response<v1::ShowStatusReply>, Status> {
         let request = request.into_inner();
-        let group = read::group(&self.host, request.show_id)?;
-        let linearizable = read::wait(&group, request.read.as_ref()).await?;
+        let Reading { group, .. } = &read::group(&self.host, request.show_id).await?;
+        let linearizable = read::wait(group, request.read.as_ref()).await?;
         let (show, _) = self.host.directory().read(|directory| {
             let record = directory.shows().get(&ShowId(request.show_id))?;
             Some(catalogue::show(record, directory))

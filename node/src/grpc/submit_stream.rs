@@ -96,26 +96,31 @@ where
 
     fn submit(&mut self, mut submission: Submission) {
         let show = submission.show;
-        let refused = match self.proposers.of(ShowId(show)) {
-            Ok(proposer) => {
+        let mut commands = submission.items.len();
+        let handed = match self.proposers.of(ShowId(show)) {
+            Ok(Some(proposer)) => {
                 for (tag, answer) in proposer.refuse_doomed(&mut submission) {
                     self.ready.push_back(convert::reply(show, tag, 0, answer));
                 }
-                let commands = submission.items.len();
+                commands = submission.items.len();
                 if commands == 0 {
                     return;
                 }
                 match proposer.submit(submission) {
-                    Ok(()) => {
-                        self.in_flight += commands;
-                        return;
+                    // Its replica has just left memory.
+                    Err((submission, SubmitFailure::Stopping)) => {
+                        self.proposers.submit_when_open(submission)
                     }
-                    Err(refused) => refused,
+                    handed => handed,
                 }
             }
-            Err(failure) => (submission, failure),
+            Ok(None) => self.proposers.submit_when_open(submission),
+            Err(failure) => Err((submission, failure)),
         };
-        let (submission, failure) = refused;
+        let Err((submission, failure)) = handed else {
+            self.in_flight += commands;
+            return;
+        };
         for item in submission.items {
             self.answer(show, item.tag, failure.clone());
         }

@@ -2,21 +2,16 @@
 //!
 //! Owns: the view of this node's groups that decisions are made from. Must never: decide.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use holdfast_inventory::ids::ShowId;
 use holdfast_raft::{
-    Host, TransferError,
+    Host, MoveError,
     directory::{NodeState, RegionState, ShowRecord},
 };
 use holdfast_region_config::{GroupId, NodeId, RegionId, Topology, place_directory};
 
 use super::conditions::{Conditions, Reach};
-
-/// How often the peers are looked at, which do not say when they change.
-const LOOK_AT_PEERS: Duration = Duration::from_secs(1);
-/// A target that does not lead by then is taken not to have been ready.
-const MOVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a group's record says about its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +56,7 @@ pub trait Fleet: Clone + Send + Sync + 'static {
         &self,
         group: GroupId,
         to: NodeId,
-    ) -> impl Future<Output = Result<(), TransferError>> + Send;
+    ) -> impl Future<Output = Result<(), MoveError>> + Send;
 }
 
 /// The fleet of a running node.
@@ -87,17 +82,9 @@ impl HostFleet {
 }
 
 impl HostFleet {
-    /// Every group whose leader is known here.
+    /// Every group that some node says it leads.
     fn leaders(&self) -> BTreeMap<GroupId, NodeId> {
-        let shows = self.host.loaded_shows().into_iter();
-        let shows = shows.map(|group| (group.group_id(), *group.leadership().borrow()));
-        let directory = *self.host.directory().leadership().borrow();
-        let all = shows.chain([(GroupId::DIRECTORY, directory)]);
-        // A leader that has not applied its own term's first entry yet cannot hand over.
-        let own = self.host.node();
-        all.filter(|(_, now)| now.leads || now.leader != Some(own))
-            .filter_map(|(group, now)| Some((group, now.leader?)))
-            .collect()
+        self.host.leaders().into_iter().collect()
     }
 
     /// What the directory says of these groups; those that it does not know are left out.
@@ -176,8 +163,7 @@ impl Fleet for HostFleet {
     }
 
     fn is_heard(&self, node: NodeId) -> bool {
-        let peers = self.host.peers();
-        node == self.node() || peers.iter().any(|peer| peer.node == node && peer.reachable)
+        self.host.is_alive(node)
     }
 
     fn mark(&self, conditions: &mut Conditions) {
@@ -210,37 +196,20 @@ impl Fleet for HostFleet {
 
     async fn changed(&self) {
         let mut applied = self.host.directory().applied();
-        let mut groups = self.host.groups_changed();
+        let mut leaders = self.host.leaders_changed();
         applied.borrow_and_update();
-        groups.borrow_and_update();
-        // A closed channel is a host that has stopped: nothing changes there any more.
-        tokio::select! {
-            changed = applied.changed() => if changed.is_err() { std::future::pending::<()>().await },
-            changed = groups.changed() => if changed.is_err() { std::future::pending::<()>().await },
-            () = tokio::time::sleep(LOOK_AT_PEERS) => {}
+        leaders.borrow_and_update();
+        let changed = tokio::select! {
+            changed = applied.changed() => changed,
+            changed = leaders.changed() => changed,
+        };
+        if changed.is_err() {
+            // The host has stopped: nothing changes there any more.
+            std::future::pending().await
         }
     }
 
-    async fn move_leader(&self, group: GroupId, to: NodeId) -> Result<(), TransferError> {
-        let (leadership, moving) = if group.is_directory() {
-            let directory = self.host.directory();
-            (directory.leadership(), directory.transfer_leader(to).await)
-        } else {
-            let show = self.host.loaded_show(ShowId(group.get()));
-            let show = show.ok_or(TransferError::NotLeader { group })?;
-            (show.leadership(), show.transfer_leader(to).await)
-        };
-        moving?;
-        let mut leadership = leadership;
-        let gone = leadership.wait_for(|now| !now.leads && now.leader.is_some());
-        match tokio::time::timeout(MOVE_LIMIT, gone).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(TransferError::Stopped { group }),
-            Err(_) => Err(TransferError::NotReady {
-                group,
-                target: to,
-                reason: "it did not take the lead in time",
-            }),
-        }
+    async fn move_leader(&self, group: GroupId, to: NodeId) -> Result<(), MoveError> {
+        self.host.move_group_leader(group, to).await
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use holdfast_raft::TransferError;
+use holdfast_raft::{MoveError, TransferError};
 use holdfast_region_config::{GroupId, NodeId, RegionId, Topology};
 
 use super::{
@@ -171,7 +171,7 @@ impl Fleet for Played {
         changed.changed().await.unwrap();
     }
 
-    async fn move_leader(&self, group: GroupId, to: NodeId) -> Result<(), TransferError> {
+    async fn move_leader(&self, group: GroupId, to: NodeId) -> Result<(), MoveError> {
         {
             let mut state = self.world.state();
             state.under_way += 1;
@@ -187,11 +187,11 @@ impl Fleet for Played {
         );
         if state.refusing.contains(&to) || state.down.contains(&to) {
             let reason = "it lacks entries";
-            return Err(TransferError::NotReady {
+            return Err(MoveError::from(TransferError::NotReady {
                 group,
                 target: to,
                 reason,
-            });
+            }));
         }
         state.leaders.insert(group, to);
         state.moved += 1;

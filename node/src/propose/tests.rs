@@ -1,6 +1,6 @@
 //! The proposer against a scripted log.
 
-use std::sync::Mutex;
+use std::{future::pending, sync::Mutex};
 
 use holdfast_inventory::{
     command::Command,
@@ -126,7 +126,7 @@ async fn what_waits_while_entries_are_in_flight_becomes_one_entry_and_answers_fi
         entries_in_flight_max: 1,
         ..Limits::default()
     };
-    let (proposer, run) = Proposer::new(script.clone(), context(limits));
+    let (proposer, run) = Proposer::new(script.clone(), context(limits), pending());
     let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(1_000);
     proposer.submit(submission(0..1, &answers)).unwrap();
@@ -162,7 +162,7 @@ async fn an_entry_stops_at_its_bound() {
         commands_per_entry_max: 20,
         ..Limits::default()
     };
-    let (proposer, run) = Proposer::new(script.clone(), context(limits));
+    let (proposer, run) = Proposer::new(script.clone(), context(limits), pending());
     let (answers, mut answered) = mpsc::channel(1_000);
     for n in 0..10 {
         proposer
@@ -189,7 +189,7 @@ async fn beyond_its_room_the_queue_refuses_and_gives_the_commands_back() {
         commands_per_show_max: 10,
         ..Limits::default()
     };
-    let (proposer, _run) = Proposer::new(Script::new(0), context(limits));
+    let (proposer, _run) = Proposer::new(Script::new(0), context(limits), pending());
     let (answers, _answered) = mpsc::channel(100);
     proposer.submit(submission(0..8, &answers)).unwrap();
     let (back, failure) = proposer.submit(submission(8..11, &answers)).unwrap_err();
@@ -207,7 +207,7 @@ async fn a_doomed_command_is_refused_at_once_and_writes_nothing() {
         doomed: Some(HoldId(3)),
         ..Script::new(0)
     };
-    let (proposer, run) = Proposer::new(script.clone(), context(Limits::default()));
+    let (proposer, run) = Proposer::new(script.clone(), context(Limits::default()), pending());
     let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(100);
     proposer.submit(submission(2..5, &answers)).unwrap();
@@ -238,7 +238,7 @@ async fn what_is_doomed_at_the_door_takes_no_place_in_the_queue() {
         commands_per_show_max: 2,
         ..Limits::default()
     };
-    let (proposer, _run) = Proposer::new(script, context(limits));
+    let (proposer, _run) = Proposer::new(script, context(limits), pending());
     let (answers, _answered) = mpsc::channel(10);
     let mut batch = submission(2..5, &answers);
     batch.items[0].through_log = true;
@@ -261,7 +261,7 @@ async fn what_is_doomed_at_the_door_takes_no_place_in_the_queue() {
 #[tokio::test]
 async fn a_command_that_waited_too_long_is_dropped_for_certain() {
     let script = Script::new(10);
-    let (proposer, run) = Proposer::new(script.clone(), context(Limits::default()));
+    let (proposer, run) = Proposer::new(script.clone(), context(Limits::default()), pending());
     let (answers, mut answered) = mpsc::channel(10);
     let mut late = submission(0..1, &answers);
     late.items[0].give_up_at = Instant::now();
@@ -287,7 +287,7 @@ async fn an_entry_that_fails_fails_each_of_its_commands_alike() {
         answer: Err(error.clone()),
         ..Script::new(10)
     };
-    let (proposer, run) = Proposer::new(script, context(Limits::default()));
+    let (proposer, run) = Proposer::new(script, context(Limits::default()), pending());
     let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(10);
     proposer.submit(submission(0..3, &answers)).unwrap();
@@ -307,7 +307,7 @@ async fn without_a_quorum_the_caller_learns_that_it_may_yet_happen() {
         deadline_default_ms: 20,
         ..Limits::default()
     };
-    let (proposer, run) = Proposer::new(Script::new(0), context(limits));
+    let (proposer, run) = Proposer::new(Script::new(0), context(limits), pending());
     let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(10);
     proposer.submit(submission(0..1, &answers)).unwrap();
@@ -327,7 +327,7 @@ async fn stopping_refuses_what_waits_and_answers_what_is_in_flight() {
         ..Limits::default()
     };
     let context = context(limits);
-    let (proposer, run) = Proposer::new(script.clone(), context.clone());
+    let (proposer, run) = Proposer::new(script.clone(), context.clone(), pending());
     let running = tokio::spawn(run);
     let (answers, mut answered) = mpsc::channel(10);
     proposer.submit(submission(0..1, &answers)).unwrap();
@@ -346,4 +346,22 @@ async fn stopping_refuses_what_waits_and_answers_what_is_in_flight() {
     assert!(matches!((tag, answer), (0, Answer::Outcome(_))));
     running.await.unwrap();
     assert!(proposer.is_stopped());
+}
+
+#[tokio::test]
+async fn a_replica_that_leaves_memory_takes_what_waits_with_it_and_no_more() {
+    let script = Script::new(100);
+    let closed = CancellationToken::new();
+    let ends = closed.clone().cancelled_owned();
+    let (proposer, run) = Proposer::new(script.clone(), context(Limits::default()), ends);
+    let (answers, mut answered) = mpsc::channel(100);
+    proposer.submit(submission(0..5, &answers)).unwrap();
+    closed.cancel();
+    tokio::spawn(run).await.unwrap();
+    for (_, answer) in collect(&mut answered, 5).await {
+        assert!(matches!(answer, Answer::Outcome(_)), "{answer:?}");
+    }
+    assert!(proposer.is_stopped());
+    let (back, failure) = proposer.submit(submission(5..6, &answers)).unwrap_err();
+    assert_eq!((back.items.len(), failure), (1, SubmitFailure::Stopping));
 }

@@ -141,6 +141,10 @@ impl Board {
         locked(&self.claims).of(node)
     }
 
+    pub(crate) fn leaders(&self) -> Vec<(GroupId, NodeId)> {
+        locked(&self.claims).all()
+    }
+
     /// This node leads the group, or (`None`) does not any more.
     pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<u64>)>) -> bool {
         let changed = match claim {

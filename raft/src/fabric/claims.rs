@@ -33,6 +33,14 @@ impl Claims {
         self.by_group.get(&group).copied()
     }
 
+    /// Every group that is claimed, with who claims it.
+    pub(crate) fn all(&self) -> Vec<(GroupId, NodeId)> {
+        let claims = self.by_group.iter();
+        claims
+            .map(|(group, claim)| (*group, claim.leader))
+            .collect()
+    }
+
     /// Everything that `leader` claims.
     pub(crate) fn of(&self, leader: NodeId) -> Vec<(GroupId, Claim)> {
         let groups = self.by_leader.get(&leader).into_iter().flatten();

@@ -176,6 +176,19 @@ impl Host {
             .collect()
     }
 
+    /// Which node claims to lead a show, whether this node has a replica or not; it may have died since.
+    #[must_use]
+    pub fn leader_of(&self, show: ShowId) -> Option<NodeId> {
+        let claim = self.inner.fabric.board.claim_of(GroupId::new(show.get()));
+        claim.map(|claim| claim.leader)
+    }
+
+    /// Every group that a node of the cluster claims to lead, with that node.
+    #[must_use]
+    pub fn leaders(&self) -> Vec<(GroupId, NodeId)> {
+        self.inner.fabric.board.leaders()
+    }
+
     /// Changes whenever a node fell silent or was heard again, or a group's leader changed.
     #[must_use]
     pub fn leaders_changed(&self) -> watch::Receiver<u64> {
