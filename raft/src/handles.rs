@@ -17,6 +17,7 @@ use crate::directory::{self, DirectoryCommand, DirectoryOutcome, DirectoryState}
 use crate::error::{ProposeError, ReadError, TransferError};
 use crate::group::gate::Inhabitant;
 use crate::group::{AsOf, Committed, GroupCore, GroupStatus, Leadership};
+use crate::host::directory_slot::DirectorySlot;
 use crate::state_machine::Machine;
 
 macro_rules! common {
@@ -25,7 +26,7 @@ macro_rules! common {
             /// The group.
             #[must_use]
             pub fn group_id(&self) -> GroupId {
-                self.core.group
+                self.core().group
             }
 
             /// Confirms with a quorum that this replica leads and is current; read afterwards.
@@ -33,7 +34,7 @@ macro_rules! common {
             /// # Errors
             /// [`ReadError`]; all of them are worth another try elsewhere or later.
             pub async fn read_linearizable(&self) -> Result<(), ReadError> {
-                self.core.confirm().await
+                self.core().confirm().await
             }
 
             /// Waits until log index `wanted` is applied here, for at most `limit`.
@@ -45,42 +46,30 @@ macro_rules! common {
                 wanted: u64,
                 limit: Duration,
             ) -> Result<(), ReadError> {
-                self.core.wait_applied(wanted, limit).await
+                self.core().wait_applied(wanted, limit).await
             }
 
             /// What this replica is doing.
             #[must_use]
             pub fn status(&self) -> GroupStatus {
-                self.core.status()
-            }
-
-            /// Follows leadership. Workers exist exactly while it says `leads`.
-            #[must_use]
-            pub fn leadership(&self) -> watch::Receiver<Leadership> {
-                self.core.leadership.clone()
-            }
-
-            /// Follows the number of applied entries (last applied index plus one).
-            #[must_use]
-            pub fn applied(&self) -> watch::Receiver<u64> {
-                self.core.shared.watch_applied()
+                self.core().status()
             }
 
             /// Whether this replica leads and a quorum has confirmed it within the lease: no other can lead now.
             #[must_use]
             pub fn has_lease(&self) -> bool {
-                self.core.has_lease()
+                self.core().has_lease()
             }
 
             /// Keeps the replica in memory while the answer lives; `None` = it is being put away, open it again.
             #[must_use]
             pub fn pin(&self) -> Option<Inhabitant> {
-                self.core.gate.enter()
+                self.core().gate.enter()
             }
 
             /// Ends when the replica is put away or has stopped: let go of every handle then.
             pub async fn closed(&self) {
-                self.core.closed.cancelled().await;
+                self.core().closed.cancelled().await;
             }
 
             /// Hands leadership to `target` if it is live and caught up.
@@ -88,13 +77,13 @@ macro_rules! common {
             /// # Errors
             /// [`TransferError`]; nothing has changed then.
             pub async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
-                self.core.transfer_leader(target).await
+                self.core().transfer_leader(target).await
             }
 
             /// Whether [`Self::transfer_leader`] would be tried now.
             #[must_use]
             pub fn caught_up(&self, target: NodeId) -> bool {
-                self.core.ready_to_lead(target).is_ok()
+                self.core().ready_to_lead(target).is_ok()
             }
         }
     };
@@ -109,6 +98,22 @@ pub struct ShowGroup {
 common!(ShowGroup);
 
 impl ShowGroup {
+    pub(crate) fn core(&self) -> &Arc<GroupCore> {
+        &self.core
+    }
+
+    /// Follows leadership. Workers exist exactly while it says `leads`.
+    #[must_use]
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.core.leadership.clone()
+    }
+
+    /// Follows the number of applied entries (last applied index plus one).
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.core.shared.watch_applied()
+    }
+
     /// The show; its number is its group's.
     #[must_use]
     pub fn show_id(&self) -> ShowId {
@@ -148,12 +153,28 @@ impl ShowGroup {
 /// This node's replica of the directory.
 #[derive(Clone)]
 pub struct DirectoryGroup {
-    pub(crate) core: Arc<GroupCore>,
+    pub(crate) slot: Arc<DirectorySlot>,
 }
 
 common!(DirectoryGroup);
 
 impl DirectoryGroup {
+    pub(crate) fn core(&self) -> Arc<GroupCore> {
+        self.slot.core()
+    }
+
+    /// Follows leadership. Workers exist exactly while it says `leads`.
+    #[must_use]
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.slot.leadership()
+    }
+
+    /// Follows the number of applied entries (last applied index plus one).
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.slot.applied()
+    }
+
     /// Commits one command and applies it.
     ///
     /// # Errors
@@ -167,7 +188,7 @@ impl DirectoryGroup {
         outcome
             .map(|outcome| (index, outcome))
             .ok_or(ProposeError::Stopped {
-                group: self.core.group,
+                group: self.core().group,
             })
     }
 
@@ -180,15 +201,15 @@ impl DirectoryGroup {
         commands: &[DirectoryCommand],
     ) -> Result<(u64, Vec<DirectoryOutcome>), ProposeError> {
         let too_large = |_| ProposeError::TooLarge {
-            group: self.core.group,
+            group: self.core().group,
             bytes: usize::MAX,
             bytes_max: crate::group::ENTRY_BYTES_MAX,
         };
         let bytes = directory::encode_commands(commands).map_err(too_large)?;
-        let (index, applied) = self.core.propose(bytes).await?;
+        let (index, applied) = self.core().propose(bytes).await?;
         let Applied::Directory(outcomes) = applied else {
             return Err(ProposeError::Stopped {
-                group: self.core.group,
+                group: self.core().group,
             });
         };
         Ok((index, outcomes))
@@ -196,7 +217,7 @@ impl DirectoryGroup {
 
     /// Reads the directory as applied here.
     pub fn read<R>(&self, f: impl FnOnce(&DirectoryState) -> R) -> (R, AsOf) {
-        self.core.read(|position| match &position.machine {
+        self.core().read(|position| match &position.machine {
             Machine::Directory(state) => f(state),
             Machine::Show(_) => f(&DirectoryState::default()),
         })

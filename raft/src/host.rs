@@ -9,6 +9,7 @@
 //! ```
 
 mod compaction;
+pub(crate) mod directory_slot;
 mod duties;
 pub(crate) mod env;
 mod hibernation;
@@ -20,7 +21,7 @@ mod succession;
 mod view;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use self::directory_slot::DirectorySlot;
 use self::env::{HostEnv, OpenStores};
 use self::slots::{Placement, Table};
 use self::succession::Candidacies;
@@ -142,6 +144,8 @@ pub(crate) struct Inner {
     pub(crate) log: LogEngine,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) table: Arc<Table>,
+    /// Set by start.
+    pub(crate) directory: OnceLock<Arc<DirectorySlot>>,
     pub(crate) groups_changed: watch::Sender<u64>,
     pub(crate) snapshot_options: SnapshotOptions,
     pub(crate) idle: IdleOptions,
@@ -200,6 +204,7 @@ impl Host {
             log,
             snapshots,
             table: Arc::new(Table::default()),
+            directory: OnceLock::new(),
             groups_changed,
             snapshot_options,
             idle,
@@ -219,23 +224,35 @@ impl Host {
             learners: placement.learners,
         };
         host.inner.table.place(GroupId::DIRECTORY, directory);
-        let group = GroupId::DIRECTORY;
-        let core = host
-            .open_group(group)
-            .await
-            .map_err(|e| StartError::Group {
-                group,
-                reason: e.to_string(),
-            })?;
-        // The one group that never sleeps: everything else is found through it.
-        core.unpark();
-        host.inner.fabric.board.want_leader(group);
+        host.open_directory().await?;
         host.spawn(host.clone().reconcile_until_stopped());
         host.spawn(host.clone().succeed_until_stopped());
         host.spawn(host.clone().hibernate_until_stopped());
         host.spawn(host.clone().compact_until_stopped());
         host.spawn(host.clone().tend_led_groups());
         Ok(host)
+    }
+
+    /// Opens the directory's replica, at the start and after the disk came back. It never sleeps: everything else is found
+    /// through it.
+    pub(crate) async fn open_directory(&self) -> Result<(), StartError> {
+        let group = GroupId::DIRECTORY;
+        let core = self
+            .open_group(group)
+            .await
+            .map_err(|e| StartError::Group {
+                group,
+                reason: e.to_string(),
+            })?;
+        core.unpark();
+        let fresh = || Arc::new(DirectorySlot::new(Arc::clone(&core)));
+        let slot = Arc::clone(self.inner.directory.get_or_init(fresh));
+        slot.replace(core);
+        self.inner
+            .group_tasks
+            .spawn(async move { slot.follow().await });
+        self.inner.fabric.board.want_leader(group);
+        Ok(())
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -282,12 +299,14 @@ impl Host {
     /// Never after a successful [`Host::start`], which opens it first.
     #[must_use]
     pub fn directory(&self) -> DirectoryGroup {
-        let core = self
+        let slot = self
             .inner
-            .table
-            .loaded(GroupId::DIRECTORY)
+            .directory
+            .get()
             .expect("start opens the directory before it returns");
-        DirectoryGroup { core }
+        DirectoryGroup {
+            slot: Arc::clone(slot),
+        }
     }
 
     /// Hands leaderships over, stops the groups, closes links and stores. Idempotent.
