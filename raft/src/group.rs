@@ -198,20 +198,26 @@ impl GroupCore {
         self.leadership.borrow().leader.or_else(claimed)
     }
 
+    /// What to answer when this replica does not lead; sees to it that somebody will.
+    fn not_led_here(&self, leader: Option<NodeId>) -> ProposeError {
+        let group = self.group;
+        let leader = leader.or_else(|| self.known_leader());
+        if leader == Some(self.node) {
+            // It was put away while it led, and came back for another reason than to lead: whoever opens it for use leads it.
+            return ProposeError::PutAway { group };
+        }
+        if leader.is_none_or(|leader| !self.fabric.board.is_heard(leader)) {
+            // Whoever is to stand for it does so now, also when the group was asleep.
+            self.fabric.board.want_leader(group);
+        }
+        ProposeError::NotLeader { group, leader }
+    }
+
     fn not_writable(&self, forward: &ForwardToLeader<TypeConfig>) -> ProposeError {
         match forward.reason {
             ForwardReason::LeaseExpired => ProposeError::NoQuorum { group: self.group },
             ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => {
-                let leader = forward.leader_id.map(NodeId::new);
-                let leader = leader.or_else(|| self.known_leader());
-                if leader.is_none_or(|leader| !self.fabric.board.is_heard(leader)) {
-                    // Whoever is to stand for it does so now, also when the group was asleep.
-                    self.fabric.board.want_leader(self.group);
-                }
-                ProposeError::NotLeader {
-                    group: self.group,
-                    leader,
-                }
+                self.not_led_here(forward.leader_id.map(NodeId::new))
             }
         }
     }

@@ -76,10 +76,7 @@ impl GroupCore {
         let _one_at_a_time = self.waking.lock().await;
         let leadership = *self.leadership.borrow();
         if !leadership.leads {
-            return Err(ProposeError::NotLeader {
-                group,
-                leader: self.known_leader(),
-            });
+            return Err(self.not_led_here(None));
         }
         if !self.is_parked() {
             return Ok(());
