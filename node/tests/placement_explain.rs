@@ -79,7 +79,14 @@ async fn a_topology_file_is_read_and_a_bad_one_is_named() {
 async fn names_that_the_topology_does_not_know_are_mistakes_on_the_command_line() {
     for (arguments, expected) in [
         ("--home mars", "there is no region mars; there are eastus"),
-        ("--home eastus --without n99", "there is no node n99"),
+        (
+            "--home eastus --without n99",
+            "--without: there is no node n99",
+        ),
+        (
+            "--home eastus --voters n1,n99",
+            "--voters: there is no node n99",
+        ),
     ] {
         let line = format!("holdfastctl placement explain --preset three-regions {arguments}");
         let failure = ask(&line).await.unwrap_err();

@@ -34,8 +34,8 @@ pub use change::TopologyChange;
 pub use ids::{GroupId, IdError, NodeId, RegionId};
 pub use labels::{Jurisdiction, LabelError, ZoneId};
 pub use placement::{
-    Placement, PlacementError, PlacementRequest, Replicas, SurvivalGoal, explain, place,
-    place_directory, place_for, replace, strongest_goal,
+    Placement, PlacementError, PlacementRequest, Replicas, SurvivalGoal, explain,
+    explain_replacement, place, place_directory, place_for, replace, strongest_goal,
 };
 pub use presets::PRESET_NAMES;
 pub use reshape::ReshapeError;

@@ -24,7 +24,9 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 pub use directory::{DIRECTORY_VOTERS_MAX, place_directory, place_directory_without};
-pub use explain::{Candidate, Criterion, Explanation, Refusal, Verdict, VotingShare, explain};
+pub use explain::{
+    Candidate, Criterion, Explanation, Refusal, Verdict, VotingShare, explain, explain_replacement,
+};
 pub use floors::{RegionLoss, commit_floor, floor_without, region_losses};
 pub use neighbourhood::VOTERS_MAX;
 pub use request::{GoalError, PlacementRequest, SurvivalGoal};

@@ -11,9 +11,10 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use holdfast_node_api::refs::ShowRef;
+use holdfast_region_config::placement::Explanation;
 use holdfast_region_config::{
-    GroupId, Jurisdiction, NodeId, PRESET_NAMES, PlacementRequest, RegionId, SurvivalGoal,
-    Topology, explain, strongest_goal,
+    GroupId, Jurisdiction, NodeId, PRESET_NAMES, PlacementRequest, RegionId, Replicas,
+    SurvivalGoal, Topology, explain, explain_replacement, strongest_goal,
 };
 
 use super::{Answer, Failure};
@@ -46,6 +47,9 @@ pub(super) struct Explain {
     /// Replicas only in regions under this jurisdiction; may be repeated
     #[arg(long, value_name = "NAME")]
     jurisdiction: Vec<Jurisdiction>,
+    /// As if these nodes voted already, such as n3,n4,n7,n8,n9: what would move, and what would stay
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    voters: Vec<NodeId>,
     /// As if this node were gone; may be repeated
     #[arg(long, value_name = "NODE")]
     without: Vec<NodeId>,
@@ -76,12 +80,10 @@ pub(super) fn run(command: &Command) -> Result<Answer, Failure> {
         );
         return Err(wrong("--home", reason));
     }
-    let stranger = asked
-        .without
-        .iter()
-        .find(|id| topology.node(**id).is_none());
-    if let Some(id) = stranger {
-        return Err(wrong("--without", format!("there is no node {id}")));
+    for (argument, nodes) in [("--without", &asked.without), ("--voters", &asked.voters)] {
+        if let Some(id) = nodes.iter().find(|id| topology.node(**id).is_none()) {
+            return Err(wrong(argument, format!("there is no node {id}")));
+        }
     }
     let group = match asked.show {
         Some(show) => GroupId::new(show.0),
@@ -97,12 +99,52 @@ pub(super) fn run(command: &Command) -> Result<Answer, Failure> {
         .goal
         .or_else(|| strongest_goal(&topology, &request).ok())
         .unwrap_or_default();
-    let explanation = explain(&topology, &request);
+    let explanation = if asked.voters.is_empty() {
+        explain(&topology, &request)
+    } else {
+        let current = Replicas {
+            voters: &asked.voters,
+            learners: &[],
+        };
+        explain_replacement(&topology, &request, current)
+    };
+    let answer = View {
+        topology: &topology,
+        explanation: &explanation,
+        voters_now: &asked.voters,
+        all: asked.all,
+    };
     Ok(Answer {
-        text: text::form(&topology, &explanation, asked.all),
-        json: machine::form(&topology, &explanation),
+        text: text::form(&answer),
+        json: machine::form(&answer),
         well: explanation.outcome.is_ok(),
     })
+}
+
+/// What is shown, and of what.
+struct View<'a> {
+    topology: &'a Topology,
+    explanation: &'a Explanation,
+    /// Empty for a group that is nowhere yet.
+    voters_now: &'a [NodeId],
+    all: bool,
+}
+
+impl View<'_> {
+    /// The nodes that become voters and those that stop voting; `None` for a group that is nowhere yet or cannot be placed.
+    fn moves(&self) -> Option<(Vec<NodeId>, Vec<NodeId>)> {
+        let placement = self.explanation.outcome.as_ref().ok()?;
+        let missing_in = |these: &[NodeId], others: &[NodeId]| {
+            let missing = these.iter().filter(|id| !others.contains(id));
+            missing.copied().collect()
+        };
+        (!self.voters_now.is_empty()).then(|| {
+            (
+                missing_in(&placement.voters, self.voters_now),
+                missing_in(self.voters_now, &placement.voters),
+            )
+        })
+    }
 }
 
 fn topology(asked: &Explain) -> Result<Topology, Failure> {

@@ -9,7 +9,7 @@ use super::choice::{self, Contender};
 use super::floors::{RegionLoss, region_losses};
 use super::neighbourhood::{self, Floors, Neighbourhood};
 use super::terrain::Terrain;
-use super::{Placement, PlacementError, PlacementRequest, place_for};
+use super::{Placement, PlacementError, PlacementRequest, Replicas, choose};
 use crate::ids::RegionId;
 use crate::labels::Jurisdiction;
 use crate::topology::Topology;
@@ -213,16 +213,34 @@ pub struct Explanation {
     pub bare_regions: Vec<Refusal>,
 }
 
-/// Explains what [`place_for`] answers.
+/// Explains what [`super::place_for`] answers.
 #[must_use]
 pub fn explain(topology: &Topology, request: &PlacementRequest) -> Explanation {
-    let outcome = place_for(topology, request);
+    explain_with(topology, request, None)
+}
+
+/// Explains what [`super::replace`] answers for a group that is here now.
+#[must_use]
+pub fn explain_replacement(
+    topology: &Topology,
+    request: &PlacementRequest,
+    current: Replicas<'_>,
+) -> Explanation {
+    explain_with(topology, request, Some(current))
+}
+
+fn explain_with(
+    topology: &Topology,
+    request: &PlacementRequest,
+    current: Option<Replicas<'_>>,
+) -> Explanation {
+    let outcome = choose(topology, request, current);
     let losses = outcome
         .as_ref()
         .map(|placement| region_losses(topology, placement))
         .unwrap_or_default();
     let (candidates, bare_regions) = match Terrain::survey(topology, request) {
-        Ok(terrain) => (considered(&terrain), bare(&terrain)),
+        Ok(terrain) => (considered(&terrain, current), bare(&terrain)),
         Err(_) => (Vec::new(), Vec::new()),
     };
     Explanation {
@@ -234,8 +252,8 @@ pub fn explain(topology: &Topology, request: &PlacementRequest) -> Explanation {
     }
 }
 
-fn considered(terrain: &Terrain<'_>) -> Vec<Candidate> {
-    let mut fitting = choice::contenders(terrain, None);
+fn considered(terrain: &Terrain<'_>, current: Option<Replicas<'_>>) -> Vec<Candidate> {
+    let mut fitting = choice::contenders(terrain, current);
     fitting.sort_by(|a, b| a.rank.cmp(&b.rank));
     let verdict_on = |contender: &Contender| match fitting.first() {
         Some(winner) if winner.rank < contender.rank => Verdict::Beaten {

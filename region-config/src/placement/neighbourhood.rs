@@ -177,7 +177,7 @@ impl Neighbourhood {
                 after_node_loss
             },
             after_node_loss,
-            after_leader_loss: self.best_floor(&headless, terrain),
+            after_leader_loss: self.next_floor(&headless, terrain),
         }
     }
 
@@ -193,14 +193,22 @@ impl Neighbourhood {
         left
     }
 
-    /// The floor of whoever leads `left`: one in the leader's region if there still is one, else the fastest.
-    fn best_floor(&self, left: &Self, terrain: &Terrain<'_>) -> Duration {
+    /// The floor of whoever leads `left`: one in the leader's region if there still is one, else the region that the leader
+    /// preference names next.
+    fn next_floor(&self, left: &Self, terrain: &Terrain<'_>) -> Duration {
+        let lead = self.lead();
         if left.0[0].voters > 0 {
-            return self.floor_of(left, self.lead(), terrain);
+            return self.floor_of(left, lead, terrain);
         }
         let successors = left.0.iter().filter(|share| share.voters > 0);
-        let floors = successors.map(|share| self.floor_of(left, share.site, terrain));
-        floors.min().unwrap_or(Duration::MAX)
+        let next = successors.map(|share| share.site).min_by_key(|&site| {
+            (
+                self.floor_of(self, site, terrain),
+                terrain.trip(lead, site),
+                &terrain.sites[site].region.id,
+            )
+        });
+        next.map_or(Duration::MAX, |site| self.floor_of(left, site, terrain))
     }
 
     /// The least time in which a leader at `leader` commits when only `left` of this neighbourhood is up.

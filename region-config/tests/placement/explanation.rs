@@ -1,7 +1,10 @@
 //! An explanation says what was done, and why everything else was not.
 
 use holdfast_region_config::placement::{Criterion, Verdict};
-use holdfast_region_config::{GroupId, PlacementRequest, Topology, explain, place_for};
+use holdfast_region_config::{
+    GroupId, PlacementRequest, Replicas, SurvivalGoal, Topology, explain, explain_replacement,
+    place_for, replace,
+};
 use proptest::prelude::*;
 
 use crate::drawn::{cases, region_of};
@@ -21,7 +24,24 @@ proptest! {
             prop_assert_eq!(here.count(), share.voters);
         }
         prop_assert_eq!(chosen[0].commit_floor, placement.commit_floor);
+        // What was promised of the leader's region's loss is what the leader preference makes of it.
+        if request.goal == SurvivalGoal::Region {
+            let led_from = region_of(&topology, placement.leader().unwrap());
+            let loss = explanation.losses.iter().find(|loss| loss.lost == led_from).unwrap();
+            prop_assert_eq!(chosen[0].floor_after_leader_loss, loss.leads.map(|(_, floor)| floor));
+        }
         prop_assert_eq!(&explanation.candidates[0], chosen[0]);
+    }
+
+    #[test]
+    fn a_replacement_is_explained_as_it_is_made((topology, request) in cases(6, 3)) {
+        let whole = PlacementRequest { unavailable: [].into(), ..request.clone() };
+        let Ok(before) = place_for(&topology, &whole) else { return Ok(()) };
+        let current = Replicas { voters: &before.voters, learners: &before.learners };
+        let explanation = explain_replacement(&topology, &request, current);
+        prop_assert_eq!(explanation.outcome, replace(&topology, &request, current));
+        let first = explanation.candidates.first().map(|one| one.verdict == Verdict::Chosen);
+        prop_assert_eq!(first.unwrap_or(false), place_for(&topology, &request).is_ok());
     }
 
     #[test]

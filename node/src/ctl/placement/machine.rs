@@ -2,13 +2,14 @@
 //!
 //! Owns: the names of the JSON fields. Must never: leave anything out that the text says.
 
-use holdfast_region_config::placement::{Candidate, Explanation, Refusal, Verdict, commit_floor};
-use holdfast_region_config::{Jurisdiction, Placement, Topology};
+use holdfast_region_config::placement::{Candidate, Refusal, Verdict, commit_floor};
+use holdfast_region_config::{Jurisdiction, NodeId, Placement, Topology};
 use serde_json::{Value, json};
 
-use super::{number, region, role};
+use super::{View, number, region, role};
 
-pub(super) fn form(topology: &Topology, explanation: &Explanation) -> Value {
+pub(super) fn form(view: &View<'_>) -> Value {
+    let (topology, explanation) = (view.topology, view.explanation);
     let request = &explanation.request;
     let losses = explanation.losses.iter().map(|loss| {
         json!({
@@ -16,6 +17,10 @@ pub(super) fn form(topology: &Topology, explanation: &Explanation) -> Value {
             "commit_floor_ms": loss.leads.map(|(_, floor)| number(floor)),
         })
     });
+    let texts = |nodes: Vec<NodeId>| nodes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let moves = view
+        .moves()
+        .map(|(come, go)| json!({"come": texts(come), "go": texts(go)}));
     json!({
         "cluster": topology.cluster, "group": request.group.get(), "home": request.home.as_str(),
         "goal": request.goal.as_str(),
@@ -23,6 +28,7 @@ pub(super) fn form(topology: &Topology, explanation: &Explanation) -> Value {
         "without": request.unavailable.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "placement": explanation.outcome.as_ref().ok().map(|placement| placed(topology, placement)),
         "refused_because": explanation.outcome.as_ref().err().map(ToString::to_string),
+        "voter_moves": moves,
         "region_losses": losses.collect::<Vec<_>>(),
         "candidates": explanation.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "bare_regions": names(&explanation.bare_regions),

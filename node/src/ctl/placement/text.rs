@@ -5,36 +5,37 @@
 use std::time::Duration;
 
 use holdfast_region_config::placement::{Candidate, Explanation, Verdict, commit_floor};
-use holdfast_region_config::{Placement, Topology};
+use holdfast_region_config::{NodeId, Placement, Topology};
 
 use super::super::table;
-use super::{number, region, role};
+use super::{View, number, region, role};
 
 /// Beaten neighbourhoods, and refused ones, that are shown unless all are asked for.
 const ROWS_SHOWN: usize = 6;
 
-pub(super) fn form(topology: &Topology, explanation: &Explanation, all: bool) -> String {
-    let mut parts = vec![question(topology, explanation)];
+pub(super) fn form(view: &View<'_>) -> String {
+    let (topology, explanation) = (view.topology, view.explanation);
+    let mut parts = vec![question(view)];
     match &explanation.outcome {
         Ok(placement) => {
             parts.push(replicas(topology, placement));
+            parts.extend(moves(view));
             parts.push(losses(topology, explanation));
         }
         Err(error) => parts.push(format!("not placed: {error}")),
     }
     if !explanation.candidates.is_empty() {
-        parts.push(candidates(explanation, all));
+        parts.push(candidates(explanation, view.all));
     }
     if !explanation.bare_regions.is_empty() {
-        let reasons = explanation.bare_regions.iter().map(ToString::to_string);
-        let reasons: Vec<String> = reasons.collect();
-        parts.push(format!("no replica where {}", reasons.join(", ")));
+        let reasons = joined(&explanation.bare_regions, ", ");
+        parts.push(format!("no replica where {reasons}"));
     }
     parts.join("\n\n")
 }
 
-fn question(topology: &Topology, explanation: &Explanation) -> String {
-    let request = &explanation.request;
+fn question(view: &View<'_>) -> String {
+    let (topology, request) = (view.topology, &view.explanation.request);
     let mut line = format!(
         "{} at home in {}, goal {}",
         request.group, request.home, request.goal
@@ -45,6 +46,9 @@ fn question(topology: &Topology, explanation: &Explanation) -> String {
     if !request.unavailable.is_empty() {
         line += &format!(", without {}", joined(&request.unavailable, ", "));
     }
+    if !view.voters_now.is_empty() {
+        line += &format!("; voters now {}", joined(view.voters_now, ", "));
+    }
     format!(
         "{line}\n{}: {}, {}; round trips: {}",
         topology.cluster,
@@ -52,6 +56,22 @@ fn question(topology: &Topology, explanation: &Explanation) -> String {
         count(topology.nodes.len(), "node"),
         topology.rtt.source()
     )
+}
+
+fn moves(view: &View<'_>) -> Option<String> {
+    let (come, go) = view.moves()?;
+    let named = |nodes: &[NodeId]| {
+        if nodes.is_empty() {
+            "none".to_owned()
+        } else {
+            joined(nodes, ", ")
+        }
+    };
+    Some(format!(
+        "voters that come: {}; that go: {}",
+        named(&come),
+        named(&go)
+    ))
 }
 
 /// `1 node`, `3 nodes`.
