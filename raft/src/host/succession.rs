@@ -5,8 +5,8 @@
 //!
 //! A group has lost its leader when the node that claims it is dead for a majority of its voters, when that node is another
 //! process now, when it gave the group up and nobody took it, or when somebody wants the group and nobody claims it. Then the
-//! voters that are heard stand in the group's order: the first at once, each next one [`STAGGER`] later if there is still no
-//! leader. All groups of a lost node go at once; their votes share frames and fsyncs.
+//! voters that are heard stand in the group's order: the first at once, each next one a [`stagger`] later if there is still no
+//! leader: time for a vote, an empty entry and the news of it. All groups of a lost node go at once; their votes share frames and fsyncs.
 //!
 //! A group that nobody claims and nobody wants, as after a cold start, is led again in its turn by a slow round, because its
 //! leader has duties (holds that expire, payments, notices).
@@ -26,16 +26,16 @@ use super::slots::Placement;
 use crate::group::GroupCore;
 use crate::transport::wire::pb;
 
-/// The next voter in order waits this much longer: about a vote and its fsync over the longest way.
-const STAGGER: Duration = Duration::from_millis(500);
+/// What a vote, an entry and their fsyncs may take beyond their ways, on a machine that has a thousand of them to do.
+const ELECTION_SLACK: Duration = Duration::from_millis(700);
 /// After an attempt that came to nothing.
 const RETRY: Duration = Duration::from_millis(1_000);
 /// Groups that stand at once on this node.
 const STANDING_MAX: usize = 2_048;
 /// One candidacy is given up after this long; the next look decides anew.
 const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
-/// A vote that was not decided is asked for again after this, plus a round trip.
-const VOTE_PATIENCE: Duration = Duration::from_millis(250);
+/// A vote that was not decided is asked for again after this, plus two round trips.
+const VOTE_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two looks.
 const GATHER: Duration = Duration::from_millis(5);
 /// The slow round starts when the nodes have found each other.
@@ -92,11 +92,12 @@ fn due_at(
     placement: &Placement,
     me: NodeId,
     since: Instant,
+    stagger: Duration,
     is_heard: impl Fn(NodeId) -> bool,
 ) -> Option<Instant> {
     let mut heard = placement.order.iter().filter(|node| is_heard(**node));
     let rank = heard.position(|node| *node == me)?;
-    Some(since + STAGGER * u32::try_from(rank).unwrap_or(u32::MAX))
+    Some(since + stagger * u32::try_from(rank).unwrap_or(u32::MAX))
 }
 
 impl Host {
@@ -140,13 +141,19 @@ impl Host {
                 continue;
             };
             let me = self.inner.node;
-            let Some(due) = due_at(&placement, me, since, |node| board.may_live(node)) else {
+            let stagger = self.stagger(&placement);
+            let Some(due) = due_at(&placement, me, since, stagger, |node| board.may_live(node))
+            else {
                 self.pass_on(group, &placement);
                 board.forget_group(group);
                 continue;
             };
             if due > now {
                 later(due);
+                continue;
+            }
+            if self.is_decided(group) {
+                later(now + RETRY);
                 continue;
             }
             match self.inner.candidacies.begin(group, now) {
@@ -170,6 +177,29 @@ impl Host {
             }
         }
         again
+    }
+
+    /// How much longer each next voter waits: a vote and an entry have to go there and back, and the news of it has to come.
+    fn stagger(&self, placement: &Placement) -> Duration {
+        ELECTION_SLACK + self.farthest(placement) * 3
+    }
+
+    fn farthest(&self, placement: &Placement) -> Duration {
+        let ways = placement.order.iter();
+        let ways = ways.map(|node| self.inner.fabric.rtt_to(*node));
+        ways.max().unwrap_or_default()
+    }
+
+    /// Whether the group has a new leader whose claim has not come yet: this replica votes for it or follows it.
+    fn is_decided(&self, group: GroupId) -> bool {
+        let Some(core) = self.inner.table.loaded(group) else {
+            return false;
+        };
+        let board = &self.inner.fabric.board;
+        let leader = core.leadership.borrow().leader;
+        let spoke = core.since_append();
+        leader.is_some_and(|leader| leader != core.node && board.is_heard(leader))
+            && spoke.is_some_and(|since| since < board.silence_floor())
     }
 
     /// Groups without a leader, the busy ones first, with since when.
@@ -241,11 +271,7 @@ impl Host {
     async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
         let mut leadership = core.leadership.clone();
         core.takeover.store(true, Ordering::SeqCst);
-        let farthest = placement
-            .order
-            .iter()
-            .map(|node| self.inner.fabric.rtt_to(*node));
-        let patience = VOTE_PATIENCE + farthest.max().unwrap_or_default() * 2;
+        let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
         let board = Arc::clone(&self.inner.fabric.board);
         loop {
             let begun = self.initialise(core, placement).await;
@@ -304,9 +330,10 @@ mod tests {
         };
         let since = Instant::now();
         let four_is_dead = |node: NodeId| node != nodes[0];
-        let at = |node: u64| due_at(&placement, NodeId::new(node), since, four_is_dead);
+        let stagger = Duration::from_secs(1);
+        let at = |node: u64| due_at(&placement, NodeId::new(node), since, stagger, four_is_dead);
         assert_eq!(at(1), Some(since));
-        assert_eq!(at(3), Some(since + STAGGER));
+        assert_eq!(at(3), Some(since + stagger));
         assert_eq!(at(4), None, "the dead do not stand");
         assert_eq!(at(9), None, "nor do those who have no vote");
     }
