@@ -65,6 +65,9 @@ pub struct Limits {
     pub hibernate_after_ms: u32,
     /// A hibernating show that nobody reads for this long leaves memory until it is wanted, 100 to 86,400,000 ms.
     pub unload_after_ms: u32,
+    /// A node silent for this long is taken for lost: its replicas are placed on other nodes. 0 to 2,592,000 s; 0 = never by
+    /// itself, and not less than it takes to restart a machine.
+    pub replace_after_s: u32,
     /// Longest wait of a draining node for what is in flight, 0 to 60,000 ms.
     pub drain_ms_max: u32,
 }
@@ -82,6 +85,7 @@ impl Default for Limits {
             snapshot_keep_entries: 500,
             hibernate_after_ms: 10_000,
             unload_after_ms: 60_000,
+            replace_after_s: 600,
             drain_ms_max: 5_000,
         }
     }
@@ -125,6 +129,7 @@ impl Limits {
                 86_400_000,
             ),
             ("unload_after_ms", self.unload_after_ms, 100, 86_400_000),
+            ("replace_after_s", self.replace_after_s, 0, 2_592_000),
             ("drain_ms_max", self.drain_ms_max, 0, 60_000),
         ];
         for (field, value, min, max) in bounds {

@@ -24,7 +24,7 @@ use axum::{
 };
 use holdfast_inventory::{ids::ShowId, invariants};
 use holdfast_raft::{GroupStatus, Host, Leadership};
-use holdfast_region_config::{GroupId, Topology};
+use holdfast_region_config::GroupId;
 use serde_json::{Value, json};
 
 use crate::metrics::{Metrics, Sample};
@@ -39,7 +39,6 @@ pub struct DebugState {
     /// This node's groups.
     pub host: Host,
     /// Where everything is.
-    pub topology: Arc<Topology>,
     /// Counters.
     pub metrics: Metrics,
     /// Set when the node begins to stop.
@@ -198,7 +197,7 @@ async fn topology(State(state): State<DebugState>) -> Json<Value> {
     Json(json!({
         "node_id": state.host.node().get(),
         "peers": peers,
-        "topology": state.topology.to_toml(),
+        "topology": state.host.topology().to_toml(),
     }))
 }
 

@@ -19,7 +19,7 @@ use holdfast_raft::{
     Host, ProposeError,
     directory::{DirectoryCommand, DirectoryOutcome},
 };
-use holdfast_region_config::{NodeId, Topology};
+use holdfast_region_config::NodeId;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -71,7 +71,6 @@ pub enum Forwarded<R, E> {
 #[derive(Clone)]
 pub struct DirectoryDesk {
     host: Host,
-    topology: Arc<Topology>,
     /// Guards the clients made so far; held for a lookup only, never over an await.
     clients: Arc<Mutex<BTreeMap<NodeId, NodeClient>>>,
 }
@@ -79,10 +78,9 @@ pub struct DirectoryDesk {
 impl DirectoryDesk {
     /// A desk of the node that `host` belongs to.
     #[must_use]
-    pub fn new(host: Host, topology: Arc<Topology>) -> Self {
+    pub fn new(host: Host) -> Self {
         Self {
             host,
-            topology,
             clients: Arc::default(),
         }
     }
@@ -156,7 +154,8 @@ impl DirectoryDesk {
         if let Some(client) = clients.get(&node) {
             return Some(client.clone());
         }
-        let address = &self.topology.node(node)?.addr;
+        let topology = self.host.topology();
+        let address = &topology.node(node)?.addr;
         match NodeClient::new(address, &ClientOptions::default()) {
             Ok(client) => {
                 clients.insert(node, client.clone());

@@ -168,13 +168,11 @@ impl Server {
         let stop_listeners = CancellationToken::new();
         let debug = debug::router(DebugState {
             host: host.clone(),
-            topology: Arc::clone(&topology),
             metrics: metrics.clone(),
             draining: Arc::clone(&draining),
         });
         let (router, operator) = grpc_router(
             &host,
-            &topology,
             &proposers,
             millis(limits.deadline_default_ms),
             &stop_listeners,
@@ -286,28 +284,28 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
             unload_after: Duration::from_millis(config.limits.unload_after_ms.into()),
             ..IdleOptions::default()
         },
+        replace_after: Duration::from_secs(config.limits.replace_after_s.into()),
     }
 }
 
 /// Everything that is served on the gRPC port, and the operator's service for this node's own use.
 fn grpc_router(
     host: &Host,
-    topology: &Arc<Topology>,
     proposers: &Proposers,
     deadline_default: Duration,
     stop: &CancellationToken,
 ) -> (Router, OperatorService) {
-    let desk = DirectoryDesk::new(host.clone(), Arc::clone(topology));
-    let operator = OperatorService::new(host.clone(), Arc::clone(topology), desk.clone());
-    let cluster = ClusterService::new(host.clone(), Arc::clone(topology), desk.clone());
-    let directory = DirectoryService::new(host.clone(), Arc::clone(topology), desk, stop.clone());
+    let desk = DirectoryDesk::new(host.clone());
+    let operator = OperatorService::new(host.clone(), desk.clone());
+    let cluster = ClusterService::new(host.clone(), desk.clone());
+    let directory = DirectoryService::new(host.clone(), desk, stop.clone());
     let inventory = InventoryService::new(
         host.clone(),
         proposers.clone(),
         deadline_default,
         stop.clone(),
     );
-    let fleet = HostFleet::new(host.clone(), Arc::clone(topology));
+    let fleet = HostFleet::new(host.clone(), host.topology());
     let leaders = LeadersService::new(host.clone(), fleet);
     let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

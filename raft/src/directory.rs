@@ -22,7 +22,7 @@ pub use codec::DirectoryCodecError;
 pub use command::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
 pub use records::{
     DiskId, EventRecord, Leaving, NodeRecord, NodeRegistration, NodeState, PlanRecord,
-    RegionRecord, RegionState, ReplicaFate, ShowRecord, SurvivalGoal,
+    RegionRecord, RegionState, ReplicaFate, ShowRecord,
 };
 pub use rejection::DirectoryRejection;
 pub use state::{Changed, DirectoryState};
@@ -38,7 +38,7 @@ pub const NODES_MAX: usize = 1_000;
 /// Jurisdictions that one show names.
 pub const JURISDICTIONS_MAX: usize = 32;
 /// Replicas that one show may have: one a region and some.
-pub const REPLICAS_MAX: usize = 64;
+pub const REPLICAS_MAX: usize = 24;
 /// Plans one cluster keeps.
 pub const PLANS_MAX: usize = 2_000;
 /// Bytes of all plans together, as encoded: they are in every snapshot of the directory.

@@ -3,7 +3,7 @@
 //! Owns: the closed sets of errors, each with "may I retry?" and "may it have happened?". Must never: carry a business "no";
 //! that is an outcome.
 
-use holdfast_region_config::{GroupId, NodeId};
+use holdfast_region_config::{GroupId, NodeId, Violation};
 
 /// Why a proposal has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -240,4 +240,40 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// Why another version of the topology is not taken. The one before stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    /// It does not have this node, or has it in another region.
+    #[error("{node} is not in the topology, or in another region than before")]
+    OwnNode {
+        /// This node.
+        node: NodeId,
+    },
+    /// A running cluster cannot change in this way.
+    #[error("the topology cannot change like this: {}", list(violations))]
+    NotAllowed {
+        /// What is wrong.
+        violations: Vec<Violation>,
+    },
+    /// A node that it no longer has still carries replicas.
+    #[error("{node} still has replicas of {shows} shows: `holdfastctl node remove {node}` first")]
+    NodeInUse {
+        /// The node.
+        node: NodeId,
+        /// How many shows.
+        shows: u64,
+    },
+    /// An address cannot be dialled.
+    #[error("{reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn list(violations: &[Violation]) -> String {
+    let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
+    texts.join("; ")
 }

@@ -129,7 +129,28 @@ impl Fabric {
         Ok(())
     }
 
-    #[expect(dead_code, reason = "called when a topology is reloaded")]
+    /// Dials exactly the other nodes of `topology` from now on: those that are new or have another address or distance anew,
+    /// those that it does not have no more.
+    pub(crate) fn follow(&self, topology: &Topology) -> Result<(), StartError> {
+        let here = topology.region_of(self.node);
+        let here = here.ok_or(StartError::UnknownNode { node: self.node })?;
+        for other in topology.nodes.iter().filter(|other| other.id != self.node) {
+            let rtt = topology.rtt.between(here, &other.region);
+            let is_same = |peer: &Peer| peer.addr == other.addr && peer.route.link.rtt() == rtt;
+            if !self.read(|peers| peers.get(&other.id).is_some_and(is_same)) {
+                self.add_peer(topology, other)?;
+            }
+        }
+        let known: Vec<NodeId> = self.read(|peers| peers.keys().copied().collect());
+        for gone in known
+            .into_iter()
+            .filter(|node| topology.node(*node).is_none())
+        {
+            self.remove_peer(gone);
+        }
+        Ok(())
+    }
+
     /// Stops dialling a node that has left the topology. What it claimed to lead is nobody's.
     pub(crate) fn remove_peer(&self, node: NodeId) {
         self.drop_link(node);

@@ -9,9 +9,10 @@
 //! ```
 
 mod compaction;
+mod current_topology;
 pub(crate) mod directory_slot;
-mod duties;
 pub(crate) mod env;
+mod founding;
 mod hibernation;
 mod leaders;
 mod open;
@@ -20,19 +21,22 @@ mod slots;
 mod succession;
 mod view;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use holdfast_region_config::{GroupId, NodeId, Topology, place_directory};
+use holdfast_region_config::{GroupId, NodeId, Topology, TopologyChange, place_directory};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use self::current_topology::CurrentTopology;
 use self::directory_slot::DirectorySlot;
 use self::env::{HostEnv, OpenStores};
 use self::slots::{Placement, Table};
@@ -40,14 +44,16 @@ use self::succession::Candidacies;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use crate::blocking;
-use crate::directory::DiskId;
-use crate::error::StartError;
+use crate::directory::{DiskId, NodeState};
+use crate::error::{ReloadError, StartError};
 use crate::fabric::Fabric;
 use crate::fabric::board::Board;
 use crate::fabric::liveness::SILENCE_FLOOR;
 use crate::group::GroupCore;
 use crate::handles::DirectoryGroup;
 use crate::log_store::{LogEngine, NodeIdentity};
+use crate::membership::drive::Driven;
+use crate::membership::report::Reports;
 use crate::snapshot_store::SnapshotStore;
 use crate::transport::server::{Groups, PeerServer};
 use crate::transport::{Pulses, SNAPSHOTS_ARRIVING_MAX, grpc};
@@ -79,6 +85,8 @@ pub struct HostOptions {
     pub snapshots: SnapshotOptions,
     /// When idle groups sleep and leave memory.
     pub idle: IdleOptions,
+    /// A node silent for this long is taken for lost and its replicas are placed elsewhere; zero = never by itself.
+    pub replace_after: Duration,
 }
 
 /// When idle groups sleep and leave memory.
@@ -139,7 +147,7 @@ impl Groups for Host {
 
 pub(crate) struct Inner {
     pub(crate) node: NodeId,
-    pub(crate) topology: Arc<Topology>,
+    pub(crate) topology: CurrentTopology,
     pub(crate) fabric: Arc<Fabric>,
     pub(crate) log: LogEngine,
     pub(crate) snapshots: SnapshotStore,
@@ -149,7 +157,11 @@ pub(crate) struct Inner {
     pub(crate) groups_changed: watch::Sender<u64>,
     pub(crate) snapshot_options: SnapshotOptions,
     pub(crate) idle: IdleOptions,
+    pub(crate) replace_after: Duration,
+    pub(crate) started: Instant,
     pub(crate) candidacies: Candidacies,
+    pub(crate) driven: Driven,
+    pub(crate) reports: Reports,
     pub(crate) counters: Counters,
     /// Replicas that are read from disk at a time.
     pub(crate) opening: Semaphore,
@@ -186,6 +198,7 @@ impl Host {
             data_dir,
             snapshots: snapshot_options,
             idle,
+            replace_after,
         } = options;
         // Before anything is written: a new data directory is claimed for the node that opens it.
         if topology.region_of(node).is_none() {
@@ -199,7 +212,7 @@ impl Host {
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
             node,
-            topology,
+            topology: CurrentTopology::new(topology),
             fabric,
             log,
             snapshots,
@@ -208,7 +221,11 @@ impl Host {
             groups_changed,
             snapshot_options,
             idle,
+            replace_after,
+            started: Instant::now(),
             candidacies: Candidacies::default(),
+            driven: Driven::default(),
+            reports: Reports::default(),
             counters: Counters::default(),
             opening: Semaphore::new(OPENING_MAX),
             group_tasks: TaskTracker::new(),
@@ -217,10 +234,11 @@ impl Host {
             tasks: Mutex::default(),
         });
         let host = Self { inner };
-        let placement = place_directory(&host.inner.topology);
+        let placement = place_directory(&host.inner.topology.now());
         let directory = Placement {
             first_voters: placement.voters.clone(),
             order: placement.voters,
+            outgoing: Vec::new(),
             learners: placement.learners,
         };
         host.inner.table.place(GroupId::DIRECTORY, directory);
@@ -229,7 +247,10 @@ impl Host {
         host.spawn(host.clone().succeed_until_stopped());
         host.spawn(host.clone().hibernate_until_stopped());
         host.spawn(host.clone().compact_until_stopped());
-        host.spawn(host.clone().tend_led_groups());
+        host.spawn(host.clone().drive_until_stopped());
+        host.spawn(host.clone().report_until_stopped());
+        host.spawn(host.clone().retire_until_stopped());
+        host.spawn(host.clone().keep_placed_until_stopped());
         Ok(host)
     }
 
@@ -272,7 +293,7 @@ impl Host {
     /// What serves the peers, whatever network carries them.
     pub(crate) fn peer_server(&self) -> PeerServer {
         PeerServer {
-            cluster: Arc::from(self.inner.topology.cluster.as_str()),
+            cluster: Arc::from(self.inner.topology.now().cluster.as_str()),
             node: self.inner.node,
             groups: Arc::new(self.clone()),
             pulses: Arc::clone(&self.inner.fabric.board) as Arc<dyn Pulses>,
@@ -285,6 +306,65 @@ impl Host {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.inner.node
+    }
+
+    /// The topology as this process reads it now.
+    #[must_use]
+    pub fn topology(&self) -> Arc<Topology> {
+        self.inner.topology.now()
+    }
+
+    /// Reads another version of the topology from now on: dials nodes that are new and forgets those that are gone. What it
+    /// means for replicas is decided by the directory's leader, once it has read it too.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; everything is as before then.
+    pub fn reload_topology(&self, topology: Arc<Topology>) -> Result<TopologyChange, ReloadError> {
+        let before = self.inner.topology.now();
+        let node = self.inner.node;
+        if topology.region_of(node) != before.region_of(node) {
+            return Err(ReloadError::OwnNode { node });
+        }
+        let change = before.diff(&topology);
+        let (retired, in_use) = self.node_duties(&change.nodes_removed);
+        let violations = before.validate_change(&topology, &retired);
+        if !violations.is_empty() {
+            return Err(ReloadError::NotAllowed { violations });
+        }
+        if let Some((node, shows)) = in_use {
+            return Err(ReloadError::NodeInUse { node, shows });
+        }
+        self.inner
+            .fabric
+            .follow(&topology)
+            .map_err(|error| ReloadError::Address {
+                reason: error.to_string(),
+            })?;
+        tracing::info!(%change, "topology read again");
+        self.inner.topology.replace(topology);
+        Ok(change)
+    }
+
+    /// Nodes that were removed for good, and the first of `nodes` that still has replicas, with how many.
+    fn node_duties(&self, nodes: &[NodeId]) -> (BTreeSet<NodeId>, Option<(NodeId, u64)>) {
+        let (found, _) = self.directory().read(|directory| {
+            let known = directory.nodes().iter();
+            let removed = known.filter(|(_, record)| record.state == NodeState::Removed);
+            let mut counts = nodes
+                .iter()
+                .map(|node| (*node, directory.shows_counting_on(*node)));
+            (
+                removed.map(|(node, _)| *node).collect(),
+                counts.find(|(_, shows)| *shows > 0),
+            )
+        });
+        found
+    }
+
+    /// Follows the topology as this process reads it.
+    #[must_use]
+    pub fn topology_changed(&self) -> watch::Receiver<Arc<Topology>> {
+        self.inner.topology.changed()
     }
 
     /// The disk that this node runs on.

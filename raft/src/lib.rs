@@ -18,6 +18,7 @@ mod handles;
 mod host;
 mod lease;
 mod log_store;
+mod membership;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod snapshot_store;
@@ -26,7 +27,9 @@ mod transport;
 mod types;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use error::{MoveError, OpenError, ProposeError, ReadError, StartError, TransferError};
+pub use error::{
+    MoveError, OpenError, ProposeError, ReadError, ReloadError, StartError, TransferError,
+};
 pub use fabric::PeerStatus;
 pub use group::gate::Inhabitant;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
@@ -37,6 +40,7 @@ pub use host::{
 };
 #[doc(hidden)]
 pub use log_store::measure;
+pub use membership::policy::{differs, place_again, request_for, set_replicas};
 pub use snapshot_store::SnapshotStats;
 #[doc(hidden)]
 pub use snapshot_store::measure as measure_snapshots;

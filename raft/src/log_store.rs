@@ -224,13 +224,6 @@ impl LogEngine {
 
     /// Removes everything of `group`, durably. No handle of it may be in use: a vote forgotten by a node that goes on
     /// voting breaks consensus.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "a node gives up replicas once membership can change"
-        )
-    )]
     pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), LogError> {
         let slot = self.inner.submitter.slot(0).await?;
         let (tell, told) = oneshot::channel();

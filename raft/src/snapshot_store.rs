@@ -180,13 +180,6 @@ impl SnapshotStore {
     }
 
     /// Removes every snapshot of `group`.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "a node gives up replicas once membership can change"
-        )
-    )]
     pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), SnapshotError> {
         let turn = Arc::clone(&self.inner.writer).lock_owned().await;
         self.blocking("remove snapshots", move |inner| {

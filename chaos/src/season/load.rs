@@ -204,6 +204,8 @@ pub(crate) fn show_request(
         single_seat_rule: show.single_seat_rule.clone(),
         hold_ttl_ms: show.hold_ttl_ms,
         hold_ttl_max_ms: show.hold_ttl_max_ms,
+        survival_goal: String::new(),
+        jurisdictions: Vec::new(),
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) const HELP: &str = r#"The file:
   currency = "EUR"                   # ISO 4217
   # Optional, with the cluster's defaults when left out:
   # sale_opens_at_ms, sale_closes_at_ms, seats_per_order_max, seats_per_buyer_max,
-  # single_seat_rule = "strict" | "lenient" | "off", hold_ttl_ms, hold_ttl_max_ms
+  # single_seat_rule = "strict" | "lenient" | "off", hold_ttl_ms, hold_ttl_max_ms,
+  # survival_goal = "region" | "zone" | "nothing" (the strongest possible when left out),
+  # jurisdictions = ["EU"]             # where replicas may be, as the topology names it; anywhere when left out
   [price_minor]                      # minor units, for every category of the plan
   "Stalls front" = 6_500"#;
 
@@ -65,6 +67,10 @@ pub(super) struct ShowFile {
     hold_ttl_ms: u64,
     #[serde(default)]
     hold_ttl_max_ms: u64,
+    #[serde(default)]
+    survival_goal: String,
+    #[serde(default)]
+    jurisdictions: Vec<String>,
 }
 
 /// The event that a show belongs to.
@@ -127,6 +133,8 @@ impl ShowFile {
             single_seat_rule: self.single_seat_rule.clone(),
             hold_ttl_ms: self.hold_ttl_ms,
             hold_ttl_max_ms: self.hold_ttl_max_ms,
+            survival_goal: self.survival_goal.clone(),
+            jurisdictions: self.jurisdictions.clone(),
         }
     }
 }

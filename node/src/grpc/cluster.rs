@@ -8,8 +8,7 @@ use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::{self, cluster_server::Cluster};
 use holdfast_raft::Host;
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NodeState, RegionState};
-use holdfast_region_config::{NodeId, RegionId, Topology};
-use std::sync::Arc;
+use holdfast_region_config::{NodeId, RegionId};
 use tonic::{Request, Response, Status};
 
 use super::directory::{change_refused, invalid, outcome_of, passed_on, taken, unexpected};
@@ -21,19 +20,14 @@ mod lists;
 #[derive(Clone)]
 pub struct ClusterService {
     host: Host,
-    topology: Arc<Topology>,
     desk: DirectoryDesk,
 }
 
 impl ClusterService {
     /// Answers for the node of `host`.
     #[must_use]
-    pub fn new(host: Host, topology: Arc<Topology>, desk: DirectoryDesk) -> Self {
-        Self {
-            host,
-            topology,
-            desk,
-        }
+    pub fn new(host: Host, desk: DirectoryDesk) -> Self {
+        Self { host, desk }
     }
 
     /// Makes a change here, or has the directory's leader make it with `forward`.

@@ -3,7 +3,7 @@
 //! Owns: catalogue messages, and the checks of a change that need this node's topology. Must never: cross the network
 //! for a read.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, pin::Pin};
 
 use futures_util::{Stream, StreamExt};
 use holdfast_inventory::{
@@ -19,10 +19,14 @@ use holdfast_raft::{
     Host,
     directory::{
         DirectoryCommand, DirectoryOutcome, DirectoryRejection, DirectoryState, NewEvent, NewPlan,
-        NewShow, SurvivalGoal,
+        NewShow,
     },
 };
-use holdfast_region_config::{GroupId, RegionId, Topology, place};
+use holdfast_region_config::placement::GoalError;
+use holdfast_region_config::{
+    GroupId, Jurisdiction, Placement, PlacementError, PlacementRequest, RegionId, SurvivalGoal,
+    Topology, place_for, strongest_goal,
+};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
@@ -37,7 +41,6 @@ use crate::{
 #[derive(Clone)]
 pub struct DirectoryService {
     host: Host,
-    topology: Arc<Topology>,
     desk: DirectoryDesk,
     /// Ends the watches.
     stop: CancellationToken,
@@ -48,18 +51,8 @@ type Versions = Pin<Box<dyn Stream<Item = Result<v1::CatalogueVersion, Status>> 
 impl DirectoryService {
     /// Serves the directory of `host`; watches end with `stop`.
     #[must_use]
-    pub fn new(
-        host: Host,
-        topology: Arc<Topology>,
-        desk: DirectoryDesk,
-        stop: CancellationToken,
-    ) -> Self {
-        Self {
-            host,
-            topology,
-            desk,
-            stop,
-        }
+    pub fn new(host: Host, desk: DirectoryDesk, stop: CancellationToken) -> Self {
+        Self { host, desk, stop }
     }
 
     async fn change<R, F>(
@@ -103,8 +96,28 @@ impl DirectoryService {
                 .last_key_value()
                 .map_or(1, |(last, _)| last.get() + 1)
         });
-        let placement = place(&self.topology, &home, GroupId::new(number))
-            .map_err(|error| invalid("home_region", &error.to_string()))?;
+        let jurisdictions = jurisdictions(&request.jurisdictions)?;
+        let topology = self.host.topology();
+        let mut wanted = PlacementRequest {
+            jurisdictions: jurisdictions.clone(),
+            unavailable: self.host.unavailable_nodes(),
+            ..PlacementRequest::new(home.clone(), GroupId::new(number))
+        };
+        let unplaceable = |error: PlacementError| invalid("home_region", &error.to_string());
+        // Not asked for means the strongest there is: what is kept is the same on every day, so that a repeat is one.
+        let goal = match request.survival_goal.as_str() {
+            "" => {
+                wanted.goal = strongest_goal(&topology, &wanted).map_err(unplaceable)?;
+                SurvivalGoal::default()
+            }
+            text => {
+                let parsed: Result<SurvivalGoal, GoalError> = text.parse();
+                wanted.goal =
+                    parsed.map_err(|error| invalid("survival_goal", &error.to_string()))?;
+                wanted.goal
+            }
+        };
+        let placement = place_now(&topology, &mut wanted).map_err(unplaceable)?;
         let show = NewShow {
             slug: request.slug,
             event_id: request.event_id,
@@ -119,8 +132,8 @@ impl DirectoryService {
             home_region: home,
             currency,
             price_minor: request.price_minor.into_iter().collect(),
-            goal: SurvivalGoal::default(),
-            jurisdictions: Vec::new(),
+            goal,
+            jurisdictions,
             rules: SaleRules {
                 opens_at_ms: request.sale_opens_at_ms,
                 closes_at_ms: request.sale_closes_at_ms,
@@ -279,6 +292,29 @@ impl Directory for DirectoryService {
             Changed::Here(other) => Err(unexpected(other)),
         }
     }
+}
+
+/// Places a new show without the nodes that are out; when its goal cannot be kept without them, with them: it begins as soon
+/// as a majority is there, and is moved as soon as there is somewhere to go.
+fn place_now(
+    topology: &Topology,
+    wanted: &mut PlacementRequest,
+) -> Result<Placement, PlacementError> {
+    match place_for(topology, wanted) {
+        Err(PlacementError::GoalOutOfReach { .. }) if !wanted.unavailable.is_empty() => {
+            wanted.unavailable.clear();
+            place_for(topology, wanted)
+        }
+        placed => placed,
+    }
+}
+
+fn jurisdictions(names: &[String]) -> Result<BTreeSet<Jurisdiction>, Status> {
+    let parse = |name: &String| {
+        Jurisdiction::new(name.as_str())
+            .map_err(|error| invalid("jurisdictions", &error.to_string()))
+    };
+    names.iter().map(parse).collect()
 }
 
 /// Whether another node passed the request on, and the request.

@@ -2,8 +2,6 @@
 //!
 //! Owns: status messages. Must never: ask another node; an operator wants to know what *this* one sees.
 
-use std::sync::Arc;
-
 use holdfast_inventory::{ids::ShowId, invariants};
 use holdfast_node_api::{
     client::NodeClient,
@@ -13,7 +11,7 @@ use holdfast_raft::{
     Host,
     directory::{DirectoryCommand, DirectoryOutcome, DiskId, NodeRegistration},
 };
-use holdfast_region_config::{NodeId, RegionId, Topology};
+use holdfast_region_config::{NodeId, RegionId};
 use tonic::{Code, Request, Response, Status};
 
 use super::{
@@ -27,19 +25,14 @@ use crate::directory_client::{Changed, DirectoryDesk};
 #[derive(Clone)]
 pub struct OperatorService {
     host: Host,
-    topology: Arc<Topology>,
     desk: DirectoryDesk,
 }
 
 impl OperatorService {
     /// Answers for the node of `host`.
     #[must_use]
-    pub fn new(host: Host, topology: Arc<Topology>, desk: DirectoryDesk) -> Self {
-        Self {
-            host,
-            topology,
-            desk,
-        }
+    pub fn new(host: Host, desk: DirectoryDesk) -> Self {
+        Self { host, desk }
     }
 
     fn nodes(&self) -> Vec<v1::NodeStatus> {
@@ -68,7 +61,8 @@ impl OperatorService {
                     .unwrap_or_default(),
             }
         };
-        self.topology.nodes.iter().map(status).collect()
+        let topology = self.host.topology();
+        topology.nodes.iter().map(status).collect()
     }
 }
 
@@ -93,7 +87,8 @@ impl Operator for OperatorService {
         Ok(Response::new(v1::ClusterStatusReply {
             node_id: node.get(),
             region: self
-                .topology
+                .host
+                .topology()
                 .region_of(node)
                 .map(RegionId::to_string)
                 .unwrap_or_default(),
@@ -145,7 +140,7 @@ impl Operator for OperatorService {
     ) -> Result<Response<v1::AnnounceNodeReply>, Status> {
         let (forwarded, request) = directory::taken(request);
         let node = NodeId::new(request.node_id);
-        let Some(region) = self.topology.region_of(node).cloned() else {
+        let Some(region) = self.host.topology().region_of(node).cloned() else {
             let message = format!("node_id: {node} is not in this node's topology");
             return Err(status(Code::InvalidArgument, "invalid", message));
         };

@@ -3,14 +3,14 @@
 //! Owns: commands and their outcomes. Must never: carry a time or an id that the proposer made up for something new; numbers
 //! are given by apply. A new command goes to the end: its place is its number on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_inventory::ids::{Currency, ShowId};
 use holdfast_inventory::show::{Area, SaleRules, Seat};
-use holdfast_region_config::{GroupId, NodeId, RegionId};
+use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId, SurvivalGoal};
 use serde::{Deserialize, Serialize};
 
-use super::records::{NodeRegistration, NodeState, RegionState, SurvivalGoal};
+use super::records::{NodeRegistration, NodeState, RegionState};
 use super::rejection::DirectoryRejection;
 
 /// A seating plan to keep.
@@ -78,8 +78,8 @@ pub struct NewShow {
     pub rules: SaleRules,
     /// What it must survive.
     pub goal: SurvivalGoal,
-    /// Jurisdictions in which replicas may be, by the names that the topology gives them; empty = any.
-    pub jurisdictions: Vec<String>,
+    /// Jurisdictions in which replicas may be; empty = any.
+    pub jurisdictions: BTreeSet<Jurisdiction>,
 }
 
 /// A change of the directory.

@@ -151,27 +151,6 @@ pub struct EventRecord {
     pub changed: u64,
 }
 
-/// What a show must survive without losing the ability to sell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SurvivalGoal {
-    /// The loss of any one region.
-    #[default]
-    Region,
-    /// The loss of any one zone; all voters may be in one region.
-    Zone,
-}
-
-impl SurvivalGoal {
-    /// Name for people, files and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Region => "region",
-            Self::Zone => "zone",
-        }
-    }
-}
-
 /// How far a replica that was placed elsewhere is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplicaFate {
@@ -209,8 +188,9 @@ pub struct ShowRecord {
     pub generation: u64,
     /// The last generation that the group's membership has reached; 0 = it was never seen to run.
     pub settled: u64,
-    /// The group's first membership, the same for ever: whoever starts the group starts it with this one.
-    pub first_voters: Vec<NodeId>,
+    /// Voters of the generation that was reached last; before any was, the group's first membership: whoever starts the
+    /// group starts it with these.
+    pub settled_voters: Vec<NodeId>,
     /// Replicas on their way out. One that was released may return only once all of them are gone: a stale replica that
     /// still counts it as a voter could be elected by it after it has forgotten its log (ADR 0011).
     pub leaving: Vec<Leaving>,
@@ -259,7 +239,19 @@ impl ShowRecord {
     /// deleted and is empty again would start a second one.
     #[must_use]
     pub fn may_initialise(&self, node: NodeId) -> bool {
-        self.settled == 0 && self.first_voters.contains(&node)
+        self.settled == 0 && self.settled_voters.contains(&node)
+    }
+
+    /// Who may vote in fact while the group is on its way to what it shall be, and shall not: empty once it has settled.
+    #[must_use]
+    pub fn outgoing_voters(&self) -> Vec<NodeId> {
+        let outgoing = self.settled_voters.iter();
+        let outgoing = outgoing.filter(|node| !self.voters.contains(node));
+        if self.is_settled() {
+            Vec::new()
+        } else {
+            outgoing.copied().collect()
+        }
     }
 
     /// All voters, the best leader first: the pinned one, then by preference, then the others.

@@ -166,6 +166,18 @@ impl DirectoryState {
             .map(|(version, changed)| (*version, changed))
     }
 
+    /// The records of shows that changed after version `since`, as they are now.
+    #[must_use]
+    pub fn shows_changed_since(&self, since: u64) -> Vec<Arc<ShowRecord>> {
+        let shows = self
+            .changes_since(since)
+            .filter_map(|(_, what)| match what {
+                Changed::Show(show) => self.shows.get(show).cloned(),
+                _ => None,
+            });
+        shows.collect()
+    }
+
     /// What the show's shard is set up from; `None` when the show is not known.
     #[must_use]
     pub fn show_set_up(&self, show: ShowId) -> Option<ShowSetUp> {

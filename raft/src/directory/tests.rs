@@ -1,10 +1,10 @@
 //! The directory's promises: creates are idempotent by slug, references hold, bytes survive and garbage is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_inventory::ids::{CategoryNo, Currency, ShowId};
 use holdfast_inventory::show::{SaleRules, Seat};
-use holdfast_region_config::{GroupId, NodeId, RegionId};
+use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId, SurvivalGoal};
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn show(slug: &str) -> NewShow {
         price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
         rules: SaleRules::default(),
         goal: SurvivalGoal::Region,
-        jurisdictions: Vec::new(),
+        jurisdictions: BTreeSet::new(),
     }
 }
 

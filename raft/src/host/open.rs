@@ -71,10 +71,11 @@ impl Host {
         // A learner has no rank; its times matter only once it votes.
         let rank = order.iter().position(|voter| *voter == node);
         let rank = rank.unwrap_or_default();
-        let own = GroupTiming::for_voters(&inner.topology, order, rank);
+        let topology = inner.topology.now();
+        let own = GroupTiming::for_voters(&topology, order, rank);
         // The shortest of all voters' leases: after it, another may be elected.
-        let timing = GroupTiming::for_voters(&inner.topology, order, 0);
-        let config = openraft_config(&inner.topology.cluster, &own, inner.snapshot_options)?;
+        let timing = GroupTiming::for_voters(&topology, order, 0);
+        let config = openraft_config(&topology.cluster, &own, inner.snapshot_options)?;
         let log = inner.log.group(group).map_err(|e| e.to_string())?;
         let state_machine = StateMachine::open(group, inner.snapshots.clone())
             .await
@@ -152,6 +153,9 @@ impl Host {
         if placement.first_voters.is_empty()
             || !matches!(core.raft.is_initialized().await, Ok(false))
         {
+            return false;
+        }
+        if !self.may_found(core.group, &placement.first_voters).await {
             return false;
         }
         let voters = placement.first_voters.iter();

@@ -4,10 +4,9 @@
 //! anew from the directory's state on disk. Must never: poll; it waits for the directory's applied index. Opens nothing
 //! itself: a new show is opened by succession, which gives it its first leader, and everything else when it is used.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_region_config::{GroupId, NodeId};
+use holdfast_region_config::{GroupId, NodeId, place_directory};
 
 use super::Host;
 use super::slots::Placement;
@@ -24,6 +23,7 @@ impl Host {
         let mut seen = None;
         loop {
             applied.borrow_and_update();
+            self.place_directory_as_it_is();
             let new = self.reconcile(&mut seen);
             for group in new {
                 self.inner.fabric.board.want_leader(group);
@@ -44,10 +44,7 @@ impl Host {
         let since = *seen;
         let (changed, _) = self.directory().read(|directory| {
             *seen = Some(directory.version());
-            let all = directory.shows().values();
-            all.filter(|record| since.is_none_or(|since| record.changed > since))
-                .cloned()
-                .collect::<Vec<Arc<ShowRecord>>>()
+            directory.shows_changed_since(since.unwrap_or_default())
         });
         let mut new = Vec::new();
         for record in changed {
@@ -64,13 +61,37 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The directory's own slot follows its membership, once it has one: its leader decides on that, not this node's topology.
+    fn place_directory_as_it_is(&self) {
+        let status = self.directory().status();
+        if status.voters.is_empty() {
+            return;
+        }
+        let preference = place_directory(&self.inner.topology.now()).leader_preference;
+        let rank = |node: &NodeId| preference.iter().position(|preferred| preferred == node);
+        let mut order = status.voters;
+        order.sort_by_key(|node| (rank(node).is_none(), rank(node), *node));
+        let placement = Placement {
+            order,
+            learners: status.learners,
+            ..Placement::default()
+        };
+        self.inner.table.place(GroupId::DIRECTORY, placement);
+    }
+}
+
 fn placement_of(record: &ShowRecord, node: NodeId) -> Placement {
     let may_begin = record.may_initialise(node);
+    let outgoing = record.outgoing_voters();
+    let mut order = record.leader_order();
+    order.extend(&outgoing);
     Placement {
-        order: record.leader_order(),
+        order,
+        outgoing,
         learners: record.learners.clone(),
         first_voters: if may_begin {
-            record.first_voters.clone()
+            record.settled_voters.clone()
         } else {
             Vec::new()
         },

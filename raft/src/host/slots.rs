@@ -17,12 +17,26 @@ use crate::group::GroupCore;
 /// Which nodes keep a group, as the directory wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Placement {
-    /// Who votes; the preferred leader first, then its successors.
+    /// Who votes, or may still do while the membership changes; the preferred leader first, then its successors.
     pub(crate) order: Vec<NodeId>,
+    /// Who of `order` is on the way out.
+    pub(crate) outgoing: Vec<NodeId>,
     /// Who only follows.
     pub(crate) learners: Vec<NodeId>,
     /// The first membership, when this node may write it; else empty.
     pub(crate) first_voters: Vec<NodeId>,
+}
+
+impl Placement {
+    /// Whether `is_dead_for` says so for the voters there shall be, or for those there may still be.
+    pub(crate) fn either_dead(&self, is_dead_for: impl Fn(&[NodeId]) -> bool) -> bool {
+        if self.outgoing.is_empty() {
+            return is_dead_for(&self.order);
+        }
+        let stays = |node: &&NodeId| !self.outgoing.contains(node);
+        let coming: Vec<NodeId> = self.order.iter().filter(stays).copied().collect();
+        is_dead_for(&coming) || is_dead_for(&self.order)
+    }
 }
 
 /// One replica of this node.
@@ -108,7 +122,6 @@ impl Table {
         true
     }
 
-    #[expect(dead_code, reason = "called when a replica is given up")]
     /// Takes the slot away; its replica must have been closed before.
     pub(crate) fn remove(&self, group: GroupId) {
         self.write().remove(&group);

@@ -202,6 +202,18 @@ impl Host {
             && spoke.is_some_and(|since| since < board.silence_floor())
     }
 
+    /// Whether a majority of the group's voters finds its leader `node` dead: of those it has where it is in memory, else of
+    /// those that the directory knows.
+    fn is_lost(&self, group: GroupId, node: NodeId) -> bool {
+        let is_dead_for = |voters: &[NodeId]| self.inner.fabric.board.is_dead_for(node, voters);
+        let voters = self.inner.table.loaded(group).map(|core| core.voters());
+        if let Some(voters) = voters.filter(|voters| !voters.is_empty()) {
+            return is_dead_for(&voters);
+        }
+        let placement = self.inner.table.placement(group);
+        placement.is_some_and(|placement| placement.either_dead(is_dead_for))
+    }
+
     /// Groups without a leader, the busy ones first, with since when.
     fn orphans(&self, memory: &mut Memory, now: Instant) -> Vec<(GroupId, Instant)> {
         let board = &self.inner.fabric.board;
@@ -212,8 +224,7 @@ impl Host {
             .filter(|node| !board.is_heard(*node))
         {
             for (group, _) in board.claims_of(node) {
-                let placement = self.inner.table.placement(group);
-                if placement.is_some_and(|placement| board.is_dead_for(node, &placement.order)) {
+                if self.is_lost(group, node) {
                     dead.insert(group);
                 }
             }

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::calls::{
-    ReplyTo, run_pipeline, said_at, spawn_append, spawn_park, spawn_transfer, spawn_vote,
+    ReplyTo, run_pipeline, said_at, spawn_append, spawn_park, spawn_report, spawn_transfer,
+    spawn_vote,
 };
 use super::dial::{DialError, FrameStream};
 use super::wire::pb::frame::Body;
@@ -217,6 +218,7 @@ impl Connection {
             Body::PreVote(request) => spawn_vote(addressee, reply_to, request, true),
             Body::Transfer(request) => spawn_transfer(addressee, reply_to, request),
             Body::Park(request) => spawn_park(addressee, reply_to, request),
+            Body::Report(report) => spawn_report(addressee, reply_to, self.from, report),
             _ => {
                 reply_to
                     .refuse(pb::RefusalCode::Malformed, "body: not a request")

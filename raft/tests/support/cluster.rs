@@ -1,7 +1,7 @@
 //! A cluster of three hosts for tests: own directories, own ports, stopped and started one by one.
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +13,9 @@ use holdfast_inventory::ids::{
 };
 use holdfast_inventory::outcome::Outcome;
 use holdfast_inventory::show::{SaleRules, Seat, SingleSeatRule};
-use holdfast_raft::directory::{
-    DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow, SurvivalGoal,
-};
+use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
 use holdfast_raft::{Host, HostOptions, IdleOptions, ShowGroup, SnapshotOptions};
-use holdfast_region_config::{NodeId, RegionId, Topology};
+use holdfast_region_config::{NodeId, RegionId, SurvivalGoal, Topology};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,22 +37,29 @@ pub(crate) struct Cluster {
     topology: Arc<Topology>,
     running: Vec<Option<Running>>,
     idle: IdleOptions,
+    regions: Vec<usize>,
+    replace_after: Duration,
 }
 
-fn topology(addrs: &[SocketAddr]) -> Topology {
+/// One node for each entry of `regions`, which are numbered from 1.
+fn topology(addrs: &[SocketAddr], regions: &[usize]) -> Topology {
     let mut text = "cluster = \"test\"\n".to_owned();
-    for (n, addr) in addrs.iter().enumerate() {
-        let region = format!("r{}", n + 1);
-        text +=
-            &format!("[[region]]\nid = \"{region}\"\nname = \"{region}\"\nlat = 0.0\nlon = 0.0\n");
+    let all: BTreeSet<usize> = regions.iter().copied().collect();
+    for region in &all {
         text += &format!(
-            "[[node]]\nid = {}\nregion = \"{region}\"\naddr = \"{addr}\"\n",
-            n + 1
+            "[[region]]\nid = \"r{region}\"\nname = \"r{region}\"\nlat = 0.0\nlon = 0.0\n"
         );
     }
+    for (n, (addr, region)) in addrs.iter().zip(regions).enumerate() {
+        let id = n + 1;
+        text += &format!("[[node]]\nid = {id}\nregion = \"r{region}\"\naddr = \"{addr}\"\n");
+    }
     text += "[rtt]\nsource = \"one machine\"\nlocal_ms = 1.0\n";
-    for (from, to) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
-        text += &format!("[rtt.ms.r{from}]\nr{} = 1.0\nr{} = 1.0\n", to[0], to[1]);
+    for from in &all {
+        text += &format!("[rtt.ms.r{from}]\n");
+        for to in all.iter().filter(|to| *to != from) {
+            text += &format!("r{to} = 1.0\n");
+        }
     }
     Topology::parse(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}"))
 }
@@ -65,8 +70,18 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with(idle: IdleOptions) -> Self {
+        Self::start_in(&[1, 2, 3], NODES, idle, Duration::ZERO).await
+    }
+
+    /// A topology with one node for each entry of `regions`, of which the first `running` are started and know of no more.
+    pub(crate) async fn start_in(
+        regions: &[usize],
+        running: usize,
+        idle: IdleOptions,
+        replace_after: Duration,
+    ) -> Self {
         let mut listeners = Vec::new();
-        for _ in 0..NODES {
+        for _ in regions {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
         }
         let addrs: Vec<_> = listeners
@@ -74,15 +89,18 @@ impl Cluster {
             .map(|l| l.local_addr().expect("bound"))
             .collect();
         let mut cluster = Self {
-            dirs: (0..NODES)
+            dirs: regions
+                .iter()
                 .map(|_| tempfile::tempdir().expect("a directory"))
                 .collect(),
-            topology: Arc::new(topology(&addrs)),
+            topology: Arc::new(topology(&addrs[..running], &regions[..running])),
+            regions: regions.to_vec(),
             addrs,
-            running: (0..NODES).map(|_| None).collect(),
+            running: regions.iter().map(|_| None).collect(),
             idle,
+            replace_after,
         };
-        for (n, listener) in listeners.into_iter().enumerate() {
+        for (n, listener) in listeners.into_iter().enumerate().take(running) {
             cluster.run(n, listener).await;
         }
         cluster
@@ -98,6 +116,7 @@ impl Cluster {
                 keep_entries: 20,
             },
             idle: self.idle,
+            replace_after: self.replace_after,
         };
         let host = Host::start(options).await.expect("the host starts");
         let stop = CancellationToken::new();
@@ -113,6 +132,16 @@ impl Cluster {
         self.running[n] = Some(Running { host, stop, server });
     }
 
+    /// The first `count` nodes are in the topology now; those that run read it again.
+    pub(crate) fn widen(&mut self, count: usize) {
+        let wider = topology(&self.addrs[..count], &self.regions[..count]);
+        self.topology = Arc::new(wider);
+        for running in self.running.iter().flatten() {
+            let topology = Arc::clone(&self.topology);
+            running.host.reload_topology(topology).expect("it is wider");
+        }
+    }
+
     fn dir(&self, n: usize) -> PathBuf {
         self.dirs[n].path().join("node")
     }
@@ -123,6 +152,12 @@ impl Cluster {
 
     pub(crate) fn host(&self, n: usize) -> &Host {
         &self.running[n].as_ref().expect("the node runs").host
+    }
+
+    /// Any host that runs.
+    pub(crate) fn running_host(&self) -> &Host {
+        let mut running = self.running.iter().flatten();
+        &running.next().expect("a node runs").host
     }
 
     pub(crate) async fn stop(&mut self, n: usize) {
@@ -193,14 +228,14 @@ impl Cluster {
     }
 
     pub(crate) async fn shutdown(mut self) {
-        for n in 0..NODES {
+        for n in 0..self.running.len() {
             if self.running[n].is_some() {
                 self.stop(n).await;
             }
         }
     }
 
-    async fn directory(&self, command: DirectoryCommand) -> DirectoryOutcome {
+    pub(crate) async fn directory(&self, command: DirectoryCommand) -> DirectoryOutcome {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for running in self.running.iter().flatten() {
@@ -353,7 +388,7 @@ pub(crate) fn harbour_show(slug: &str) -> NewShow {
             ..SaleRules::default()
         },
         goal: SurvivalGoal::Region,
-        jurisdictions: Vec::new(),
+        jurisdictions: BTreeSet::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use holdfast_raft::PeerStatus;
 use holdfast_raft::directory::{
     DirectoryState, NodeState, RegionRecord, RegionState, ReplicaFate, ShowRecord,
 };
-use holdfast_region_config::{NodeId, Region, RegionId};
+use holdfast_region_config::{NodeId, Region, RegionId, Topology};
 
 use super::ClusterService;
 use crate::grpc::convert;
@@ -48,13 +48,14 @@ fn loads(directory: &DirectoryState) -> BTreeMap<NodeId, Load> {
 impl ClusterService {
     pub(super) fn nodes(&self) -> v1::ListNodesReply {
         let peers = self.host.peers();
+        let topology = self.host.topology();
         let (nodes, as_of) = self.host.directory().read(|directory| {
             let loads = loads(directory);
-            let in_topology = self.topology.nodes.iter().map(|node| node.id);
+            let in_topology = topology.nodes.iter().map(|node| node.id);
             let all: BTreeSet<NodeId> = in_topology
                 .chain(directory.nodes().keys().copied())
                 .collect();
-            let info = |node| self.node_info(node, directory, &loads, &peers);
+            let info = |node| self.node_info(node, &topology, directory, &loads, &peers);
             all.into_iter().map(info).collect()
         });
         v1::ListNodesReply {
@@ -66,12 +67,13 @@ impl ClusterService {
     fn node_info(
         &self,
         node: NodeId,
+        topology: &Topology,
         directory: &DirectoryState,
         loads: &BTreeMap<NodeId, Load>,
         peers: &[PeerStatus],
     ) -> v1::NodeInfo {
         let record = directory.nodes().get(&node);
-        let placed = self.topology.node(node);
+        let placed = topology.node(node);
         let registered = record.map(|record| &record.registered);
         let region = placed.map(|node| &node.region);
         let region = region.or_else(|| registered.map(|registered| &registered.region));
@@ -105,10 +107,11 @@ impl ClusterService {
     }
 
     pub(super) fn regions(&self) -> v1::ListRegionsReply {
+        let topology = self.host.topology();
         let (regions, as_of) = self.host.directory().read(|directory| {
-            let regions = self.topology.regions.iter();
+            let regions = topology.regions.iter();
             regions
-                .map(|region| self.region_info(region, directory))
+                .map(|region| region_info(region, &topology, directory))
                 .collect()
         });
         v1::ListRegionsReply {
@@ -116,36 +119,32 @@ impl ClusterService {
             regions,
         }
     }
+}
 
-    fn region_info(&self, region: &Region, directory: &DirectoryState) -> v1::RegionInfo {
-        let nodes: Vec<NodeId> = self
-            .topology
-            .nodes_in(&region.id)
-            .map(|node| node.id)
-            .collect();
-        let record: RegionRecord = directory
-            .regions()
-            .get(&region.id)
-            .copied()
-            .unwrap_or_default();
-        let shows = || directory.shows().values();
-        let is_here = |show: &ShowRecord| nodes.iter().any(|node| show.has_replica(*node));
-        v1::RegionInfo {
-            region: region.id.to_string(),
-            name: region.name.clone(),
-            state: match record.state {
-                RegionState::Serving => v1::RegionState::Serving,
-                RegionState::Evacuated => v1::RegionState::Evacuated,
-            }
-            .into(),
-            generation: record.generation,
-            voting: region.voting,
-            home_of: shows()
-                .filter(|show| show.show.home_region == region.id)
-                .count() as u64,
-            replicas: shows().filter(|show| is_here(show)).count() as u64,
-            nodes: nodes.iter().map(|node| node.get()).collect(),
+fn region_info(region: &Region, topology: &Topology, directory: &DirectoryState) -> v1::RegionInfo {
+    let nodes: Vec<NodeId> = topology.nodes_in(&region.id).map(|node| node.id).collect();
+    let record: RegionRecord = directory
+        .regions()
+        .get(&region.id)
+        .copied()
+        .unwrap_or_default();
+    let shows = || directory.shows().values();
+    let is_here = |show: &ShowRecord| nodes.iter().any(|node| show.has_replica(*node));
+    v1::RegionInfo {
+        region: region.id.to_string(),
+        name: region.name.clone(),
+        state: match record.state {
+            RegionState::Serving => v1::RegionState::Serving,
+            RegionState::Evacuated => v1::RegionState::Evacuated,
         }
+        .into(),
+        generation: record.generation,
+        voting: region.voting,
+        home_of: shows()
+            .filter(|show| show.show.home_region == region.id)
+            .count() as u64,
+        replicas: shows().filter(|show| is_here(show)).count() as u64,
+        nodes: nodes.iter().map(|node| node.get()).collect(),
     }
 }
 

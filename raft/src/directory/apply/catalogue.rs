@@ -144,7 +144,7 @@ impl DirectoryState {
         let record = ShowRecord {
             show_id,
             group_id,
-            first_voters: voters.clone(),
+            settled_voters: voters.clone(),
             voters,
             learners,
             leader_preference,
@@ -210,9 +210,6 @@ impl DirectoryState {
                 "jurisdictions",
                 &format!("more than {JURISDICTIONS_MAX}"),
             ));
-        }
-        for jurisdiction in &show.jurisdictions {
-            named("jurisdictions", jurisdiction)?;
         }
         if !rules_are_sane(show.currency, &show.rules) {
             return Err(DirectoryRejection::invalid(

@@ -71,6 +71,7 @@ impl DirectoryState {
         if changed {
             self.change_show(show, |record| {
                 record.settled = generation;
+                record.settled_voters = record.voters.clone();
                 for leaving in &mut record.leaving {
                     if leaving.fate == ReplicaFate::Member {
                         leaving.fate = ReplicaFate::Released;

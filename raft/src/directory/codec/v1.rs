@@ -2,17 +2,17 @@
 //!
 //! Owns: the layouts of that release, and what its records mean now. Must never: change; a golden file holds it to that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_inventory::ids::{Currency, ShowId};
 use holdfast_inventory::show::SaleRules;
-use holdfast_region_config::{GroupId, NodeId, RegionId};
+use holdfast_region_config::{GroupId, NodeId, RegionId, SurvivalGoal};
 use serde::Deserialize;
 
 use crate::directory::command::{DirectoryCommand, NewEvent, NewPlan, NewShow};
 use crate::directory::records::{
-    EventRecord, NodeRecord, NodeRegistration, NodeState, PlanRecord, ShowRecord, SurvivalGoal,
+    EventRecord, NodeRecord, NodeRegistration, NodeState, PlanRecord, ShowRecord,
 };
 use crate::directory::state::DirectoryState;
 
@@ -122,7 +122,7 @@ impl From<NewShowV1> for NewShow {
             price_minor: show.price_minor,
             rules: show.rules,
             goal: SurvivalGoal::Region,
-            jurisdictions: Vec::new(),
+            jurisdictions: BTreeSet::new(),
         }
     }
 }
@@ -174,7 +174,7 @@ impl From<StateV1> for DirectoryState {
         let show = |old: ShowRecordV1| ShowRecord {
             show_id: old.show_id,
             group_id: old.group_id,
-            first_voters: old.voters.clone(),
+            settled_voters: old.voters.clone(),
             voters: old.voters,
             learners: old.learners,
             leader_preference: old.leader_preference,

@@ -60,7 +60,7 @@ fn what_the_first_release_wrote_means_the_same_by_log_and_by_snapshot() {
     let loaded = decode_snapshot(SNAPSHOT_V1).expect("format 1 is read");
     let record = &loaded.shows()[&ShowId(1)];
     assert_eq!(record.voters, ids([1, 2, 3]));
-    assert_eq!(record.first_voters, record.voters);
+    assert_eq!(record.settled_voters, record.voters);
     assert_eq!(record.learners, ids([4]));
     assert_eq!(record.leader_preference, ids([2, 1, 3]));
     assert!(!record.is_settled() && loaded.unsettled().contains(&ShowId(1)));
@@ -95,7 +95,7 @@ fn one_of_each() -> Vec<DirectoryCommand> {
         DirectoryCommand::CreateEvent(event),
         create_show(NewShow {
             goal: SurvivalGoal::Zone,
-            jurisdictions: vec!["eu".to_owned()],
+            jurisdictions: [Jurisdiction::new("EU").expect("a jurisdiction")].into(),
             ..show("tides-1")
         }),
         DirectoryCommand::SetNodeState {

@@ -148,7 +148,7 @@ fn only_a_group_that_was_never_seen_to_run_may_be_initialised() {
     place(&mut state, 1, &[1, 2, 4], &[]).expect("placed");
     assert!(
         may(&state, 1) && may(&state, 3),
-        "the first membership is for ever"
+        "the first membership stays"
     );
     assert!(!may(&state, 4), "a newcomer never starts the group");
     settle(&mut state, 2);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use holdfast_region_config::NodeId;
 use openraft::raft::{AppendEntriesResponse, StreamAppendError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use super::super::wire::pb::frame::Body;
 use super::super::wire::{self, pb};
 use super::{Addressee, Append};
 use crate::group::Standing;
+use crate::membership::report::take_report;
 
 /// When the leader knew what it says now: `None` = so long ago that it says nothing.
 pub(super) fn said_at(leader_age_ms: u64) -> Option<Instant> {
@@ -185,6 +187,22 @@ pub(super) fn spawn_park(addressee: Addressee, reply_to: ReplyTo, request: pb::P
         reply_to
             .send(Body::ParkReply(pb::ParkReply { parked }))
             .await;
+    });
+}
+
+pub(super) fn spawn_report(
+    addressee: Addressee,
+    reply_to: ReplyTo,
+    from: NodeId,
+    report: pb::Report,
+) {
+    tokio::spawn(async move {
+        let Some(open) = addressee.open().await else {
+            return not_open(&reply_to).await;
+        };
+        let taken = take_report(&open, from, report.commands).await;
+        let reply = pb::ReportReply { taken };
+        reply_to.send(Body::ReportReply(reply)).await;
     });
 }
 

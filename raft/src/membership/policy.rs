@@ -1,0 +1,289 @@
+//! Moves replicas off nodes that are dead or leaving, on the directory's leader.
+//!
+//! Owns: which nodes get nothing, and new targets for the shows that have replicas there, a bounded number at a time. Must
+//! never: place fewer voters than a show's goal needs: such a show stays as it is until there is a node to go to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_inventory::ids::ShowId;
+use holdfast_region_config::placement::place_directory_without;
+use holdfast_region_config::{
+    NodeId, Placement, PlacementError, PlacementRequest, RegionId, Replicas, Topology, replace,
+    strongest_goal,
+};
+
+use super::plan::Target;
+use crate::Host;
+use crate::directory::{DirectoryCommand, DirectoryOutcome, DirectoryState, NodeState, ShowRecord};
+
+/// Shows under way to a new placement because of nodes that are out, at most: each costs a snapshot's transfer.
+const MOVING_MAX: usize = 256;
+/// New placements in one entry of the directory.
+const BATCH_MAX: usize = 64;
+/// Changes that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(200);
+/// Silence grows without an event; it is measured this often while somebody is silent.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What one look needs to remember of the last: shows that have nowhere to go, by the generation that was tried.
+#[derive(Default)]
+struct Memory {
+    out: BTreeSet<NodeId>,
+    topology: Option<Arc<Topology>>,
+    stuck: BTreeMap<ShowId, u64>,
+}
+
+impl Host {
+    /// Finds new places while this node leads the directory, until stopped.
+    pub(crate) async fn keep_placed_until_stopped(self) {
+        let stop = self.inner.stop_duties.clone();
+        let mut applied = self.directory().applied();
+        let mut board = self.inner.fabric.board.changed();
+        let mut topology = self.inner.topology.changed();
+        let mut memory = Memory::default();
+        loop {
+            applied.borrow_and_update();
+            board.borrow_and_update();
+            topology.borrow_and_update();
+            let leads = self.directory().leadership().borrow().leads;
+            let more = leads && self.place_away(&mut memory).await;
+            let watching = more || (leads && self.somebody_is_silent());
+            let again = async {
+                if watching {
+                    tokio::time::sleep(LOOK_INTERVAL).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                changed = applied.changed() => if changed.is_err() { return },
+                changed = board.changed() => if changed.is_err() { return },
+                changed = topology.changed() => if changed.is_err() { return },
+                () = again => {}
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(GATHER) => {}
+            }
+        }
+    }
+
+    fn somebody_is_silent(&self) -> bool {
+        let board = &self.inner.fabric.board;
+        let mut links = self.inner.fabric.links().into_iter();
+        !self.inner.replace_after.is_zero() && links.any(|(node, _)| !board.is_heard(node))
+    }
+
+    /// Nodes that get no replica: leaving, removed, or silent for longer than `replace_after`.
+    #[must_use]
+    pub fn unavailable_nodes(&self) -> BTreeSet<NodeId> {
+        let (out, _) = self.directory().read(nodes_on_the_way_out);
+        out.into_iter().chain(self.long_silent()).collect()
+    }
+
+    fn long_silent(&self) -> Vec<NodeId> {
+        let limit = self.inner.replace_after;
+        if limit.is_zero() {
+            return Vec::new();
+        }
+        let board = &self.inner.fabric.board;
+        // One that this process has never heard is silent for as long as it runs.
+        let since_start = self.inner.started.elapsed();
+        let silence = |node| board.silence(node).0.unwrap_or(since_start);
+        let links = self.inner.fabric.links().into_iter();
+        links
+            .map(|(node, _)| node)
+            .filter(|node| !board.is_heard(*node) && silence(*node) >= limit)
+            .collect()
+    }
+
+    /// Commits new placements for shows with replicas on nodes that are out; true when there are more to come.
+    async fn place_away(&self, memory: &mut Memory) -> bool {
+        let out = self.unavailable_nodes();
+        let topology = self.inner.topology.now();
+        if memory.out != out || memory.topology.as_ref() != Some(&topology) {
+            memory.stuck.clear();
+            memory.out.clone_from(&out);
+            memory.topology = Some(Arc::clone(&topology));
+        }
+        if out.is_empty() {
+            return false;
+        }
+        let (affected, moving) = self.affected(&out, memory);
+        let room = MOVING_MAX.saturating_sub(moving).min(BATCH_MAX);
+        let mut commands = Vec::new();
+        for record in &affected {
+            if commands.len() >= room {
+                break;
+            }
+            match place_again(&topology, record, &out) {
+                Ok(placement) if differs(record, &placement) => {
+                    commands.push(set_replicas(record, placement));
+                }
+                Ok(_) => {
+                    memory.stuck.insert(record.show_id, record.generation);
+                }
+                Err(reason) => {
+                    tracing::warn!(show = %record.show_id, %reason, "show has nowhere to go from a node that is out");
+                    memory.stuck.insert(record.show_id, record.generation);
+                }
+            }
+        }
+        if commands.is_empty() {
+            return affected.len() > memory.stuck.len();
+        }
+        match self.directory().propose_all(&commands).await {
+            Ok((_, outcomes)) => {
+                for (command, outcome) in commands.iter().zip(outcomes) {
+                    note(memory, command, outcome);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "new placements not committed"),
+        }
+        true
+    }
+
+    /// Shows with a replica on a node that is out, and how many others are under way.
+    fn affected(&self, out: &BTreeSet<NodeId>, memory: &Memory) -> (Vec<Arc<ShowRecord>>, usize) {
+        let (found, _) = self.directory().read(|directory| {
+            let is_out = |node: &NodeId| out.contains(node);
+            let has_out =
+                |show: &&Arc<ShowRecord>| show.voters.iter().chain(&show.learners).any(is_out);
+            let tried =
+                |show: &&Arc<ShowRecord>| memory.stuck.get(&show.show_id) == Some(&show.generation);
+            let affected = directory.shows().values();
+            let affected = affected.filter(|show| has_out(show) && !tried(show));
+            let unsettled = directory.unsettled().iter();
+            let moving = unsettled
+                .filter_map(|show| directory.shows().get(show))
+                .filter(|show| !has_out(show));
+            (affected.cloned().collect(), moving.count())
+        });
+        found
+    }
+
+    /// Who shall be a member of the directory's own group: its voters without the nodes that are out, everybody else as a
+    /// learner. A node that is leaving goes on learning: it has to hear when its replicas are released.
+    pub(crate) fn directory_target(&self) -> (Target, Vec<NodeId>) {
+        let topology = self.inner.topology.now();
+        let placement = place_directory_without(&topology, &self.unavailable_nodes());
+        let (removed, _) = self.directory().read(|directory| {
+            let nodes = directory.nodes().iter();
+            nodes
+                .filter(|(_, record)| record.state == NodeState::Removed)
+                .map(|(node, _)| *node)
+                .collect::<BTreeSet<NodeId>>()
+        });
+        let voters: BTreeSet<NodeId> = placement.voters.into_iter().collect();
+        let status = self.directory().status();
+        let members = status.voters.into_iter().chain(status.learners);
+        let learners = topology
+            .nodes
+            .iter()
+            .map(|node| node.id)
+            .chain(members)
+            .filter(|node| !voters.contains(node) && !removed.contains(node));
+        let target = Target {
+            learners: learners.collect(),
+            voters,
+        };
+        (target, placement.leader_preference)
+    }
+}
+
+fn nodes_on_the_way_out(directory: &DirectoryState) -> BTreeSet<NodeId> {
+    let nodes = directory.nodes().iter();
+    nodes
+        .filter(|(_, record)| matches!(record.state, NodeState::Leaving | NodeState::Removed))
+        .map(|(node, _)| *node)
+        .collect()
+}
+
+/// What is asked of a new placement of the show. Its home is where its leader is when its own region is gone from the
+/// topology; its goal is what the topology can promise at all when that is less.
+///
+/// # Errors
+/// [`PlacementError`] when the topology can promise nothing.
+pub fn request_for(
+    topology: &Topology,
+    record: &ShowRecord,
+    out: &BTreeSet<NodeId>,
+) -> Result<PlacementRequest, PlacementError> {
+    let mut request = PlacementRequest {
+        jurisdictions: record.show.jurisdictions.clone(),
+        unavailable: out.clone(),
+        ..PlacementRequest::new(home_of(topology, record), record.group_id)
+    };
+    // The weaker of the two: goals are ordered from the strongest.
+    request.goal = record.show.goal.max(strongest_goal(topology, &request)?);
+    Ok(request)
+}
+
+/// Where the show should be without the nodes that are out, as little changed as possible.
+///
+/// # Errors
+/// [`PlacementError`] when its goal cannot be kept without them.
+pub fn place_again(
+    topology: &Topology,
+    record: &ShowRecord,
+    out: &BTreeSet<NodeId>,
+) -> Result<Placement, PlacementError> {
+    let request = request_for(topology, record, out)?;
+    let current = Replicas {
+        voters: &record.voters,
+        learners: &record.learners,
+    };
+    replace(topology, &request, current)
+}
+
+fn home_of(topology: &Topology, record: &ShowRecord) -> RegionId {
+    let votes = |region: &RegionId| topology.region(region).is_some_and(|r| r.voting);
+    let home = &record.show.home_region;
+    if votes(home) {
+        return home.clone();
+    }
+    let voters = record.leader_order().into_iter();
+    let regions = voters.filter_map(|node| topology.region_of(node).cloned());
+    regions
+        .into_iter()
+        .find(|region| votes(region))
+        .unwrap_or_else(|| home.clone())
+}
+
+/// Whether the placement would change anything.
+#[must_use]
+pub fn differs(record: &ShowRecord, placement: &Placement) -> bool {
+    let set = |nodes: &[NodeId]| nodes.iter().copied().collect::<BTreeSet<_>>();
+    set(&record.voters) != set(&placement.voters)
+        || set(&record.learners) != set(&placement.learners)
+        || record.leader_preference != placement.leader_preference
+}
+
+/// The command that places the show there, made for the record as it is.
+#[must_use]
+pub fn set_replicas(record: &ShowRecord, placement: Placement) -> DirectoryCommand {
+    DirectoryCommand::SetReplicas {
+        show: record.show_id,
+        expected: record.generation,
+        voters: placement.voters,
+        learners: placement.learners,
+        leader_preference: placement.leader_preference,
+    }
+}
+
+fn note(memory: &mut Memory, command: &DirectoryCommand, outcome: DirectoryOutcome) {
+    let DirectoryCommand::SetReplicas { show, expected, .. } = command else {
+        return;
+    };
+    if let DirectoryOutcome::Rejected(reason) = outcome {
+        tracing::warn!(%show, %reason, "new placement refused");
+        memory.stuck.insert(*show, *expected);
+    } else {
+        tracing::info!(%show, "show placed away from nodes that are out");
+    }
+}

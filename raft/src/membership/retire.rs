@@ -1,0 +1,91 @@
+//! Deletes the replicas that this node no longer keeps.
+//!
+//! Owns: that nothing of them is left, on disk and in memory, before the directory is told. Must never: delete what a group may
+//! still count on: only what the directory has released, after every member had the membership without it (ADR 0011).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_inventory::ids::ShowId;
+use holdfast_region_config::GroupId;
+
+use crate::Host;
+use crate::directory::ShowRecord;
+
+/// Releases that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(50);
+/// After a replica could not be deleted.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+impl Host {
+    /// Deletes what was released, as it is released, until stopped.
+    pub(crate) async fn retire_until_stopped(self) {
+        let stop = self.inner.stop_duties.clone();
+        let mut applied = self.directory().applied();
+        let mut seen = 0;
+        loop {
+            applied.borrow_and_update();
+            let (version, released) = self.released_since(seen);
+            let mut failed = false;
+            for show in released {
+                if stop.is_cancelled() {
+                    return;
+                }
+                match self.retire(show).await {
+                    Ok(()) => self.inner.reports.gone(show),
+                    Err(reason) => {
+                        failed = true;
+                        tracing::error!(%show, reason, "released replica cannot be deleted, trying again");
+                    }
+                }
+            }
+            // What failed is found again from where it was found before.
+            seen = if failed { seen } else { version };
+            let wait = async {
+                if failed {
+                    tokio::time::sleep(RETRY_DELAY).await;
+                } else {
+                    let _ = applied.changed().await;
+                    tokio::time::sleep(GATHER).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = wait => {}
+            }
+        }
+    }
+
+    fn released_since(&self, seen: u64) -> (u64, Vec<ShowId>) {
+        let node = self.inner.node;
+        let (found, _) = self.directory().read(|directory| {
+            let changed = directory.shows_changed_since(seen).into_iter();
+            let released = changed.filter(|record: &Arc<ShowRecord>| record.is_released(node));
+            let released = released.map(|record| record.show_id).collect();
+            (directory.version(), released)
+        });
+        found
+    }
+
+    /// Closes the replica, then deletes log and snapshots. Repeating it is harmless.
+    async fn retire(&self, show: ShowId) -> Result<(), String> {
+        let group = GroupId::new(show.get());
+        let inner = &self.inner;
+        // Whoever waits for this turn to open the group finds that its slot is gone.
+        let turn = inner.table.turn(group).unwrap_or_default();
+        let _turn = turn.lock().await;
+        if let Some(core) = inner.table.loaded(group) {
+            self.close(&core).await;
+        }
+        inner.table.remove(group);
+        inner.fabric.claim(group, None);
+        inner.fabric.board.forget_group(group);
+        let removed = inner.log.remove_group(group).await;
+        removed.map_err(|error| error.to_string())?;
+        let removed = inner.snapshots.remove_group(group).await;
+        removed.map_err(|error| error.to_string())?;
+        tracing::info!(%group, "released replica deleted");
+        Ok(())
+    }
+}
