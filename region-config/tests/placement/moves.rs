@@ -8,7 +8,7 @@ use holdfast_region_config::{
 };
 use proptest::prelude::*;
 
-use crate::drawn::{cases, majority_left, region_of};
+use crate::drawn::{cases, fate, laws, majority_left, region_of};
 
 fn replicas(placement: &Placement) -> Replicas<'_> {
     Replicas {
@@ -42,6 +42,26 @@ proptest! {
         if request.goal == SurvivalGoal::Region {
             for lost in &topology.regions {
                 prop_assert!(majority_left(&after.voters, |id| region_of(&topology, id) == lost.id));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_group_had_before_the_goal_holds_after(
+        (topology, request) in cases(5, 4), votes in prop::collection::vec(prop::bool::weighted(0.3), 20)
+    ) {
+        let voters: Vec<NodeId> = topology.nodes.iter().zip(votes).filter(|(_, v)| *v).map(|(n, _)| n.id).collect();
+        let current = Replicas { voters: &voters, learners: &[] };
+        let Ok(after) = replace(&topology, &request, current) else { return Ok(()) };
+        let replicas = after.voters.iter().chain(&after.learners).copied();
+        prop_assert!(laws(&topology, replicas).iter().all(|law| request.allows(law.as_ref())));
+        let lost_with = |id| match request.goal {
+            SurvivalGoal::Region => region_of(&topology, id).to_string(),
+            _ => fate(&topology, id),
+        };
+        if request.goal != SurvivalGoal::Nothing {
+            for lost in &after.voters {
+                prop_assert!(majority_left(&after.voters, |id| lost_with(id) == lost_with(*lost)));
             }
         }
     }
@@ -150,4 +170,30 @@ fn a_show_that_gets_a_jurisdiction_later_leaves_everywhere_else() {
     let after = replace(&topology, &bound, replicas(&before)).unwrap();
     assert_eq!(after.voters, before.voters);
     assert!(after.learners.is_empty(), "{after:?}");
+}
+
+#[test]
+fn voters_that_share_a_zone_are_parted_when_zones_are_the_goal() {
+    let (mut topology, request) = eight("westeurope", SurvivalGoal::Zone);
+    let a = topology.nodes[2].zone.clone();
+    topology.nodes[3].zone = a;
+    let voters = [3, 4, 7].map(NodeId::new);
+    let current = Replicas {
+        voters: &voters,
+        learners: &[],
+    };
+    let after = replace(&topology, &request, current).unwrap();
+    // Two zones at home now: one of n3 and n4 stays, n5 comes, and Frankfurt keeps its vote.
+    assert!(after.voters.contains(&NodeId::new(5)) && after.voters.contains(&NodeId::new(7)));
+    let parted = after.voters.iter().filter(|id| [3, 4].contains(&id.get()));
+    assert_eq!(parted.count(), 1);
+    // For goal region a voter that stays is cheaper than a better zone.
+    let (_, request) = eight("westeurope", SurvivalGoal::Region);
+    let voters = [3, 4, 7, 8, 9].map(NodeId::new);
+    let current = Replicas {
+        voters: &voters,
+        learners: &[],
+    };
+    let after = replace(&topology, &request, current).unwrap();
+    assert_eq!(set(&after.voters), set(&voters));
 }
