@@ -29,3 +29,21 @@ up *ARGS:
 bench:
     cargo build --release -p holdfast-node -p holdfast-gateway -p holdfast-chaos
     target/release/holdfast-chaos bench hold
+
+# Every bench of docs/benchmarks.md, one JSON file each, then all figures that have a target. About an hour; the machine
+# should have nothing else to do. Peers: apt-get install etcd-server redis-server postgresql.
+bench-all OUT="target/bench":
+    cargo build --release --workspace
+    mkdir -p {{ OUT }}
+    target/release/holdfast-chaos bench hold --against etcd --against redis --against postgres --against postgres-sync --json > {{ OUT }}/hold-against.json
+    target/release/holdfast-chaos bench hold --attempts 2000 --against etcd --against redis --against postgres-sync --clients 64 --json > {{ OUT }}/hold-low-contention.json
+    target/release/holdfast-chaos bench hold --json > {{ OUT }}/hold.json
+    target/release/holdfast-chaos bench latency --json > {{ OUT }}/latency.json
+    target/release/holdfast-chaos bench failover --shards 1000 --json > {{ OUT }}/failover-1000.json
+    target/release/holdfast-chaos bench failover --shards 1000 --mode blackhole --json > {{ OUT }}/failover-1000-blackhole.json
+    target/release/holdfast-chaos bench evacuate --shards 1000 --json > {{ OUT }}/evacuate.json
+    target/release/holdfast-chaos bench disk --json > {{ OUT }}/disk.json
+    target/release/holdfast-chaos bench idle --json > {{ OUT }}/idle.json
+    target/release/holdfast-chaos bench restart --json > {{ OUT }}/restart.json
+    target/release/holdfast-chaos bench failover --shards 10000 --settle-s 90 --json > {{ OUT }}/failover-10000.json
+    target/release/holdfast-chaos bench summary {{ OUT }}

@@ -16,12 +16,14 @@ mod http;
 mod idle;
 mod latency;
 mod open;
+mod operator;
 mod pace;
 mod report;
 mod restart;
 mod scrape;
 mod shows;
 mod stats;
+mod summary;
 mod usage;
 mod users;
 mod writer;
@@ -37,6 +39,7 @@ pub use failover::{FailoverArgs, Loss};
 pub use idle::{IdleArgs, State};
 pub use report::{Machine, Measurement, Report};
 pub use restart::RestartArgs;
+pub use summary::SummaryArgs;
 
 /// Which bench.
 #[derive(Debug, Clone, Subcommand)]
@@ -55,6 +58,8 @@ pub enum BenchCommand {
     Idle(IdleArgs),
     /// The log store and the snapshot store on this disk, beside one alternative each.
     Disk(DiskArgs),
+    /// Of several benches' JSON files: every figure that has a target, as a table.
+    Summary(SummaryArgs),
 }
 
 /// Options of `bench hold`.
@@ -104,6 +109,9 @@ pub struct LatencyArgs {
     /// Holds measured for each pair of gateway and home region.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(10..=1_000))]
     pub samples: u32,
+    /// Leave away the first writes on shows that hibernate or have left memory.
+    #[arg(long)]
+    pub no_wake: bool,
 }
 
 /// Runs a bench and prints its report.
@@ -111,21 +119,49 @@ pub struct LatencyArgs {
 /// # Errors
 /// When a cluster cannot be run.
 pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
-    let (json, report) = match command {
-        BenchCommand::Hold(args) => (args.json, Box::pin(hold::run(args)).await?),
-        BenchCommand::Latency(args) => (args.json, Box::pin(latency::run(args)).await?),
-        BenchCommand::Failover(args) => (args.json, Box::pin(failover::run(args)).await?),
-        BenchCommand::Evacuate(args) => (args.json, Box::pin(evacuate::run(args)).await?),
-        BenchCommand::Restart(args) => (args.json, Box::pin(restart::run(args)).await?),
-        BenchCommand::Idle(args) => (args.json, Box::pin(idle::run(args)).await?),
-        BenchCommand::Disk(args) => (args.json, Box::pin(disk::run(args)).await?),
-    };
+    if let BenchCommand::Summary(args) = &command {
+        return summary::print(args);
+    }
+    let json = command.json();
+    let report = measure(command).await?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         println!("{}", report.table());
     }
     Ok(())
+}
+
+/// Runs a bench.
+///
+/// # Errors
+/// When a cluster cannot be run.
+pub async fn measure(command: BenchCommand) -> anyhow::Result<Report> {
+    match command {
+        BenchCommand::Hold(args) => Box::pin(hold::run(args)).await,
+        BenchCommand::Latency(args) => Box::pin(latency::run(args)).await,
+        BenchCommand::Failover(args) => Box::pin(failover::run(args)).await,
+        BenchCommand::Evacuate(args) => Box::pin(evacuate::run(args)).await,
+        BenchCommand::Restart(args) => Box::pin(restart::run(args)).await,
+        BenchCommand::Idle(args) => Box::pin(idle::run(args)).await,
+        BenchCommand::Disk(args) => Box::pin(disk::run(args)).await,
+        BenchCommand::Summary(_) => anyhow::bail!("a summary measures nothing"),
+    }
+}
+
+impl BenchCommand {
+    const fn json(&self) -> bool {
+        match self {
+            Self::Hold(args) => args.json,
+            Self::Latency(args) => args.json,
+            Self::Failover(args) => args.json,
+            Self::Evacuate(args) => args.json,
+            Self::Restart(args) => args.json,
+            Self::Idle(args) => args.json,
+            Self::Disk(args) => args.json,
+            Self::Summary(_) => false,
+        }
+    }
 }
 
 /// Where the binaries to measure are: as asked, or beside this program.

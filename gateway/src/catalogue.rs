@@ -130,7 +130,9 @@ pub async fn keep_fresh(app: Arc<App>, stop: CancellationToken) {
 
 /// Follows one node: the whole catalogue now, again at each change, and again before its age becomes a guess.
 async fn follow(app: &App, peer: &Peer) -> Result<(), Status> {
+    let asked = clock::now();
     let first = fetch(app, peer).await?;
+    let mut took = asked.elapsed();
     tracing::info!(node = peer.id, version = first, "catalogue heard");
     let watch = peer.client.directory();
     let mut watch = watch;
@@ -139,6 +141,8 @@ async fn follow(app: &App, peer: &Peer) -> Result<(), Status> {
         .into_inner();
     let mut known = first;
     loop {
+        // Changes that come meanwhile are heard together.
+        tokio::time::sleep(rest_after(took)).await;
         match tokio::time::timeout(limits::CATALOGUE_REFRESH, changes.message()).await {
             Ok(message) => match message? {
                 Some(change) if change.version <= known => continue,
@@ -147,8 +151,17 @@ async fn follow(app: &App, peer: &Peer) -> Result<(), Status> {
             },
             Err(_quiet) => {}
         }
+        let asked = clock::now();
         known = fetch(app, peer).await?;
+        took = asked.elapsed();
     }
+}
+
+/// How long to rest after a fetch that took `took`. The catalogue comes as a whole: while a season of thousands of shows
+/// is being made it changes all the time, and fetching it at every change would take all that node and gateway have.
+fn rest_after(took: Duration) -> Duration {
+    (took * limits::CATALOGUE_REST_FACTOR)
+        .clamp(limits::CATALOGUE_REST_MIN, limits::CATALOGUE_REST_MAX)
 }
 
 async fn fetch(app: &App, peer: &Peer) -> Result<u64, Status> {
@@ -186,6 +199,14 @@ mod tests {
         assert_eq!(catalogue.current().unwrap().version, 5);
         catalogue.replace(heard(6));
         assert_eq!(catalogue.current().unwrap().version, 6);
+    }
+
+    #[test]
+    fn a_large_catalogue_is_fetched_less_often_and_never_left_for_long() {
+        let millis = Duration::from_millis;
+        assert_eq!(rest_after(millis(1)), limits::CATALOGUE_REST_MIN);
+        assert_eq!(rest_after(millis(40)), millis(360));
+        assert_eq!(rest_after(millis(5_000)), limits::CATALOGUE_REST_MAX);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Against {
     ///
     /// # Errors
     /// When not; the text says what to install.
-    pub(super) fn installed(self) -> anyhow::Result<()> {
+    pub fn installed(self) -> anyhow::Result<()> {
         match self {
             Self::Etcd => program::find("etcd", "etcd-server").map(drop),
             Self::Redis => program::find("redis-server", "redis-server").map(drop),

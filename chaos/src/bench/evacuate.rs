@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use holdfast_region_config::RegionId;
-use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
+use super::operator::operate;
 use super::report::{Measurement, Report};
 use super::shows::Maker;
 use super::stats::figure;
@@ -20,9 +20,6 @@ use crate::season::GridShow;
 
 /// Rows and seats of the shows that nobody buys.
 const IDLE_HALL: (u32, u32) = (5, 10);
-/// Time before the first move in which users set the pace, and after each.
-const CALM: Duration = Duration::from_secs(10);
-
 /// Options of `bench evacuate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvacuateArgs {
@@ -41,21 +38,26 @@ pub struct EvacuateArgs {
     /// The region that is evacuated.
     #[arg(long, value_name = "REGION", default_value = "eastus")]
     pub region: RegionId,
+    /// Time before the evacuation, after it and after the restoring in which users only buy, seconds.
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub calm_s: u64,
 }
 
 pub(super) async fn run(args: EvacuateArgs) -> anyhow::Result<Report> {
     let dir = super::bin_dir(args.bin_dir.as_ref())?;
-    let ctl = dir.join("holdfastctl");
-    anyhow::ensure!(ctl.is_file(), "{} is not there", ctl.display());
     let mut options = LabOptions::wide(Vec::new());
     options.bin_dir = Some(dir.clone());
     let lab = Lab::start(options).await?;
-    let results = measure(&lab, &args, &ctl).await;
+    let results = measure(&lab, &args, &dir).await;
     lab.stop().await;
     Ok(Report::new("evacuate", &dir, results?))
 }
 
-async fn measure(lab: &Lab, args: &EvacuateArgs, ctl: &Path) -> anyhow::Result<Vec<Measurement>> {
+async fn measure(
+    lab: &Lab,
+    args: &EvacuateArgs,
+    bin_dir: &Path,
+) -> anyhow::Result<Vec<Measurement>> {
     let mut results = Vec::new();
     let homes = [args.region.clone()];
     let users = args.users.min(args.shards);
@@ -69,14 +71,15 @@ async fn measure(lab: &Lab, args: &EvacuateArgs, ctl: &Path) -> anyhow::Result<V
     let rate = f64::from(args.shards) / started.elapsed().as_secs_f64();
     results.push(Measurement::new("shows_made_rate", rate, "shows/s"));
 
+    let calm = Duration::from_secs(args.calm_s);
     let users = Users::start(lab, &hot).await?;
     let mut phases = vec![("before".to_owned(), Instant::now())];
-    sleep(CALM).await;
+    sleep(calm).await;
     for (verb, target) in [("evacuate", Some("<= 5")), ("restore", None)] {
         eprintln!("... holdfastctl region {verb} {}", args.region);
         let began = Instant::now();
         phases.push((format!("during_{verb}"), began));
-        operate(lab, args, ctl, verb).await?;
+        change(lab, args, bin_dir, verb).await?;
         phases.push((format!("after_{verb}"), Instant::now()));
         let took = began.elapsed().as_secs_f64();
         let took = Measurement::new(format!("{verb}_s"), took, "s");
@@ -84,7 +87,7 @@ async fn measure(lab: &Lab, args: &EvacuateArgs, ctl: &Path) -> anyhow::Result<V
             Some(target) => took.against(target),
             None => took,
         });
-        sleep(CALM).await;
+        sleep(calm).await;
     }
     phases.push((String::new(), Instant::now()));
     let log = users.end().await?;
@@ -99,23 +102,11 @@ async fn measure(lab: &Lab, args: &EvacuateArgs, ctl: &Path) -> anyhow::Result<V
     Ok(results)
 }
 
-/// Runs the operator's tool against a node that stays; it returns when every leader has moved.
-async fn operate(lab: &Lab, args: &EvacuateArgs, ctl: &Path, verb: &str) -> anyhow::Result<()> {
+/// Runs the operator's tool against a node that stays.
+async fn change(lab: &Lab, args: &EvacuateArgs, dir: &Path, verb: &str) -> anyhow::Result<()> {
     let nodes = &lab.cluster.topology().nodes;
     let stays = nodes.iter().find(|node| node.region != args.region);
     let stays = stays.context("no node is outside the region")?;
-    let output = Command::new(ctl)
-        .args(["region", verb, args.region.as_str()])
-        .args(["--node", &stays.addr])
-        .output()
-        .await
-        .with_context(|| format!("cannot run {}", ctl.display()))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "holdfastctl region {verb}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
+    let region = args.region.as_str();
+    operate(dir, &["region", verb, region, "--node", &stays.addr]).await
 }

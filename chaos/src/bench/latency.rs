@@ -1,17 +1,24 @@
 //! Latency of a hold that nobody else wants, against the least that physics allows.
 //!
 //! Floor = round trip gateway to leader (zero inside a region, where nothing is emulated) + the commit floor of the leader.
-//! The user stands beside the gateway.
+//! The user stands beside the gateway. Each show is measured twice: led from home, and from its second choice after an
+//! operator moved it there.
 //!
 //! Owns: the floor's arithmetic. Must never: measure two buyers of one show at once.
 
+mod wake;
+
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
+use holdfast_node_api::refs::ShowRef;
 use holdfast_region_config::placement::commit_floor;
-use holdfast_region_config::{GroupId, place};
+use holdfast_region_config::{GroupId, NodeId, place};
 use tokio::time::Instant;
 
 use super::LatencyArgs;
+use super::operator::operate;
 use super::report::{Measurement, Report};
 use super::stats::quantile;
 use crate::lab::{Lab, LabOptions};
@@ -37,47 +44,124 @@ pub(super) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
     let mut options = LabOptions::wide(shows.to_vec());
     options.bin_dir = Some(dir.clone());
     let lab = Lab::start(options).await?;
-    let results = measure(&lab, &shows, args.samples).await?;
+    let mut results = measure(&lab, &shows, args.samples, &dir).await?;
     lab.stop().await;
+    if !args.no_wake {
+        results.extend(wake::measure(&dir).await?);
+    }
     Ok(Report::new("latency", &dir, results))
 }
 
-async fn measure(lab: &Lab, halls: &[GridShow], samples: u32) -> anyhow::Result<Vec<Measurement>> {
+/// Who leads a show, and how many seats of it are used up.
+struct Led<'a> {
+    at: usize,
+    hall: &'a GridShow,
+    leader: NodeId,
+    voters: &'a [NodeId],
+    used: usize,
+}
+
+async fn measure(
+    lab: &Lab,
+    halls: &[GridShow],
+    samples: u32,
+    bin_dir: &Path,
+) -> anyhow::Result<Vec<Measurement>> {
     let mut results = Vec::new();
+    let mut worst = [[0.0_f64; 2]; 2];
+    let count = usize::try_from(samples)? + WARM_UP;
     let topology = lab.cluster.topology();
     for (at, hall) in halls.iter().enumerate() {
-        let seats = hall.seats();
+        let show_id = lab.shows[at].show_id;
         let home = hall.home_region.parse()?;
-        let group = GroupId::new(lab.shows[at].show_id);
-        let placement = place(topology, &home, group)?;
-        let leader = placement.leader_preference[0];
-        lab.leader_is(lab.shows[at].show_id, leader, AT_HOME)
-            .await?;
-        let commit = commit_floor(topology, leader, &placement.voters);
-        for (gateway, region) in topology.regions.iter().enumerate() {
-            let way = if region.id == home {
-                Duration::ZERO
-            } else {
-                topology.rtt.between(&region.id, &home)
+        let placement = place(topology, &home, GroupId::new(show_id))?;
+        for (away, worst) in worst.iter_mut().enumerate() {
+            let leader = placement.leader_preference[away];
+            if away == 1 {
+                move_leader(lab, show_id, leader, bin_dir).await?;
+            }
+            lab.leader_is(show_id, leader, AT_HOME).await?;
+            let led = Led {
+                at,
+                hall,
+                leader,
+                voters: &placement.voters,
+                used: away * topology.regions.len() * count,
             };
-            let floor_ms = (way + commit).as_secs_f64() * 1_000.0;
-            let count = usize::try_from(samples)? + WARM_UP;
-            let mine = &seats[gateway * count..(gateway + 1) * count];
-            let times = holds(lab, gateway, &lab.show(at), mine).await?;
-            let name = |what: &str| format!("hold_latency.{}_to_{home}.{what}", region.id);
-            let (p50, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
-            results.push(Measurement::new(name("floor"), floor_ms, "ms"));
-            results.push(Measurement::new(name("p50"), p50, "ms"));
-            results.push(Measurement::new(name("p99"), p99, "ms"));
-            results.push(
-                Measurement::new(name("p50_ratio"), p50 / floor_ms, "x floor").against("<= 1.05"),
-            );
-            results.push(
-                Measurement::new(name("p99_ratio"), p99 / floor_ms, "x floor").against("<= 1.25"),
-            );
+            let (more, ratios) = each_gateway(lab, &led, count).await?;
+            results.extend(more);
+            for (worst, ratio) in worst.iter_mut().zip(ratios) {
+                *worst = worst.max(ratio);
+            }
         }
     }
+    let worst = ["home", "away"].into_iter().zip(worst);
+    results.extend(worst.flat_map(|(where_, [p50, p99])| {
+        let name = |what: &str| format!("leader_at_{where_}.worst_{what}_ratio");
+        [
+            Measurement::new(name("p50"), p50, "x floor").against("<= 1.05"),
+            Measurement::new(name("p99"), p99, "x floor").against("<= 1.25"),
+        ]
+    }));
     Ok(results)
+}
+
+/// Holds through every gateway on a show led as said; the figures, and the worst ratios to the floor.
+async fn each_gateway(
+    lab: &Lab,
+    led: &Led<'_>,
+    count: usize,
+) -> anyhow::Result<(Vec<Measurement>, [f64; 2])> {
+    let mut results = Vec::new();
+    let mut worst = [0.0_f64; 2];
+    let topology = lab.cluster.topology();
+    let seats = led.hall.seats();
+    let commit = commit_floor(topology, led.leader, led.voters);
+    let leader = topology.node(led.leader).context("no such node")?;
+    let home = &led.hall.home_region;
+    for (gateway, region) in topology.regions.iter().enumerate() {
+        let way = if region.id == leader.region {
+            Duration::ZERO
+        } else {
+            topology.rtt.between(&region.id, &leader.region)
+        };
+        let floor_ms = (way + commit).as_secs_f64() * 1_000.0;
+        let first = led.used + gateway * count;
+        let mine = &seats[first..first + count];
+        let times = holds(lab, gateway, &lab.show(led.at), mine).await?;
+        let path = if leader.region.as_str() == home {
+            format!("{}_to_{home}", region.id)
+        } else {
+            format!("{}_to_{home}_led_from_{}", region.id, leader.region)
+        };
+        let name = |what: &str| format!("hold_latency.{path}.{what}");
+        let (p50, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
+        worst = [worst[0].max(p50 / floor_ms), worst[1].max(p99 / floor_ms)];
+        results.extend([
+            Measurement::new(name("floor"), floor_ms, "ms"),
+            Measurement::new(name("p50"), p50, "ms"),
+            Measurement::new(name("p99"), p99, "ms"),
+            Measurement::new(name("p50_ratio"), p50 / floor_ms, "x floor"),
+            Measurement::new(name("p99_ratio"), p99 / floor_ms, "x floor"),
+        ]);
+    }
+    Ok((results, worst))
+}
+
+/// Moves a show's leader as an operator would; it stays there.
+async fn move_leader(lab: &Lab, show_id: u64, to: NodeId, bin_dir: &Path) -> anyhow::Result<()> {
+    let node = &lab
+        .cluster
+        .topology()
+        .node(to)
+        .context("no such node")?
+        .addr;
+    let (show, to) = (ShowRef(show_id).to_string(), to.to_string());
+    operate(
+        bin_dir,
+        &["show", "move-leader", &show, "--to", &to, "--node", node],
+    )
+    .await
 }
 
 /// Times of single holds one after the other, ms, sorted.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One figure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub struct Measurement {
     /// What, with its circumstances after dots.
     pub name: String,
     /// How much; null when it could not be measured.
+    #[serde(deserialize_with = "number_or_null")]
     pub value: f64,
     /// Of what.
     pub unit: Cow<'static, str>,
@@ -40,7 +41,7 @@ impl Measurement {
 }
 
 /// What was measured on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// Processor name.
     pub cpu: String,
@@ -57,20 +58,25 @@ pub struct Machine {
 }
 
 /// A finished bench.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Its name.
-    pub bench: &'static str,
+    pub bench: Cow<'static, str>,
     /// Where it ran.
     pub machine: Machine,
     /// Versions of the foreign programs it was measured against.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
     /// What a reader should know: what was left out and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Its figures.
     pub results: Vec<Measurement>,
+}
+
+/// JSON has no word for what is not a number.
+fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 impl Machine {
@@ -103,7 +109,7 @@ impl Machine {
 impl Report {
     pub(crate) fn new(bench: &'static str, bin_dir: &Path, results: Vec<Measurement>) -> Self {
         Self {
-            bench,
+            bench: bench.into(),
             machine: Machine::here(bin_dir),
             peers: Vec::new(),
             notes: Vec::new(),
