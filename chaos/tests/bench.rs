@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::Parser;
 use holdfast_chaos::bench::{self, Against, BenchCommand, Report};
 use holdfast_chaos::lab::build_siblings;
+use tokio::sync::Mutex;
+
+/// Each bench starts a cluster or several; all at once would measure nothing but the machine's end.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// The command line as a user types it.
 #[derive(Debug, Parser)]
@@ -15,6 +19,7 @@ struct Cli {
 }
 
 async fn run(words: &str) -> Report {
+    let _turn = ONE_AT_A_TIME.lock().await;
     let dir: PathBuf = tokio::task::spawn_blocking(build_siblings)
         .await
         .unwrap()
