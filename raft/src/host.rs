@@ -45,6 +45,7 @@ use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use crate::blocking;
 use crate::directory::{DiskId, NodeState};
+use crate::disk::GuardedDisk;
 use crate::error::{ReloadError, StartError};
 use crate::fabric::Fabric;
 use crate::fabric::board::Board;
@@ -87,6 +88,9 @@ pub struct HostOptions {
     pub idle: IdleOptions,
     /// A node silent for this long is taken for lost and its replicas are placed elsewhere; zero = never by itself.
     pub replace_after: Duration,
+    /// Room on the file system of the data directory, bytes, below which the node takes no new work; usually
+    /// [`DISK_RESERVE_BYTES_DEFAULT`](crate::DISK_RESERVE_BYTES_DEFAULT). 0 = never.
+    pub disk_reserve_bytes: u64,
 }
 
 /// When idle groups sleep and leave memory.
@@ -151,6 +155,7 @@ pub(crate) struct Inner {
     pub(crate) fabric: Arc<Fabric>,
     pub(crate) log: LogEngine,
     pub(crate) snapshots: SnapshotStore,
+    pub(crate) disk: GuardedDisk,
     pub(crate) table: Arc<Table>,
     /// Set by start.
     pub(crate) directory: OnceLock<Arc<DirectorySlot>>,
@@ -199,11 +204,13 @@ impl Host {
             snapshots: snapshot_options,
             idle,
             replace_after,
+            disk_reserve_bytes,
         } = options;
         // Before anything is written: a new data directory is claimed for the node that opens it.
         if topology.region_of(node).is_none() {
             return Err(StartError::UnknownNode { node });
         }
+        let disk = GuardedDisk::new(env.stores.disk(&data_dir), disk_reserve_bytes);
         let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let floor = silence_floor(&topology, idle.silence_floor);
@@ -216,6 +223,7 @@ impl Host {
             fabric,
             log,
             snapshots,
+            disk,
             table: Arc::new(Table::default()),
             directory: OnceLock::new(),
             groups_changed,
@@ -251,6 +259,8 @@ impl Host {
         host.spawn(host.clone().report_until_stopped());
         host.spawn(host.clone().retire_until_stopped());
         host.spawn(host.clone().keep_placed_until_stopped());
+        let disk = host.inner.disk.clone();
+        host.spawn(disk.watch(host.inner.log.clone(), host.inner.stop.clone()));
         Ok(host)
     }
 

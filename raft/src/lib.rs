@@ -11,6 +11,7 @@ mod blocking;
 pub mod clock;
 mod contact;
 pub mod directory;
+mod disk;
 mod error;
 mod fabric;
 mod group;
@@ -19,6 +20,7 @@ mod host;
 mod lease;
 mod log_store;
 mod membership;
+mod reseed;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod snapshot_store;
@@ -27,6 +29,7 @@ mod transport;
 mod types;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use disk::{DISK_RESERVE_BYTES_DEFAULT, DiskState};
 pub use error::{
     MoveError, OpenError, ProposeError, ReadError, ReloadError, StartError, TransferError,
 };

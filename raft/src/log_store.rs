@@ -18,37 +18,37 @@ mod failure;
 mod group;
 mod group_state;
 mod identity;
+mod ledger;
 mod limits;
 pub mod measure;
+mod opened;
 mod record;
+mod reopen;
 mod request;
 mod stats;
 mod tail;
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_region_config::GroupId;
 use raft_engine::env::{DefaultFileSystem, FileSystem};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
 pub(crate) use self::committer::CommitterPlace;
-use self::committer::{LogParts, RunningCommitter};
+use self::committer::LastingParts;
 use self::disk::{Change, DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
-use self::group::GroupCell;
 pub(crate) use self::group::GroupLog;
-use self::group_state::GroupState;
 pub(crate) use self::identity::NodeIdentity;
-use self::identity::{DirGuard, sync_dir};
+pub(crate) use self::ledger::LostState;
 use self::limits::{FILE_BYTES_DEFAULT, PURGE_THRESHOLD_BYTES_DEFAULT};
+use self::opened::{OpenDisk, Opened};
 pub(crate) use self::record::{
     check_version, put_log_id, put_stored_membership, read_log_id, read_stored_membership,
 };
-use self::request::{Done, Request, Submitter, Work};
+use self::request::{Done, Work};
 pub(crate) use self::stats::LogStats;
 use crate::directory::DiskId;
 
@@ -92,22 +92,16 @@ pub(crate) struct LogEngine {
 }
 
 struct Inner {
-    disk: DiskId,
-    parts: LogParts,
-    submitter: Submitter,
-    purge_floor: Option<Arc<dyn PurgeFloor>>,
-    /// Guards the map only, so that two handles of one group never load two states.
-    groups: Mutex<BTreeMap<GroupId, Weak<GroupCell>>>,
-    /// What closing takes away.
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    /// Keeps the queue open.
-    queue: mpsc::Sender<Request>,
-    committer: RunningCommitter,
-    /// Keeps other processes out.
-    guard: DirGuard,
+    dir: PathBuf,
+    options: LogOptions,
+    open_disk: Box<OpenDisk>,
+    disk_id: DiskId,
+    /// Guards what is open; `None` while the log is being opened again.
+    opened: Mutex<Option<Opened>>,
+    /// What outlives one opening: health, counters, what groups were told.
+    lasting: LastingParts,
+    /// Ends when nothing of the log that was let go of is in memory any more.
+    letting_go: Mutex<Option<watch::Receiver<()>>>,
 }
 
 impl LogEngine {
@@ -126,57 +120,37 @@ impl LogEngine {
             file_bytes: options.file_bytes,
             purge_threshold_bytes: options.purge_threshold_bytes,
         };
-        Self::open_on(dir, options, |log_dir| {
-            Ok(Arc::new(RaftEngineDisk::open(
-                log_dir,
-                limits,
-                file_system,
-            )?))
+        Self::open_on(dir, options, move |log_dir| {
+            let disk = RaftEngineDisk::open(log_dir, limits, Arc::clone(&file_system))?;
+            Ok(Box::new(disk))
         })
     }
 
-    /// Opens the log on the disk that `open_disk` opens in the log's own directory.
+    /// Opens the log on the disk that `open_disk` opens in the log's own directory, now and whenever it is opened again.
     fn open_on(
         dir: &Path,
         options: LogOptions,
-        open_disk: impl FnOnce(&Path) -> Result<Arc<dyn LogDisk>, OpenError>,
+        open_disk: impl Fn(&Path) -> Result<Box<dyn LogDisk>, OpenError> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let log_dir = Self::log_dir(dir);
-        let guard = DirGuard::claim(dir, &log_dir, &options.identity)?;
-        let disk_id = guard.disk();
-        fs::create_dir_all(&log_dir).map_err(OpenError::io("create", &log_dir))?;
-        let disk = open_disk(&log_dir)?;
-        // The engine syncs what it writes to its files, not the names of the first ones.
-        sync_dir(&log_dir)?;
-        sync_dir(dir)?;
-        let parts = LogParts::new(disk);
-        let (queue, submitter, receiver) = Submitter::queue();
-        let free_every_bytes = usize::try_from(options.file_bytes / 2).unwrap_or(usize::MAX);
-        let committer =
-            RunningCommitter::start(&parts, receiver, free_every_bytes, options.committer)
-                .map_err(OpenError::io("start the log thread for", dir))?;
-        let running = Mutex::new(Some(Running {
-            queue,
-            committer,
-            guard,
-        }));
-        let groups = Mutex::default();
-        let purge_floor = options.purge_floor;
+        let lasting = LastingParts::default();
+        let opened = Opened::open(dir, &options, &open_disk, |disk| lasting.around(disk))?;
+        let inner = Inner {
+            dir: dir.to_owned(),
+            options,
+            open_disk: Box::new(open_disk),
+            disk_id: opened.disk_id,
+            opened: Mutex::new(Some(opened)),
+            lasting,
+            letting_go: Mutex::default(),
+        };
         Ok(Self {
-            inner: Arc::new(Inner {
-                disk: disk_id,
-                parts,
-                submitter,
-                purge_floor,
-                groups,
-                running,
-            }),
+            inner: Arc::new(inner),
         })
     }
 
     /// The disk that the log is on.
     pub(crate) fn disk_id(&self) -> DiskId {
-        self.inner.disk
+        self.inner.disk_id
     }
 
     /// Where the log files of data directory `dir` are.
@@ -186,38 +160,26 @@ impl LogEngine {
 
     /// The log of `group`, empty if it was never written. Reads one entry from disk when the group is not in use yet.
     pub(crate) fn group(&self, group: GroupId) -> Result<GroupLog, LogError> {
-        let inner = &self.inner;
-        let mut groups = inner.groups();
-        let cell = match groups.get(&group).and_then(Weak::upgrade) {
-            Some(cell) => cell,
-            None => {
-                let state = GroupState::load(inner.parts.disk.as_ref(), group.get())?;
-                let cell = Arc::new(GroupCell::new(state, Arc::clone(&inner.parts.counters)));
-                groups.insert(group, Arc::downgrade(&cell));
-                cell
-            }
-        };
-        drop(groups);
-        let floor = inner.purge_floor.clone();
+        let mut opened = self.inner.opened();
+        let opened = opened.as_mut().ok_or(LogError::Closed)?;
+        let cell = opened.cell(group)?;
+        let floor = self.inner.options.purge_floor.clone();
         Ok(GroupLog::new(
             group,
             cell,
-            inner.submitter.clone(),
-            inner.parts.clone(),
+            opened.submitter.clone(),
+            opened.parts.clone(),
             floor,
         ))
     }
 
     /// Every group that has a vote or entries on disk, in order. From memory.
     pub(crate) fn groups(&self) -> Vec<GroupId> {
-        let mut groups: Vec<GroupId> = self
-            .inner
-            .parts
-            .disk
-            .groups()
-            .into_iter()
-            .map(GroupId::new)
-            .collect();
+        let groups = match &*self.inner.opened() {
+            Some(opened) => opened.parts.disk.groups(),
+            None => Vec::new(),
+        };
+        let mut groups: Vec<GroupId> = groups.into_iter().map(GroupId::new).collect();
         groups.sort_unstable();
         groups
     }
@@ -225,9 +187,15 @@ impl LogEngine {
     /// Removes everything of `group`, durably. No handle of it may be in use: a vote forgotten by a node that goes on
     /// voting breaks consensus.
     pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), LogError> {
-        let slot = self.inner.submitter.slot(0).await?;
+        let submitter = match &*self.inner.opened() {
+            Some(opened) => opened.submitter.clone(),
+            None => return Err(LogError::Closed),
+        };
+        let slot = submitter.slot(0).await?;
         let (tell, told) = oneshot::channel();
-        self.inner.groups().remove(&group);
+        if let Some(opened) = &mut *self.inner.opened() {
+            opened.forget(group);
+        }
         slot.send(
             group.get(),
             Work::Durably(vec![Change::Forget]),
@@ -239,25 +207,28 @@ impl LogEngine {
 
     /// Counters and gauges.
     pub(crate) fn stats(&self) -> LogStats {
-        let depth = self.inner.running().as_ref().map_or(0, |running| {
-            running.queue.max_capacity() - running.queue.capacity()
-        });
-        let parts = &self.inner.parts;
-        parts
-            .counters
-            .snapshot(depth as u64, parts.disk.used_bytes())
+        let (depth, used_bytes) = match &*self.inner.opened() {
+            Some(opened) => (opened.queue_depth(), opened.parts.disk.used_bytes()),
+            None => (0, 0),
+        };
+        self.inner.lasting.counters.snapshot(depth, used_bytes)
     }
 
     /// The groups that keep old log files from being freed, because they hold many entries that are old. They should
     /// take a snapshot and purge behind it, or the log stays larger than its live part. The newest list replaces the
     /// one before; a group that did not purge is in the next list too.
     pub(crate) fn groups_to_compact(&self) -> watch::Receiver<Arc<[GroupId]>> {
-        self.inner.parts.pinning.subscribe()
+        self.inner.lasting.pinning.subscribe()
     }
 
     /// Whether the log still works, now and as it changes.
     pub(crate) fn health(&self) -> watch::Receiver<LogHealth> {
-        self.inner.parts.health.subscribe()
+        self.inner.lasting.health.subscribe()
+    }
+
+    /// Notes how much room the file system has: `short` when that is less than is kept in reserve.
+    pub(crate) fn note_room(&self, free_bytes: u64, short: bool) {
+        self.inner.lasting.health.note_room(free_bytes, short);
     }
 
     /// Completes what is queued, refuses what comes later and ends the thread. Blocks until then; a second call returns
@@ -268,21 +239,15 @@ impl LogEngine {
 }
 
 impl Inner {
-    fn groups(&self) -> MutexGuard<'_, BTreeMap<GroupId, Weak<GroupCell>>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
-        let Some(running) = self.running().take() else {
-            return;
-        };
-        drop(running.queue);
-        running.committer.join();
-        drop(running.guard);
+        let running = self.opened().as_mut().and_then(Opened::take_running);
+        if let Some(running) = running {
+            running.stop();
+        }
     }
 }
 

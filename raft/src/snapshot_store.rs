@@ -198,6 +198,27 @@ impl SnapshotStore {
         .await
     }
 
+    /// Opens the store anew after the disk failed. Waits for what is under way.
+    pub(crate) async fn reopen(&self) -> Result<(), SnapshotError> {
+        let turn = Arc::clone(&self.inner.writer).lock_owned().await;
+        self.blocking("open again", move |inner| {
+            let opened = inner.shelf.reopen();
+            // What a failed write left half done shows when it is asked for anew.
+            inner.floors().clear();
+            drop(turn);
+            opened.map_err(|error| inner.failed("open again", &error))
+        })
+        .await
+    }
+
+    /// Damages the newest snapshot of `group`.
+    #[cfg(test)]
+    pub(crate) fn damage_newest(&self, group: GroupId) {
+        let shelf = &self.inner.shelf;
+        let newest = shelf.seqs(group).unwrap().pop().unwrap();
+        shelf.tear_piece(group, newest, 0);
+    }
+
     /// Counters and size.
     pub(crate) fn stats(&self) -> SnapshotStats {
         let counters = &self.inner.counters;

@@ -65,7 +65,8 @@ impl Machine {
         }
     }
 
-    fn encode(&self) -> Result<Bytes, io::Error> {
+    /// The state as a snapshot.
+    pub(crate) fn encode(&self) -> Result<Bytes, io::Error> {
         match self {
             Self::Show(state) => Ok(Bytes::from(holdfast_inventory::codec::encode_snapshot(
                 state,
@@ -74,7 +75,8 @@ impl Machine {
         }
     }
 
-    fn decode(group: GroupId, bytes: &[u8]) -> Result<Self, io::Error> {
+    /// The state of a snapshot; an error means that this release cannot read it.
+    pub(crate) fn decode(group: GroupId, bytes: &[u8]) -> Result<Self, io::Error> {
         if group.is_directory() {
             let state = directory::decode_snapshot(bytes).map_err(invalid_data)?;
             return Ok(Self::Directory(Box::new(state)));

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::disk::{DataDisk, DirDisk, EndlessDisk};
 use crate::log_store::{LogEngine, LogOptions, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
 use crate::transport::dial::Dial;
@@ -37,6 +38,11 @@ pub(crate) trait OpenStores: Send + Sync + 'static {
         dir: &Path,
         identity: NodeIdentity,
     ) -> Result<(SnapshotStore, LogEngine), String>;
+
+    /// The file system that the data directory is on.
+    fn disk(&self, _dir: &Path) -> Arc<dyn DataDisk> {
+        Arc::new(EndlessDisk)
+    }
 }
 
 struct RealDisks;
@@ -52,5 +58,9 @@ impl OpenStores for RealDisks {
         options.purge_floor = Some(Arc::new(snapshots.clone()));
         let log = LogEngine::open(dir, options).map_err(|e| e.to_string())?;
         Ok((snapshots, log))
+    }
+
+    fn disk(&self, dir: &Path) -> Arc<dyn DataDisk> {
+        Arc::new(DirDisk::new(dir))
     }
 }

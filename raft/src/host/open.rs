@@ -20,7 +20,7 @@ use crate::error::OpenError;
 use crate::group::gate::Gate;
 use crate::group::{GroupCore, Leadership, Publisher, publish_leadership};
 use crate::lease::Lease;
-use crate::state_machine::StateMachine;
+use crate::reseed::open_replica;
 use crate::transport::network::{GroupNetworkFactory, Routes};
 
 /// Entries of one append; the log reader caps its bytes.
@@ -76,8 +76,7 @@ impl Host {
         // The shortest of all voters' leases: after it, another may be elected.
         let timing = GroupTiming::for_voters(&topology, order, 0);
         let config = openraft_config(&topology.cluster, &own, inner.snapshot_options)?;
-        let log = inner.log.group(group).map_err(|e| e.to_string())?;
-        let state_machine = StateMachine::open(group, inner.snapshots.clone())
+        let (log, state_machine) = open_replica(&inner.log, &inner.snapshots, group)
             .await
             .map_err(|e| e.to_string())?;
         let shared = state_machine.shared();

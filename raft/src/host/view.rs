@@ -9,6 +9,7 @@ use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::watch;
 
 use super::Host;
+use crate::disk::DiskState;
 use crate::error::OpenError;
 use crate::fabric::PeerStatus;
 use crate::handles::ShowGroup;
@@ -265,8 +266,20 @@ impl Host {
     #[must_use]
     pub fn disk_failure(&self) -> Option<String> {
         match &*self.inner.log.health().borrow() {
-            LogHealth::Healthy => None,
+            LogHealth::Healthy | LogHealth::Full { .. } => None,
             LogHealth::Failed { reason } => Some(reason.to_string()),
         }
+    }
+
+    /// Room on the file system of the data directory, bytes; `None` when it cannot be told.
+    #[must_use]
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.inner.disk.free_bytes()
+    }
+
+    /// Whether the disk takes writes and has room.
+    #[must_use]
+    pub fn disk_state(&self) -> DiskState {
+        DiskState::from(&*self.inner.log.health().borrow())
     }
 }

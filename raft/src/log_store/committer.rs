@@ -15,32 +15,63 @@ use holdfast_region_config::GroupId;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
-use super::disk::{Change, DiskBatch, LogDisk, Mark};
+use super::disk::{Change, DiskBatch, Mark};
 use super::failure::{HealthFlag, LogError};
+use super::ledger::Ledger;
 use super::limits::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX};
+use super::opened::SharedDisk;
 use super::request::{Done, Request, Work};
 use super::stats::{Counters, add};
 
-/// What the committer and the groups share.
+/// What outlives one opening of the log.
 #[derive(Clone)]
-pub(super) struct LogParts {
-    pub(super) disk: Arc<dyn LogDisk>,
+pub(super) struct LastingParts {
     pub(super) health: Arc<HealthFlag>,
     pub(super) counters: Arc<Counters>,
     /// The groups that pinned old files when such were last looked for.
     pub(super) pinning: Arc<watch::Sender<Arc<[GroupId]>>>,
+    /// What the groups were told, once the log has failed.
+    pub(super) ledger: Arc<Ledger>,
 }
 
-impl LogParts {
-    /// A healthy log on `disk`.
-    pub(super) fn new(disk: Arc<dyn LogDisk>) -> Self {
+impl Default for LastingParts {
+    fn default() -> Self {
         Self {
-            disk,
             health: Arc::new(HealthFlag::new()),
             counters: Arc::default(),
             pinning: Arc::new(watch::Sender::new(Arc::default())),
+            ledger: Arc::default(),
         }
     }
+}
+
+impl LastingParts {
+    /// With a disk.
+    pub(super) fn around(&self, disk: Arc<SharedDisk>) -> LogParts {
+        let Self {
+            health,
+            counters,
+            pinning,
+            ledger,
+        } = self.clone();
+        LogParts {
+            disk,
+            health,
+            counters,
+            pinning,
+            ledger,
+        }
+    }
+}
+
+/// What the committer and the groups share.
+#[derive(Clone)]
+pub(super) struct LogParts {
+    pub(super) disk: Arc<SharedDisk>,
+    pub(super) health: Arc<HealthFlag>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) pinning: Arc<watch::Sender<Arc<[GroupId]>>>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 /// Where the committer runs.
@@ -204,6 +235,7 @@ impl Committer {
             health,
             counters,
             pinning,
+            ..
         } = &self.parts;
         if health.check().is_err() {
             return;

@@ -1,7 +1,7 @@
 //! What can go wrong with the log, and whether it has gone wrong for good.
 //!
-//! Owns: the error types of the log store and the node-wide health flag. Must never: turn from failed back to healthy;
-//! after a failed write nobody knows what the disk holds, so only opening the directory again can tell.
+//! Owns: the error types of the log store and the node-wide health flag. Must never: turn from failed back to healthy by
+//! itself; after a failed write nobody knows what the disk holds, so only opening the directory again can tell.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +16,12 @@ use super::bytes::DecodeError;
 pub(crate) enum LogHealth {
     /// Writes work.
     Healthy,
+    /// Writes work, but the file system has less room than is kept in reserve: the node must not take on new work, and
+    /// give away what it leads, before writes fail.
+    Full {
+        /// Room for this process, bytes.
+        free_bytes: u64,
+    },
     /// A write failed. Nothing was acknowledged since, and nothing will be: the node must stop leading and voting.
     Failed {
         /// What the disk said.
@@ -28,7 +34,7 @@ pub(crate) enum LogHealth {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LogError {
     /// The log failed, now or earlier. The request may or may not be on disk.
-    #[error("the log of this node has failed: {reason}")]
+    #[error("the log of this node has failed and has to be opened again: {reason}")]
     Failed {
         /// What the disk said.
         reason: Arc<str>,
@@ -132,13 +138,32 @@ pub(crate) enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The directory under a running node became another one.
+    #[error("data directory {} was replaced while the node ran: stop the node and start it again as on a new disk", dir.display())]
+    Replaced {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// There is a log but no identity beside it.
     #[error("{} holds a log but no IDENTITY file: it was removed or only half copied", dir.display())]
     IdentityMissing {
         /// The directory.
         dir: PathBuf,
     },
-    /// The log engine refused the directory, for example because a file in the middle of the log is damaged.
+    /// A log file is damaged before its end, so votes and entries behind the damage are lost.
+    #[error(
+        "log file {} is damaged ({reason}): do not delete or edit it, a node that forgets its votes breaks consensus; \
+         stop this node, set the data directory aside, and have the cluster replace the node (remove it, then add it with an \
+         empty directory): the other replicas have everything that was acknowledged",
+        file.display()
+    )]
+    DamagedFile {
+        /// The file, or the log's directory when the engine does not say which one it is.
+        file: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The log engine refused the directory for another reason, for example because it may not read it.
     #[error("cannot open the log in {}: {reason}", dir.display())]
     Engine {
         /// The directory.
@@ -184,10 +209,10 @@ impl HealthFlag {
                 first = Arc::clone(reason);
                 false
             }
-            LogHealth::Healthy => {
+            LogHealth::Healthy | LogHealth::Full { .. } => {
                 tracing::error!(
                     reason,
-                    "raft log write failed, this node stops acknowledging"
+                    "raft log write failed, this node acknowledges nothing until the log was opened again"
                 );
                 *state = LogHealth::Failed {
                     reason: Arc::clone(&first),
@@ -198,10 +223,35 @@ impl HealthFlag {
         LogError::Failed { reason: first }
     }
 
+    /// Says how much room there is: `short` when that is too little. A log that has failed stays failed.
+    pub(crate) fn note_room(&self, free_bytes: u64, short: bool) {
+        self.state.send_if_modified(|state| match state {
+            LogHealth::Healthy if short => {
+                tracing::error!(
+                    free_bytes,
+                    "disk almost full, this node takes no new work until there is room"
+                );
+                *state = LogHealth::Full { free_bytes };
+                true
+            }
+            LogHealth::Full { .. } if !short => {
+                tracing::info!(free_bytes, "disk has room again");
+                *state = LogHealth::Healthy;
+                true
+            }
+            LogHealth::Healthy | LogHealth::Full { .. } | LogHealth::Failed { .. } => false,
+        });
+    }
+
+    /// The log was opened again and holds what it had acknowledged.
+    pub(crate) fn opened_again(&self) {
+        self.state.send_replace(LogHealth::Healthy);
+    }
+
     /// An error when the log has failed.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         match &*self.state.borrow() {
-            LogHealth::Healthy => Ok(()),
+            LogHealth::Healthy | LogHealth::Full { .. } => Ok(()),
             LogHealth::Failed { reason } => Err(LogError::Failed {
                 reason: Arc::clone(reason),
             }),

@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 use super::PurgeFloor;
 use super::committer::LogParts;
 use super::disk::{Change, EncodedEntry};
-use super::failure::LogError;
+use super::failure::{HealthFlag, LogError};
 use super::group_state::{GroupState, PurgePlan};
+use super::ledger::Ledger;
 use super::limits::{
     LIMITED_READ_BYTES_MAX, READ_ATTEMPTS_MAX, TAIL_BYTES_MAX, TAIL_BYTES_TOTAL_MAX,
 };
@@ -33,16 +34,22 @@ use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 /// The state of one group, shared by its handles and by its requests on the way.
 pub(super) struct GroupCell {
+    group: GroupId,
     /// Guards the state; see the module's head.
     state: Mutex<GroupState>,
     counters: Arc<Counters>,
+    health: Arc<HealthFlag>,
+    ledger: Arc<Ledger>,
 }
 
 impl GroupCell {
-    pub(super) fn new(state: GroupState, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(group: GroupId, state: GroupState, parts: &LogParts) -> Self {
         Self {
+            group,
             state: Mutex::new(state),
-            counters,
+            counters: Arc::clone(&parts.counters),
+            health: Arc::clone(&parts.health),
+            ledger: Arc::clone(&parts.ledger),
         }
     }
 
@@ -71,7 +78,10 @@ impl GroupCell {
         let crowded =
             self.counters.tail_bytes.load(Ordering::Relaxed) > TAIL_BYTES_TOTAL_MAX as u64;
         let bytes_max = if crowded { 0 } else { TAIL_BYTES_MAX };
-        self.change(|state| state.tail.shrink(write_no, bytes_max));
+        self.change(|state| {
+            state.durable_up_to(write_no);
+            state.tail.shrink(write_no, bytes_max);
+        });
     }
 
     /// The newest committed log id, encoded; the next note may be queued from now on.
@@ -84,7 +94,14 @@ impl GroupCell {
 
 impl Drop for GroupCell {
     fn drop(&mut self) {
-        self.change(|state| state.tail.cut_from(0));
+        let acknowledged = self.change(|state| {
+            state.tail.cut_from(0);
+            state.acknowledged
+        });
+        // A log that failed is compared with this when it is opened again.
+        if self.health.check().is_err() {
+            self.ledger.note(self.group, acknowledged);
+        }
     }
 }
 
@@ -229,6 +246,34 @@ impl GroupLog {
         crate::blocking::run(read).await.map_err(lost)?
     }
 
+    /// The last purged entry: where the log begins.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.cell.lock().purged
+    }
+
+    /// Cuts the log off when its entry at the index of `committed` is another: what a snapshot covers is committed, so this
+    /// entry and all behind it never were. A snapshot from the leader, and a crash before the log followed, leave that.
+    pub(crate) async fn cut_conflict_with(&self, committed: LogId) -> Result<(), LogError> {
+        let index = committed.index();
+        let found = self.read(index, index.saturating_add(1), None).await?;
+        if found.first().is_none_or(|entry| entry.log_id == committed) {
+            return Ok(());
+        }
+        tracing::warn!(group = %self.group, %committed, "log contradicts the snapshot and is cut off");
+        self.durably(|state| state.truncate_after(state.purged))
+            .await
+    }
+
+    /// Empties the log and keeps the vote, not as a leader's. For a replica that was removed from its group and is to be
+    /// added again: it may forget what it held, since nobody counts on it any more, never whom it voted for.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a replica that is removed is not emptied yet")
+    )]
+    pub(crate) async fn clear_keeping_vote(&self) -> Result<(), LogError> {
+        self.durably(GroupState::clear_keeping_vote).await
+    }
+
     /// Decides how far a purge up to `upto` may go, or that it may not.
     async fn allowed_purge(&self, upto: LogId) -> Result<Option<LogId>, LogError> {
         let floor = match &self.floor {
@@ -318,7 +363,10 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let vote = *vote;
-        Ok(self.durably(move |state| state.set_vote(vote)).await?)
+        self.durably(move |state| state.set_vote(vote)).await?;
+        self.cell
+            .change(|state| state.acknowledged.vote = Some(vote));
+        Ok(())
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {

@@ -8,8 +8,11 @@
 //!          first ............ tail.first ............................... last
 //! ```
 
+use std::collections::VecDeque;
+
 use super::disk::{Change, EncodedEntry, LogDisk, Mark};
 use super::failure::LogError;
+use super::ledger::Acknowledged;
 use super::record;
 use super::tail::Tail;
 use crate::types::{Entry, LogId, Vote};
@@ -31,6 +34,10 @@ pub(super) struct GroupState {
     pub(super) tail: Tail,
     /// Number of the last write asked for.
     write_no: u64,
+    /// Appends that are not durable yet: the number of the write and its last entry.
+    in_flight: VecDeque<(u64, LogId)>,
+    /// What was durable when the group was loaded or became so since, less what was removed.
+    pub(super) acknowledged: Acknowledged,
     /// Raised by whatever removes entries; a read that spans such a change plans again.
     pub(super) removals: u64,
 }
@@ -82,6 +89,7 @@ impl GroupState {
         let committed = log_id_mark(Mark::Committed)?.min(last);
         let cut = keep_to != KeepTo::All;
         Ok(Self {
+            acknowledged: Acknowledged { vote, last },
             vote,
             purged,
             committed,
@@ -159,11 +167,20 @@ impl GroupState {
             self.last = Some(entry.log_id);
             self.tail.push(entry, self.write_no);
         }
+        self.in_flight
+            .extend(self.last.map(|last| (self.write_no, last)));
         let mut changes = vec![Change::Entries(encoded)];
         if std::mem::take(&mut self.cut) {
             changes.push(Change::Mark(Mark::KeepTo, KeepTo::All.encode()));
         }
         Ok((changes, self.write_no))
+    }
+
+    /// Writes up to `write_no` are durable.
+    pub(super) fn durable_up_to(&mut self, write_no: u64) {
+        while let Some((_, last)) = self.in_flight.pop_front_if(|(no, _)| *no <= write_no) {
+            self.acknowledged.last = self.acknowledged.last.max(Some(last));
+        }
     }
 
     /// Sets the vote; returns what to write.
@@ -182,6 +199,8 @@ impl GroupState {
         self.last = keep;
         self.cut = true;
         self.committed = self.committed.min(keep);
+        self.acknowledged.last = self.acknowledged.last.min(keep);
+        self.in_flight.retain(|(_, last)| Some(*last) <= keep);
         let next = keep.map_or(0, |id| id.index() + 1);
         self.tail.cut_from(next);
         self.first = self.first.min(next);
@@ -223,6 +242,31 @@ impl GroupState {
             Change::PurgeTo(upto.index()),
             Change::Mark(Mark::Purged, record::encode_log_id(Some(&upto))),
         ]
+    }
+
+    /// Empties the log and keeps the vote, not as a leader's; returns what to write.
+    pub(super) fn clear_keeping_vote(&mut self) -> Vec<Change> {
+        self.removals += 1;
+        self.vote = self
+            .vote
+            .map(|vote| Vote::new(vote.leader_id.term, vote.leader_id.voted_for));
+        (self.purged, self.committed, self.last, self.first) = (None, None, None, 0);
+        self.tail.cut_from(0);
+        self.in_flight.clear();
+        self.acknowledged = Acknowledged {
+            vote: self.vote,
+            last: None,
+        };
+        self.cut = true;
+        let none = record::encode_log_id(None);
+        let mut changes = vec![
+            Change::Mark(Mark::KeepTo, KeepTo::Nothing.encode()),
+            Change::Mark(Mark::Purged, none.clone()),
+            Change::Mark(Mark::Committed, none),
+        ];
+        let vote = self.vote.as_ref().map(record::encode_vote);
+        changes.extend(vote.map(|vote| Change::Mark(Mark::Vote, vote)));
+        changes
     }
 
     /// Where to find entries `[from, to)` that the log has; fewer from memory when `bytes_max` says so.

@@ -10,7 +10,6 @@ mod plain_wal;
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 pub use self::commit::{GroupCommitSample, group_commit};
 pub use self::life::{LogFill, LogOpening, LogPurge, fill_log, open_log, purge_log};
@@ -58,7 +57,7 @@ impl LogKind {
         let opened = match self {
             Self::RaftEngine => LogEngine::open(dir, options),
             Self::PlainWal => LogEngine::open_on(dir, options, |log_dir| {
-                Ok(Arc::new(PlainWal::open(log_dir, FILE_BYTES_DEFAULT)?))
+                Ok(Box::new(PlainWal::open(log_dir, FILE_BYTES_DEFAULT)?))
             }),
         };
         opened.map_err(|error| error.to_string())

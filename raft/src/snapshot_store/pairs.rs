@@ -51,6 +51,11 @@ pub(crate) trait Pairs: Send + Sync + 'static {
     fn make_durable(&self) -> Result<(), PairsError>;
     /// Size on disk, 0 when it cannot be told.
     fn disk_bytes(&self) -> u64;
+    /// Lets go of every file and opens them anew: after a failed write or sync only that tells what they hold. A store
+    /// without files has nothing to do.
+    fn reopen(&self) -> Result<(), PairsError> {
+        Ok(())
+    }
 }
 
 /// sled, with the fsyncs that it leaves out.

@@ -161,6 +161,11 @@ impl Pieces {
         self.pairs.make_durable()
     }
 
+    /// Opens the store anew; see [`Pairs::reopen`].
+    pub(super) fn reopen(&self) -> Result<(), PairsError> {
+        self.pairs.reopen()
+    }
+
     /// Size on disk, 0 when it cannot be told.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.pairs.disk_bytes()

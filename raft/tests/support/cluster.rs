@@ -117,6 +117,7 @@ impl Cluster {
             },
             idle: self.idle,
             replace_after: self.replace_after,
+            disk_reserve_bytes: holdfast_raft::DISK_RESERVE_BYTES_DEFAULT,
         };
         let host = Host::start(options).await.expect("the host starts");
         let stop = CancellationToken::new();

@@ -10,13 +10,15 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use protobuf::well_known_types::BytesValue;
 use raft_engine::env::FileSystem;
-use raft_engine::{Command, Config, Engine, LogBatch, MessageExt, ReadableSize, RecoveryMode};
+use raft_engine::{
+    Command, Config, Engine, Error, LogBatch, MessageExt, ReadableSize, RecoveryMode,
+};
 
 use super::{Change, DiskBatch, LogDisk, Mark};
 use crate::log_store::failure::{LogError, OpenError};
@@ -65,10 +67,15 @@ impl<F: FileSystem> RaftEngineDisk<F> {
             ..Config::default()
         };
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            Engine::open_with_file_system(config, file_system)
+            Engine::open_with_file_system(config, Arc::clone(&file_system))
         }));
         let engine = match opened {
             Ok(Ok(engine)) => engine,
+            Ok(Err(error @ (Error::Corruption(_) | Error::Codec(_)))) => {
+                let file = damaged_file(dir, &file_system).unwrap_or_else(|| dir.to_owned());
+                let reason = error.to_string();
+                return Err(OpenError::DamagedFile { file, reason });
+            }
             Ok(Err(error)) => return Err(refused(error.to_string())),
             Err(panic) => return Err(refused(panic_text(panic.as_ref()))),
         };
@@ -159,6 +166,35 @@ impl<F: FileSystem> Drop for RaftEngineDisk<F> {
         let engine = self.engine.take();
         let _ = catch_unwind(AssertUnwindSafe(move || drop(engine)));
     }
+}
+
+/// The first log file in `dir` that cannot be read through; the engine says only that there is one. The newest file of a
+/// sequence does not count: it may end in what a crash tore.
+fn damaged_file<F: FileSystem>(dir: &Path, file_system: &Arc<F>) -> Option<PathBuf> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).ok()? {
+        paths.push(entry.ok()?.path());
+    }
+    paths.sort();
+    let of_kind = |kind: &str| -> Vec<PathBuf> {
+        let matching = paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|found| found == kind));
+        let mut matching: Vec<PathBuf> = matching.cloned().collect();
+        matching.pop();
+        matching
+    };
+    let damaged = |path: &PathBuf| {
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            match Engine::dump_with_file_system(path, Arc::clone(file_system)) {
+                Ok(mut items) => items.all(|item| item.is_ok()),
+                Err(_) => false,
+            }
+        }));
+        !read.unwrap_or(false)
+    };
+    let mut files = of_kind("raftlog").into_iter().chain(of_kind("rewrite"));
+    files.find(damaged)
 }
 
 /// The engine's form of `batch`.

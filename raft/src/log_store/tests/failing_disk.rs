@@ -193,3 +193,110 @@ async fn a_full_disk_stops_the_log_and_loses_nothing_acknowledged() {
 async fn a_failed_sync_stops_the_log_and_loses_nothing_acknowledged() {
     a_failure_stops_the_log_and_loses_nothing_acknowledged(SYNC_FAILS).await;
 }
+
+/// The log fails in `mode`, and its last handle is dropped while the disk still fails; then the disk recovers.
+async fn fail_and_recover(mode: u8) -> (TempDir, LogEngine) {
+    let dir = TempDir::new().unwrap();
+    let fs = FlakyFs::default();
+    let engine =
+        LogEngine::open_with_file_system(dir.path(), options(), Arc::new(fs.clone())).unwrap();
+    let mut log = engine.group(GROUP).unwrap();
+    append(&mut log, entries(1, 0..10, 100)).await;
+    log.save_vote(&Vote::new(2, 1)).await.unwrap();
+    fs.fail(mode);
+    let refused = start_append(&mut log, entries(1, 10..20, 100)).await;
+    assert!(refused.await.unwrap().is_err());
+    drop(log);
+    fs.fail(SOUND);
+    (dir, engine)
+}
+
+async fn a_log_opened_again_holds_what_was_acknowledged(mode: u8) {
+    let (_dir, engine) = fail_and_recover(mode).await;
+    assert_eq!(engine.reopen().await.unwrap(), []);
+    assert_eq!(*engine.health().borrow(), LogHealth::Healthy);
+    let mut log = engine.group(GROUP).unwrap();
+    let found = log.try_get_log_entries(..).await.unwrap();
+    assert_eq!(found[..10], entries(1, 0..10, 100));
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+    let next = found.len() as u64;
+    append(&mut log, entries(1, next..next + 5, 100)).await;
+    log.save_vote(&Vote::new(3, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_opened_again_after_a_full_disk_holds_what_was_acknowledged() {
+    a_log_opened_again_holds_what_was_acknowledged(FULL).await;
+}
+
+#[tokio::test]
+async fn a_log_opened_again_after_a_failed_sync_holds_what_was_acknowledged() {
+    a_log_opened_again_holds_what_was_acknowledged(SYNC_FAILS).await;
+}
+
+#[tokio::test]
+async fn what_a_failed_disk_lost_is_found_when_the_log_is_opened_again() {
+    let (dir, engine) = fail_and_recover(SYNC_FAILS).await;
+    let mut other = engine.group(crate::log_store::GroupId::new(6)).unwrap();
+    assert!(other.save_vote(&Vote::new(3, 1)).await.is_err());
+    drop(other);
+    engine.close();
+    for file in std::fs::read_dir(LogEngine::log_dir(dir.path())).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "raftlog") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let lost = engine.reopen().await.unwrap();
+    let groups: Vec<_> = lost.iter().map(|lost| lost.group).collect();
+    assert_eq!(groups, [GROUP], "the other group was told nothing");
+}
+
+#[tokio::test]
+async fn a_log_is_not_opened_again_while_somebody_holds_it() {
+    let (_dir, engine) = fail_and_recover(FULL).await;
+    let mut held = engine.group(GROUP).unwrap();
+    let opening = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.reopen().await }
+    });
+    while engine.group(GROUP).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!opening.is_finished());
+    assert_eq!(held.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+    assert!(held.save_vote(&Vote::new(9, 1)).await.is_err());
+    drop(held);
+    assert_eq!(opening.await.unwrap().unwrap(), []);
+    let mut log = engine.group(GROUP).unwrap();
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+}
+
+#[tokio::test]
+async fn a_damaged_log_file_is_named_with_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let engine = LogEngine::open(dir.path(), options()).unwrap();
+    let mut log = engine.group(GROUP).unwrap();
+    for round in 0..40 {
+        append(&mut log, entries(1, round * 10..round * 10 + 10, 10_000)).await;
+    }
+    drop(log);
+    engine.close();
+    drop(engine);
+    let mut files: Vec<_> = std::fs::read_dir(LogEngine::log_dir(dir.path()))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "raftlog"))
+        .collect();
+    files.sort();
+    let mut bytes = std::fs::read(&files[1]).unwrap();
+    // The head of the first batch, behind the head of the file.
+    for byte in &mut bytes[44..60] {
+        *byte ^= 0x55;
+    }
+    std::fs::write(&files[1], bytes).unwrap();
+    let error = LogEngine::open(dir.path(), options()).err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains(files[1].to_str().unwrap()), "{text}");
+    assert!(text.contains("have the cluster replace the node"), "{text}");
+}

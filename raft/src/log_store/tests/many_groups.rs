@@ -37,3 +37,19 @@ async fn a_group_that_pins_old_files_is_named_until_it_purges() {
     keep_busy(&engine, &mut next).await;
     assert!(named.borrow().is_empty(), "{:?}", named.borrow());
 }
+
+#[tokio::test]
+async fn groups_that_nobody_uses_any_more_leave_nothing_in_memory() {
+    let dir = TempDir::new().unwrap();
+    let engine = LogEngine::open(dir.path(), options()).unwrap();
+    let mut kept = Vec::new();
+    for group in 0..5_000 {
+        let log = engine.group(GroupId::new(group)).unwrap();
+        if group < 50 {
+            kept.push(log);
+        }
+    }
+    let tracked = engine.inner.opened().as_ref().unwrap().tracked_cells();
+    assert!(tracked <= 100, "{tracked} cells for 50 groups in use");
+    assert_eq!(kept.len(), 50);
+}

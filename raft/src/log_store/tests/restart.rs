@@ -80,7 +80,7 @@ async fn reads_span_disk_and_memory() {
     }
     let tail_bytes = engine
         .inner
-        .parts
+        .lasting
         .counters
         .tail_bytes
         .load(Ordering::Relaxed);
@@ -94,7 +94,7 @@ async fn reads_span_disk_and_memory() {
     assert_eq!(
         engine
             .inner
-            .parts
+            .lasting
             .counters
             .tail_bytes
             .load(Ordering::Relaxed),
