@@ -11,7 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{GroupId, NodeId, RegionId};
 use crate::labels::Jurisdiction;
 
-/// What may be lost while a group stays writable. The strongest first.
+/// What may be lost while a group stays writable. Ordered from the strongest to the weakest, so the weaker of two is their
+/// maximum:
+///
+/// ```
+/// use holdfast_region_config::SurvivalGoal::{Nothing, Region, Zone};
+///
+/// assert!(Region < Zone && Zone < Nothing);
+/// ```
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
