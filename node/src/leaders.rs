@@ -85,6 +85,9 @@ impl Leaders {
         let mut leaving = self.leaving.subscribe();
         loop {
             let left = *leaving.borrow_and_update();
+            if left && self.left_to_move.borrow().is_none() {
+                duty.fleet.announce_leaving();
+            }
             let wishes = duty.lookout.look(Instant::now(), &duty.fleet, left);
             duty.moves.wish(wishes);
             let until = duty.next_look();

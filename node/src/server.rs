@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  start:  topology · listeners · groups (holdfast-raft) · proposers · HTTP · gRPC · workers, leaders, announcement
-//!  stop:   unready · announcement, leaders, workers · leaderships handed over, groups closed · proposers · gRPC · HTTP
+//!  stop:   unready · leaderships handed over · announcement, workers · groups closed · proposers · gRPC · HTTP
 //! ```
 //!
-//! Listeners come first, so that a taken port is found before anything touches the disk. On the way down gRPC stays up
-//! while leaderships are handed over: peers need it to take them. Owns: that order. Must never: leave a task behind.
+//! Listeners come first, so that a taken port is found before anything touches the disk. On the way down everything goes on
+//! working while leaderships are handed over: a node serves its last show until another leads it, and then says who does. Owns: that order. Must never: leave a task behind.
 
 mod announce;
 mod listeners;
@@ -117,6 +117,7 @@ pub struct Server {
     host: Host,
     proposers: Proposers,
     draining: Arc<AtomicBool>,
+    leaders: Leaders,
     /// Ends workers and the announcement.
     stop_workers: CancellationToken,
     workers: Vec<JoinHandle<()>>,
@@ -186,9 +187,10 @@ impl Server {
         let fleet = HostFleet::new(host.clone(), topology);
         let context = worker_context(&host, &proposers, around, &limits, &metrics);
         let stop = || stop_workers.clone();
+        let leaders = Leaders::new();
         let workers = vec![
             tokio::spawn(leader_scope::run(context, stop())),
-            tokio::spawn(Leaders::new().run(fleet, metrics, stop())),
+            tokio::spawn(leaders.clone().run(fleet, metrics, stop())),
             tokio::spawn(announce(host.clone(), placed, operator, stop())),
         ];
         Ok(Self {
@@ -197,6 +199,7 @@ impl Server {
             host,
             proposers,
             draining,
+            leaders,
             stop_workers,
             workers,
             stop_listeners,
@@ -218,6 +221,10 @@ impl Server {
     /// Stops everything, in the order at the head of this file.
     pub async fn stop(self) {
         self.draining.store(true, Ordering::Relaxed);
+        // Without its log a node can hand nothing over.
+        if self.host.disk_failure().is_none() && !self.leaders.leave(self.drain_max).await {
+            tracing::warn!("not every leadership was handed over in time");
+        }
         self.stop_workers.cancel();
         for worker in self.workers {
             join("worker", worker).await;

@@ -39,6 +39,9 @@ pub trait Fleet: Clone + Send + Sync + 'static {
     /// Whether `node` is heard; this node hears itself.
     fn is_heard(&self, node: NodeId) -> bool;
 
+    /// Tells the others that this node is about to stop, so that they hand it nothing.
+    fn announce_leaving(&self);
+
     /// Writes into `conditions` who drains, what is evacuated, and who leads how many.
     fn mark(&self, conditions: &mut Conditions);
 
@@ -166,7 +169,15 @@ impl Fleet for HostFleet {
         self.host.is_alive(node)
     }
 
+    fn announce_leaving(&self) {
+        self.host.announce_leaving();
+    }
+
     fn mark(&self, conditions: &mut Conditions) {
+        let nodes = self.topology.nodes.iter().map(|node| node.id);
+        for node in nodes.filter(|node| self.host.is_leaving(*node)) {
+            conditions.drain(node);
+        }
         self.host.directory().read(|directory| {
             for (node, record) in directory.nodes() {
                 if record.state != NodeState::Serving {

@@ -128,6 +128,12 @@ impl Fleet for Played {
         !self.world.state().down.contains(&node)
     }
 
+    fn announce_leaving(&self) {
+        self.world.change(|state| {
+            state.draining.insert(self.node);
+        });
+    }
+
     fn mark(&self, conditions: &mut Conditions) {
         let state = self.world.state();
         state
@@ -355,10 +361,6 @@ async fn a_target_that_refuses_is_asked_again_and_in_the_end_takes_over() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_stops_waits_until_it_leads_nothing() {
     let play = Play::start().await;
-    // As the peers hear it from the node itself.
-    play.world.change(|state| {
-        state.draining.insert(NodeId::new(1));
-    });
     assert!(play.duties[&1].leave(Duration::from_secs(30)).await);
     assert_eq!(play.world.led_by(1), 0);
     // Alone, there is nobody to hand over to and nothing to wait for.

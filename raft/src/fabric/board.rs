@@ -3,8 +3,8 @@
 //! Owns: the one copy of that knowledge, fed by the links and read by everything else. Must never: hold its locks across an
 //! await, or start anything; who wants to act follows [`Board::changed`].
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub(crate) struct Board {
     orphans: Mutex<BTreeMap<GroupId, Instant>>,
     changed: watch::Sender<u64>,
     /// How often a node fell silent, and how often one was heard again as the same process.
+    /// This node is about to stop.
+    leaves: AtomicBool,
+    /// Nodes that say that they are about to stop.
+    leaving: Mutex<BTreeSet<NodeId>>,
     silences: AtomicU64,
     false_silences: AtomicU64,
     /// Peers that came back; the number only counts.
@@ -56,6 +60,8 @@ impl Board {
             claims: Mutex::default(),
             orphans: Mutex::default(),
             changed: watch::Sender::new(0),
+            leaves: AtomicBool::new(false),
+            leaving: Mutex::default(),
             silences: AtomicU64::new(0),
             false_silences: AtomicU64::new(0),
             heard_again: Mutex::default(),
@@ -204,6 +210,34 @@ impl Board {
         locked(&self.orphans).remove(&group);
     }
 
+    /// From now on this node says that it is about to stop.
+    pub(crate) fn leave(&self) {
+        self.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `node` has said that it is about to stop.
+    pub(crate) fn is_leaving(&self, node: NodeId) -> bool {
+        if node == self.me {
+            return self.leaves.load(Ordering::Relaxed);
+        }
+        locked(&self.leaving).contains(&node)
+    }
+
+    /// Takes in what `node` says of itself.
+    fn note_leaving(&self, node: NodeId, leaving: bool) {
+        let mut all = locked(&self.leaving);
+        let news = if leaving {
+            all.insert(node)
+        } else {
+            all.remove(&node)
+        };
+        drop(all);
+        if news {
+            tracing::info!(%node, leaving, "node says whether it is about to stop");
+            self.touch();
+        }
+    }
+
     pub(crate) fn is_heard(&self, node: NodeId) -> bool {
         locked(&self.liveness).is_heard(node)
     }
@@ -264,17 +298,20 @@ impl Pulses for Board {
             incarnation: pulse.incarnation,
             silent: pulse.silent.into_iter().map(NodeId::get).collect(),
             unassured: pulse.unassured.into_iter().map(NodeId::get).collect(),
+            leaving: self.leaves.load(Ordering::Relaxed),
         }
     }
 
     fn answered(&self, from: NodeId, sent: Instant, answer: &pb::Ping) {
         let pulse = pulse_from_pb(answer);
+        self.note_leaving(from, answer.leaving);
         let changes = locked(&self.liveness).answered(from, sent, Instant::now(), pulse);
         self.note(changes);
     }
 
     fn pinged(&self, from: NodeId, ping: &pb::Ping) -> pb::Ping {
         let pulse = pulse_from_pb(ping);
+        self.note_leaving(from, ping.leaving);
         let changes = locked(&self.liveness).pinged(from, ping.nonce, Instant::now(), pulse);
         self.note(changes);
         self.ping(ping.nonce)

@@ -196,6 +196,20 @@ impl Host {
         self.inner.fabric.board.changed()
     }
 
+    /// Tells the others that this node is about to stop, so that they hand it no leadership.
+    pub fn announce_leaving(&self) {
+        self.inner.fabric.board.leave();
+        for (_, link) in self.inner.fabric.links() {
+            link.ping();
+        }
+    }
+
+    /// Whether a node has said that it is about to stop.
+    #[must_use]
+    pub fn is_leaving(&self, node: NodeId) -> bool {
+        self.inner.fabric.board.is_leaving(node)
+    }
+
     /// Whether a node is heard; this node always hears itself.
     #[must_use]
     pub fn is_alive(&self, node: NodeId) -> bool {
