@@ -5,7 +5,8 @@
 //! | `/healthz` | 200 while the process works; 503 when its disk has failed |
 //! | `/readyz` | 200 when the directory is applied here and its quorum was heard lately, and the node is not draining |
 //! | `/metrics` | Prometheus text |
-//! | `/debug/groups`, `/debug/group/{id}` | Raft status, as JSON |
+//! | `/debug/groups` | every replica of this node, in pages, as JSON: where it is, who leads it, its Raft status while in memory |
+//! | `/debug/group/{id}` | one of them, with what its show has |
 //! | `/debug/topology` | the topology as this node dials it, and how it sees the others |
 //!
 //! Owns: these answers. Must never: change anything, or show what buyers own.
@@ -17,14 +18,15 @@ use std::sync::{
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use holdfast_inventory::{ids::ShowId, invariants};
-use holdfast_raft::{GroupStatus, Host, Leadership};
+use holdfast_raft::{GroupStatus, Host, ReplicaSummary};
 use holdfast_region_config::GroupId;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::metrics::{Metrics, Sample};
@@ -93,21 +95,21 @@ fn not_ready(state: &DebugState) -> Option<String> {
 }
 
 async fn metrics(State(state): State<DebugState>) -> Response {
-    let shows = state.host.loaded_shows();
-    let directory = state.host.directory().leadership();
-    let leaderships = shows.iter().map(|group| *group.leadership().borrow());
-    let leaderships: Vec<Leadership> = leaderships.chain([*directory.borrow()]).collect();
-    let count = |wanted: fn(&Leadership) -> bool| leaderships.iter().filter(|l| wanted(l)).count();
+    let replicas = state.host.replicas();
+    let count = |wanted: &dyn Fn(&ReplicaSummary) -> bool| {
+        replicas.iter().filter(|replica| wanted(replica)).count()
+    };
+    let own = Some(state.host.node());
     let peers = state.host.peers();
     let sample = Sample {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
         replicas: state.host.replica_counters(),
         disk_failed: state.host.disk_failure().is_some(),
-        groups: leaderships.len(),
-        group_leaders: count(|l| l.leads),
-        leaderless_groups: count(|l| l.leader.is_none()),
+        group_leaders: count(&|replica| replica.leader == own),
+        leaderless_groups: count(&|replica| !replica.leader_alive),
         unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),
+        silent_nodes: peers.iter().filter(|peer| !peer.alive).count(),
         invariant_violations: invariants::violations_total(),
     };
     match state.metrics.render(sample) {
@@ -119,16 +121,50 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     }
 }
 
-async fn groups(State(state): State<DebugState>) -> Json<Value> {
-    let mut groups = vec![status(&state.host.directory().status())];
-    groups.extend(
-        state
-            .host
-            .loaded_shows()
-            .iter()
-            .map(|group| status(&group.status())),
-    );
-    Json(json!({ "node_id": state.host.node().get(), "groups": groups }))
+/// A page of replicas: `?after=7` goes on behind group 7.
+#[derive(Debug, Deserialize)]
+struct Page {
+    after: Option<u64>,
+}
+
+/// Replicas in one answer.
+const REPLICAS_PER_PAGE: usize = 1_000;
+
+async fn groups(State(state): State<DebugState>, Query(page): Query<Page>) -> Json<Value> {
+    let mut replicas = state.host.replicas();
+    replicas.retain(|replica| page.after.is_none_or(|after| replica.group.get() > after));
+    replicas.sort_by_key(|replica| replica.group);
+    let more = replicas.len() > REPLICAS_PER_PAGE;
+    replicas.truncate(REPLICAS_PER_PAGE);
+    let next = replicas.last().filter(|_| more);
+    let next = next.map(|replica| replica.group.get());
+    let groups: Vec<Value> = replicas
+        .iter()
+        .map(|replica| summary(&state.host, replica))
+        .collect();
+    Json(json!({ "node_id": state.host.node().get(), "groups": groups, "next_after": next }))
+}
+
+/// A replica with its Raft status while it is in memory; one on disk is not opened for being looked at.
+fn summary(host: &Host, replica: &ReplicaSummary) -> Value {
+    let group = replica.group;
+    let raft = if group.is_directory() {
+        Some(host.directory().status())
+    } else {
+        let loaded = host.loaded_show(ShowId(group.get()));
+        loaded.map(|group| group.status())
+    };
+    json!({
+        "group_id": group.get(),
+        "memory": match (replica.loaded, replica.asleep) {
+            (false, _) => "unloaded",
+            (true, true) => "hibernating",
+            (true, false) => "awake",
+        },
+        "leader": replica.leader.map(|node| node.get()),
+        "leader_alive": replica.leader_alive,
+        "raft": raft.as_ref().map(status),
+    })
 }
 
 async fn group(State(state): State<DebugState>, Path(id): Path<String>) -> Response {
@@ -150,10 +186,7 @@ async fn group(State(state): State<DebugState>, Path(id): Path<String>) -> Respo
         return Json(body).into_response();
     }
     let Some(group) = state.host.loaded_show(ShowId(id.get())) else {
-        return refuse(
-            StatusCode::NOT_FOUND,
-            "this node has not opened such a group",
-        );
+        return unloaded(&state.host, id);
     };
     let (show, as_of) = group.read(|state| {
         let counts = state.counts();
@@ -215,6 +248,25 @@ fn status(status: &GroupStatus) -> Value {
         "learners": status.learners.iter().map(|node| node.get()).collect::<Vec<_>>(),
         "age_ms": status.age_ms,
     })
+}
+
+/// What is known of a replica that is not in memory.
+fn unloaded(host: &Host, group: GroupId) -> Response {
+    let show = ShowId(group.get());
+    if !host.has_replica(show) {
+        return refuse(
+            StatusCode::NOT_FOUND,
+            "this node has no replica of such a group",
+        );
+    }
+    let leader = host.leader_of(show);
+    Json(json!({
+        "group_id": group.get(),
+        "memory": "unloaded",
+        "leader": leader.map(|node| node.get()),
+        "leader_alive": leader.is_some_and(|node| host.is_alive(node)),
+    }))
+    .into_response()
 }
 
 fn refuse(code: StatusCode, reason: &str) -> Response {

@@ -190,7 +190,10 @@ mod tests {
         };
         let sample = Sample {
             log,
-            groups: 3,
+            replicas: holdfast_raft::ReplicaCounters {
+                loaded: 3,
+                ..Default::default()
+            },
             ..Sample::default()
         };
         let text = metrics.render(sample).unwrap();

@@ -8,6 +8,9 @@ use holdfast_node_api::v1::ClusterStatusRequest;
 
 use crate::lab::Lab;
 
+/// As many as a node says at once.
+const GROUPS_PER_PAGE: u32 = 1_000;
+
 /// The newest term of every group that any node reports.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms(BTreeMap<u64, u64>);
@@ -22,12 +25,25 @@ impl Terms {
         let mut answered = false;
         for node in &lab.cluster.topology().nodes {
             let mut operator = lab.node(node.id)?.operator();
-            let Ok(status) = operator.cluster_status(ClusterStatusRequest {}).await else {
-                continue;
-            };
-            answered = true;
-            for group in status.into_inner().groups {
-                terms.saw(group.group_id, group.term);
+            let mut after_group = None;
+            loop {
+                let request = ClusterStatusRequest {
+                    all_groups: true,
+                    after_group,
+                    limit: GROUPS_PER_PAGE,
+                };
+                let Ok(status) = operator.cluster_status(request).await else {
+                    break;
+                };
+                answered = true;
+                let page = status.into_inner();
+                for group in page.groups {
+                    terms.saw(group.group_id, group.term);
+                }
+                after_group = page.next_after_group;
+                if after_group.is_none() {
+                    break;
+                }
             }
         }
         anyhow::ensure!(answered, "no node answers");

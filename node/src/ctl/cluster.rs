@@ -6,7 +6,7 @@
 use clap::Subcommand;
 use holdfast_node_api::refs::ShowRef;
 use holdfast_node_api::v1::{
-    AsOf, ClusterStatusReply, ClusterStatusRequest, GroupStatus, NodeStatus,
+    AsOf, ClusterStatusReply, ClusterStatusRequest, GroupStatus, NodeStatus, ReplicaCounts,
 };
 use serde_json::{Value, json};
 
@@ -15,17 +15,33 @@ use super::{Answer, Failure, Target};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Every node and group, and whether this node can reach and lead or follow them
-    Status,
+    /// Nodes, counts of groups, and groups without a leader, as this node knows them
+    Status {
+        /// List every group that has a replica on this node
+        #[arg(long)]
+        shows: bool,
+    },
 }
 
+/// Groups asked for at a time.
+const PAGE: u32 = 1_000;
+
 pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Failure> {
-    let Command::Status = command;
+    let Command::Status { shows } = command;
     let node = target.node()?;
     let mut operator = node.client.operator();
-    let status = node
-        .ask(operator.cluster_status(ClusterStatusRequest {}))
-        .await?;
+    let mut request = ClusterStatusRequest {
+        all_groups: *shows,
+        after_group: None,
+        limit: if *shows { PAGE } else { 0 },
+    };
+    let mut status = node.ask(operator.cluster_status(request)).await?;
+    while *shows && status.next_after_group.is_some() {
+        request.after_group = status.next_after_group;
+        let mut page = node.ask(operator.cluster_status(request)).await?;
+        status.groups.append(&mut page.groups);
+        status.next_after_group = page.next_after_group;
+    }
     Ok(answer(&status))
 }
 
@@ -36,22 +52,20 @@ fn answer(status: &ClusterStatusReply) -> Answer {
         .filter(|node| !node.reachable)
         .map(|node| node.node_id)
         .collect();
-    let leaderless: Vec<u64> = status
-        .groups
-        .iter()
-        // A stopped replica remembers its last leader and takes part in nothing.
-        .filter(|group| group.leader == 0 || group.role == "shutdown")
-        .map(|group| group.group_id)
-        .collect();
+    // A stopped replica remembers its last leader and takes part in nothing.
+    let stopped = status.groups.iter().filter(|g| g.role == "shutdown");
+    let stopped: Vec<u64> = stopped.map(|group| group.group_id).collect();
     let as_of = status.directory.unwrap_or_default();
+    let counts = status.replicas.unwrap_or_default();
     let mut text = format!(
-        "seen from node {} in {}; directory at index {}, {} old, led by node {}\n\n{}",
+        "seen from node {} in {}; directory at index {}, {} old, led by node {}\n\n{}\n\n{}",
         status.node_id,
         status.region,
         as_of.index,
         age(as_of.age_ms),
         leader(status.directory_leader),
         nodes_table(&status.nodes),
+        counts_text(&counts),
     );
     if !status.groups.is_empty() {
         text.push_str("\n\n");
@@ -63,13 +77,22 @@ fn answer(status: &ClusterStatusReply) -> Answer {
             ids(&unreachable)
         ));
     }
-    if !leaderless.is_empty() {
+    if status.leaderless > 0 {
         text.push_str(&format!(
-            "\n\nwithout a known leader: group {}",
-            ids(&leaderless)
+            "\n\nwithout a live leader: {} groups",
+            status.leaderless
         ));
     }
-    let well = unreachable.is_empty() && leaderless.is_empty() && status.directory_leader != 0;
+    if !stopped.is_empty() {
+        text.push_str(&format!("\n\nstopped here: group {}", ids(&stopped)));
+    }
+    if status.next_after_group.is_some() {
+        text.push_str("\n\nonly the first of them are listed; --shows lists everything");
+    }
+    let well = unreachable.is_empty()
+        && status.leaderless == 0
+        && stopped.is_empty()
+        && status.directory_leader != 0;
     let json = json!({
         "well": well,
         "node_id": status.node_id,
@@ -77,11 +100,40 @@ fn answer(status: &ClusterStatusReply) -> Answer {
         "directory": as_of_json(&as_of),
         "directory_leader": leader_json(status.directory_leader),
         "nodes": status.nodes.iter().map(node_json).collect::<Vec<_>>(),
+        "replicas": counts_json(&counts),
         "groups": status.groups.iter().map(group_json).collect::<Vec<_>>(),
         "unreachable_nodes": unreachable,
-        "leaderless_groups": leaderless,
+        "leaderless": status.leaderless,
+        "stopped_groups": stopped,
     });
     Answer { text, json, well }
+}
+
+fn counts_text(counts: &ReplicaCounts) -> String {
+    format!(
+        "replicas here: {} ({} awake, {} hibernating, {} on disk only), {} of them lead\n\
+         since the start: {} opened, {} put away; {} candidacies; {} silences of other nodes, {} of them false",
+        counts.replicas,
+        counts.awake,
+        counts.hibernating,
+        counts.unloaded,
+        counts.led,
+        counts.opens_total,
+        counts.unloads_total,
+        counts.candidacies_total,
+        counts.silences_total,
+        counts.false_silences_total,
+    )
+}
+
+fn counts_json(counts: &ReplicaCounts) -> Value {
+    json!({
+        "replicas": counts.replicas, "awake": counts.awake, "hibernating": counts.hibernating,
+        "unloaded": counts.unloaded, "led": counts.led, "opens_total": counts.opens_total,
+        "unloads_total": counts.unloads_total, "hibernations_total": counts.hibernations_total,
+        "candidacies_total": counts.candidacies_total, "silences_total": counts.silences_total,
+        "false_silences_total": counts.false_silences_total,
+    })
 }
 
 fn nodes_table(nodes: &[NodeStatus]) -> String {
@@ -119,7 +171,11 @@ fn groups_table(groups: &[GroupStatus]) -> String {
             } else {
                 ShowRef(group.show_id).to_string()
             },
-            group.role.clone(),
+            if group.hibernating {
+                format!("{}, asleep", group.role)
+            } else {
+                group.role.clone()
+            },
             leader(group.leader),
             group.term.to_string(),
             format!("{}/{}", group.applied_index, group.last_log_index),
@@ -177,6 +233,7 @@ pub(super) fn group_json(group: &GroupStatus) -> Value {
         "group_id": group.group_id,
         "show_id": (group.show_id != 0).then(|| ShowRef(group.show_id).to_string()),
         "role": group.role,
+        "hibernating": group.hibernating,
         "term": group.term,
         "leader": leader_json(group.leader),
         "last_log_index": group.last_log_index,
@@ -223,8 +280,13 @@ mod tests {
             said.text
         );
 
-        let mut headless = sound;
-        headless.groups[0].leader = 0;
-        assert_eq!(answer(&headless).json["leaderless_groups"], json!([4]));
+        let mut headless = sound.clone();
+        headless.leaderless = 3;
+        let said = answer(&headless);
+        assert!(!said.well && said.text.contains("without a live leader: 3 groups"));
+
+        let mut stopped = sound;
+        stopped.groups[0].role = "shutdown".to_owned();
+        assert_eq!(answer(&stopped).json["stopped_groups"], json!([4]));
     }
 }

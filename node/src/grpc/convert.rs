@@ -310,6 +310,7 @@ pub(super) fn group_status(status: &GroupStatus) -> v1::GroupStatus {
         voters: status.voters.iter().map(|node| node.get()).collect(),
         learners: status.learners.iter().map(|node| node.get()).collect(),
         age_ms: status.age_ms,
+        hibernating: false,
     }
 }
 

@@ -8,7 +8,7 @@ use holdfast_node_api::{
     v1::{self, operator_server::Operator},
 };
 use holdfast_raft::{
-    Host,
+    Host, ReplicaSummary,
     directory::{DirectoryCommand, DirectoryOutcome, DiskId, NodeRegistration},
 };
 use holdfast_region_config::{NodeId, RegionId};
@@ -64,26 +64,100 @@ impl OperatorService {
         let topology = self.host.topology();
         topology.nodes.iter().map(status).collect()
     }
+
+    fn replica_counts(&self, replicas: &[ReplicaSummary]) -> v1::ReplicaCounts {
+        let counters = self.host.replica_counters();
+        let own = Some(self.host.node());
+        v1::ReplicaCounts {
+            replicas: counters.replicas,
+            awake: counters.loaded.saturating_sub(counters.hibernating),
+            hibernating: counters.hibernating,
+            unloaded: counters.replicas.saturating_sub(counters.loaded),
+            led: replicas.iter().filter(|r| r.leader == own).count() as u64,
+            opens_total: counters.opens_total,
+            unloads_total: counters.unloads_total,
+            hibernations_total: counters.hibernations_total,
+            candidacies_total: counters.candidacies_total,
+            silences_total: counters.silences_total,
+            false_silences_total: counters.false_silences_total,
+        }
+    }
+
+    /// One page of groups in their order, and where the next begins; opens no replica.
+    fn groups(
+        &self,
+        mut replicas: Vec<ReplicaSummary>,
+        request: &v1::ClusterStatusRequest,
+    ) -> (Vec<v1::GroupStatus>, Option<u64>) {
+        let limit = match request.limit {
+            0 => GROUPS_DEFAULT,
+            limit => usize::try_from(limit).map_or(GROUPS_MAX, |limit| limit.min(GROUPS_MAX)),
+        };
+        let after = request.after_group;
+        replicas.retain(|replica| {
+            let wanted =
+                request.all_groups || replica.group.is_directory() || !replica.leader_alive;
+            wanted && after.is_none_or(|after| replica.group.get() > after)
+        });
+        replicas.sort_by_key(|replica| replica.group);
+        let more = replicas.len() > limit;
+        replicas.truncate(limit);
+        let next = replicas.last().filter(|_| more);
+        let next = next.map(|replica| replica.group.get());
+        let groups = replicas.iter().map(|replica| self.group(replica));
+        (groups.collect(), next)
+    }
+
+    fn group(&self, replica: &ReplicaSummary) -> v1::GroupStatus {
+        let group = replica.group;
+        if group.is_directory() {
+            return convert::group_status(&self.host.directory().status());
+        }
+        if let Some(loaded) = self.host.loaded_show(ShowId(group.get())) {
+            return v1::GroupStatus {
+                hibernating: replica.asleep,
+                ..convert::group_status(&loaded.status())
+            };
+        }
+        let (record, _) = self.host.directory().read(|directory| {
+            let record = directory.shows().get(&ShowId(group.get()))?;
+            Some((record.voters.clone(), record.learners.clone()))
+        });
+        let (voters, learners) = record.unwrap_or_default();
+        let numbers = |nodes: Vec<NodeId>| nodes.into_iter().map(NodeId::get).collect();
+        v1::GroupStatus {
+            group_id: group.get(),
+            show_id: group.get(),
+            role: "unloaded".to_owned(),
+            leader: replica.leader.map_or(0, NodeId::get),
+            voters: numbers(voters),
+            learners: numbers(learners),
+            ..v1::GroupStatus::default()
+        }
+    }
 }
+
+/// Groups in one answer when the caller does not say.
+const GROUPS_DEFAULT: usize = 100;
+/// And at most.
+const GROUPS_MAX: usize = 1_000;
 
 #[tonic::async_trait]
 impl Operator for OperatorService {
     async fn cluster_status(
         &self,
-        _: Request<v1::ClusterStatusRequest>,
+        request: Request<v1::ClusterStatusRequest>,
     ) -> Result<Response<v1::ClusterStatusReply>, Status> {
+        let request = request.into_inner();
         let node = self.host.node();
         let group = self.host.directory();
         let ((), as_of) = group.read(|_| ());
         let own = group.status();
         let directory_leader = own.leader.map_or(0, NodeId::get);
-        let mut groups = vec![convert::group_status(&own)];
-        groups.extend(
-            self.host
-                .loaded_shows()
-                .iter()
-                .map(|g| convert::group_status(&g.status())),
-        );
+        let replicas = self.host.replicas();
+        let leaderless = replicas.iter().filter(|r| !r.leader_alive).count() as u64;
+        let counts = self.replica_counts(&replicas);
+        let (groups, next_after_group) = self.groups(replicas, &request);
         Ok(Response::new(v1::ClusterStatusReply {
             node_id: node.get(),
             region: self
@@ -96,6 +170,9 @@ impl Operator for OperatorService {
             directory_leader,
             nodes: self.nodes(),
             groups,
+            replicas: Some(counts),
+            leaderless,
+            next_after_group,
         }))
     }
 

@@ -18,14 +18,14 @@ pub struct Sample {
     pub replicas: ReplicaCounters,
     /// The disk has failed and every group here has stopped.
     pub disk_failed: bool,
-    /// Groups open here.
-    pub groups: usize,
-    /// Of them, led here.
+    /// Groups that this node leads, in memory or not.
     pub group_leaders: usize,
-    /// Of them, without a leader as far as this node knows.
+    /// Groups with a replica here whose leader is not known or not heard.
     pub leaderless_groups: usize,
-    /// Other nodes that are not heard.
+    /// Other nodes to which there is no connection.
     pub unreachable_nodes: usize,
+    /// Other nodes whose pings are not answered.
+    pub silent_nodes: usize,
     /// Broken invariants counted in this process.
     pub invariant_violations: u64,
 }
@@ -49,6 +49,7 @@ pub(super) struct Sampled {
     group_leaders: IntGauge,
     leaderless_groups: IntGauge,
     unreachable_nodes: IntGauge,
+    liveness: Liveness,
     invariant_violations: IntCounter,
 }
 
@@ -94,12 +95,13 @@ impl Sampled {
             group_leaders: gauge("holdfast_group_leaders", "Raft groups that this node leads")?,
             leaderless_groups: gauge(
                 "holdfast_leaderless_groups",
-                "Raft groups open here that have no leader as far as this node knows",
+                "Raft groups with a replica here whose leader is not known or not heard",
             )?,
             unreachable_nodes: gauge(
                 "holdfast_unreachable_nodes",
-                "other nodes that are not heard",
+                "other nodes to which there is no connection",
             )?,
+            liveness: Liveness::new(register)?,
             invariant_violations: counter(
                 "holdfast_invariant_violations_total",
                 "broken invariants; anything but 0 wants an operator",
@@ -121,17 +123,76 @@ impl Sampled {
         set(&self.log_queue, log.queue_depth);
         set(&self.snapshot_store, snapshots.disk_bytes);
         // One log serves all groups: when it has failed, all of them have stopped.
-        let stopped = if sample.disk_failed { sample.groups } else { 0 };
-        set(&self.stopped_groups, stopped as u64);
         let replicas = &sample.replicas;
+        let stopped = if sample.disk_failed {
+            replicas.loaded
+        } else {
+            0
+        };
+        set(&self.stopped_groups, stopped);
         set(&self.kept_groups, replicas.replicas);
         set(&self.hibernating_groups, replicas.hibernating);
         catch_up(&self.groups_opened, replicas.opens_total);
         catch_up(&self.groups_unloaded, replicas.unloads_total);
-        set(&self.groups, sample.groups as u64);
+        self.liveness.take(sample);
+        set(&self.groups, replicas.loaded);
         set(&self.group_leaders, sample.group_leaders as u64);
         set(&self.leaderless_groups, sample.leaderless_groups as u64);
         set(&self.unreachable_nodes, sample.unreachable_nodes as u64);
+    }
+}
+
+/// Who is heard, and what came of silence.
+#[derive(Debug, Clone)]
+struct Liveness {
+    silent_nodes: IntGauge,
+    hibernations: IntCounter,
+    candidacies: IntCounter,
+    silences: IntCounter,
+    false_silences: IntCounter,
+}
+
+impl Liveness {
+    fn new(register: &Register<'_>) -> Result<Self, Error> {
+        let counter = |name, help| register.counter(name, help);
+        Ok(Self {
+            silent_nodes: register.gauge(
+                "holdfast_silent_nodes",
+                "other nodes whose pings are not answered",
+            )?,
+            hibernations: counter(
+                "holdfast_group_hibernations_total",
+                "groups that this node, leading, put to sleep",
+            )?,
+            candidacies: counter(
+                "holdfast_group_candidacies_total",
+                "elections in which this node stood for a group without a leader",
+            )?,
+            silences: counter(
+                "holdfast_node_silences_total",
+                "times that another node fell silent for this one",
+            )?,
+            false_silences: counter(
+                "holdfast_node_false_silences_total",
+                "of them, times that the node was heard again as the same process",
+            )?,
+        })
+    }
+
+    fn take(&self, sample: &Sample) {
+        let ReplicaCounters {
+            hibernations_total,
+            candidacies_total,
+            silences_total,
+            false_silences_total,
+            ..
+        } = sample.replicas;
+        catch_up(&self.hibernations, hibernations_total);
+        catch_up(&self.candidacies, candidacies_total);
+        catch_up(&self.silences, silences_total);
+        catch_up(&self.false_silences, false_silences_total);
+        let silent = i64::try_from(sample.silent_nodes);
+        self.silent_nodes.set(silent.unwrap_or(i64::MAX));
     }
 }
 

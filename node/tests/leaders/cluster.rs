@@ -1,29 +1,25 @@
-//! Three nodes in this process: what callers and workers see when leadership moves.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops where it is"
-)]
+//! Three nodes in this process, one in each of three regions, and callers who do what a gateway does.
 
 use std::{fmt::Write as _, time::Duration};
 
 use holdfast_node::{
-    config::{Config, Overrides},
+    config::{Config, Limits, Overrides},
     server::{Listeners, Server, Surroundings},
 };
 use holdfast_node_api::{
     client::{ClientOptions, NodeClient},
-    v1::{self, FailureCode, submit_reply, submit_request},
+    v1::{self, submit_reply, submit_request},
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-const LONG: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
-struct Cluster {
-    nodes: Vec<Option<Server>>,
-    clients: Vec<NodeClient>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Option<Server>>,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) clients: Vec<NodeClient>,
     _dir: TempDir,
 }
 
@@ -50,7 +46,11 @@ fn topology(listeners: &[Listeners]) -> String {
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("topology.toml");
         let config = |id: u64| {
@@ -63,14 +63,16 @@ impl Cluster {
                 http_listen: any(),
                 ..Overrides::default()
             };
-            Config::load(None, overrides).unwrap()
+            let mut config = Config::load(None, overrides).unwrap();
+            config.limits = limits.clone();
+            config
         };
         let mut listeners = Vec::new();
         for id in 1..=3 {
             listeners.push(Listeners::bind(&config(id)).await.unwrap());
         }
         std::fs::write(&path, topology(&listeners)).unwrap();
-        let (mut nodes, mut clients) = (Vec::new(), Vec::new());
+        let (mut nodes, mut clients, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for (id, listener) in (1..).zip(listeners) {
             let address = listener.grpc_addr.to_string();
             let around = Surroundings::default();
@@ -80,16 +82,18 @@ impl Cluster {
                     .unwrap(),
             ));
             clients.push(NodeClient::new(&address, &ClientOptions::default()).unwrap());
+            addresses.push(address);
         }
         Self {
             nodes,
+            addresses,
             clients,
             _dir: dir,
         }
     }
 
     /// Creates a show at home in region `a`, asking the node of region `c`.
-    async fn show(&self) -> u64 {
+    pub(crate) async fn show(&self) -> u64 {
         let mut directory = self.clients[2].directory();
         let seats: Vec<String> = (1..=20)
             .map(|n| {
@@ -142,7 +146,7 @@ impl Cluster {
     }
 
     /// The node that leads `show`, once one does, `among` these and the show can be sold there.
-    async fn leader(&self, show_id: u64, among: &[usize]) -> usize {
+    pub(crate) async fn leader(&self, show_id: u64, among: &[usize]) -> usize {
         let until = Instant::now() + LONG;
         loop {
             for at in among {
@@ -163,7 +167,13 @@ impl Cluster {
     }
 
     /// Sends a hold of one seat to whoever takes it, with one key, as a gateway does.
-    async fn hold(&self, show_id: u64, seat: u32, key: &str, among: &[usize]) -> v1::SubmitReply {
+    pub(crate) async fn hold(
+        &self,
+        show_id: u64,
+        seat: u32,
+        key: &str,
+        among: &[usize],
+    ) -> v1::SubmitReply {
         let until = Instant::now() + LONG;
         let what = Some(v1::place_hold::What::Seats(v1::NamedSeats {
             seats: vec![seat],
@@ -197,150 +207,14 @@ impl Cluster {
         unreachable!("the cycle is endless")
     }
 
-    async fn stop(&mut self, at: usize) {
+    pub(crate) async fn stop(&mut self, at: usize) {
         self.nodes[at].take().unwrap().stop().await;
     }
 }
 
-fn hold_id(reply: &v1::SubmitReply) -> u64 {
+pub(crate) fn hold_id(reply: &v1::SubmitReply) -> u64 {
     match &reply.result {
         Some(submit_reply::Result::Hold(hold)) => hold.hold_id,
         other => panic!("expected a hold, got {other:?}"),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_show_is_led_at_home_and_other_nodes_say_who_leads() {
-    let mut cluster = Cluster::start().await;
-    let show_id = cluster.show().await;
-    assert_eq!(cluster.leader(show_id, &[0, 1, 2]).await, 0);
-    let request = v1::SubmitRequest {
-        show_id,
-        caller: vec![1; 16].into(),
-        idempotency_key: "k".to_owned(),
-        command: Some(submit_request::Command::ReleaseHold(v1::ReleaseHold {
-            hold_id: 1,
-        })),
-        ..v1::SubmitRequest::default()
-    };
-    let until = Instant::now() + LONG;
-    let failure = loop {
-        // A follower learns of the show, and of its leader, a moment later than the leader itself.
-        let reply = cluster.clients[1]
-            .pipe()
-            .submit(request.clone(), LONG)
-            .await
-            .unwrap();
-        let Some(submit_reply::Result::Failure(failure)) = reply.result else {
-            panic!("{reply:?}")
-        };
-        if failure.leader_node_id != 0 {
-            break failure;
-        }
-        assert!(Instant::now() < until, "{failure:?}");
-        tokio::time::sleep(PAUSE).await;
-    };
-    assert_eq!(
-        (failure.code(), failure.leader_node_id),
-        (FailureCode::NotLeader, 1)
-    );
-    assert!(!failure.maybe_happened);
-    for at in 0..3 {
-        cluster.stop(at).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_draining_leader_hands_over_and_everything_it_acknowledged_stays() {
-    let mut cluster = Cluster::start().await;
-    let show_id = cluster.show().await;
-    let leader = cluster.leader(show_id, &[0, 1, 2]).await;
-    let mut first = Vec::new();
-    for seat in 0..10 {
-        first.push(hold_id(
-            &cluster
-                .hold(show_id, seat, &format!("k{seat}"), &[leader])
-                .await,
-        ));
-    }
-    let others: Vec<usize> = (0..3).filter(|at| *at != leader).collect();
-    cluster.stop(leader).await;
-    let next = cluster.leader(show_id, &others).await;
-    assert_ne!(next, leader);
-    for (seat, hold) in (0..10).zip(first) {
-        let again = cluster
-            .hold(show_id, seat, &format!("k{seat}"), &others)
-            .await;
-        assert!(again.replayed, "{again:?}");
-        assert_eq!(hold_id(&again), hold);
-    }
-    let fresh = cluster.hold(show_id, 11, "fresh", &others).await;
-    assert!(!fresh.replayed);
-    for at in others {
-        cluster.stop(at).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_payment_under_way_is_finished_by_the_next_leader() {
-    let mut cluster = Cluster::start().await;
-    let show_id = cluster.show().await;
-    let leader = cluster.leader(show_id, &[0, 1, 2]).await;
-    let hold = hold_id(&cluster.hold(show_id, 0, "hold", &[leader]).await);
-    let submit = async |key: &str, command| {
-        let request = v1::SubmitRequest {
-            show_id,
-            caller: vec![1; 16].into(),
-            idempotency_key: key.to_owned(),
-            command: Some(command),
-            ..v1::SubmitRequest::default()
-        };
-        cluster.clients[leader]
-            .pipe()
-            .submit(request, LONG)
-            .await
-            .unwrap()
-    };
-    let open = submit_request::Command::OpenOrder(v1::OpenOrder { hold_id: hold });
-    let reply = submit("open", open).await;
-    let Some(submit_reply::Result::Order(order)) = reply.result else {
-        panic!("{reply:?}")
-    };
-    let order_id = order.order_id;
-    // This token is never answered, so the attempt is still open when the leader goes.
-    let payment_token = "tok_timeout".to_owned();
-    submit(
-        "pay",
-        submit_request::Command::PayOrder(v1::PayOrder {
-            order_id,
-            payment_token,
-        }),
-    )
-    .await;
-    cluster.stop(leader).await;
-    let others: Vec<usize> = (0..3).filter(|at| *at != leader).collect();
-    let next = cluster.leader(show_id, &others).await;
-    let until = Instant::now() + LONG;
-    loop {
-        let request = v1::GetOrderRequest {
-            show_id,
-            order_id,
-            caller: vec![1; 16].into(),
-            read: None,
-        };
-        let reply = cluster.clients[next]
-            .inventory()
-            .get_order(request)
-            .await
-            .unwrap();
-        let order = reply.into_inner().order.unwrap();
-        if order.payment_problem == "provider_timeout" {
-            break;
-        }
-        assert!(Instant::now() < until, "{order:?}");
-        tokio::time::sleep(PAUSE).await;
-    }
-    for at in others {
-        cluster.stop(at).await;
     }
 }
