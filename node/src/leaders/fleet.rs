@@ -33,8 +33,8 @@ pub trait Fleet: Clone + Send + Sync + 'static {
     /// This node.
     fn node(&self) -> NodeId;
 
-    /// Where everything is.
-    fn topology(&self) -> &Topology;
+    /// Where everything is, now.
+    fn topology(&self) -> Arc<Topology>;
 
     /// Whether `node` is heard; this node hears itself.
     fn is_heard(&self, node: NodeId) -> bool;
@@ -66,21 +66,13 @@ pub trait Fleet: Clone + Send + Sync + 'static {
 #[derive(Clone)]
 pub struct HostFleet {
     host: Host,
-    topology: Arc<Topology>,
-    /// The directory's own voters, best leader first.
-    directory: Arc<[NodeId]>,
 }
 
 impl HostFleet {
     /// The groups of `host`.
     #[must_use]
-    pub fn new(host: Host, topology: Arc<Topology>) -> Self {
-        let directory = place_directory(&topology).leader_preference.into();
-        Self {
-            host,
-            topology,
-            directory,
-        }
+    pub const fn new(host: Host) -> Self {
+        Self { host }
     }
 }
 
@@ -92,10 +84,11 @@ impl HostFleet {
 
     /// What the directory says of these groups; those that it does not know are left out.
     fn facts(&self, groups: impl Iterator<Item = GroupId>) -> Vec<GroupFacts> {
+        let own = self.directory_facts();
         let (facts, _) = self.host.directory().read(|directory| {
             let facts = groups.filter_map(|group| {
                 if group.is_directory() {
-                    return Some(self.directory_facts());
+                    return Some(own.clone());
                 }
                 let show = directory.shows().get(&ShowId(group.get()))?;
                 Some(facts_of(show, directory.follows_buyers(show.show_id)))
@@ -108,8 +101,8 @@ impl HostFleet {
     fn directory_facts(&self) -> GroupFacts {
         GroupFacts {
             group: GroupId::DIRECTORY,
-            voters: self.directory.to_vec(),
-            preference: self.directory.to_vec(),
+            voters: self.host.directory().status().voters,
+            preference: place_directory(&self.topology()).leader_preference,
             pin: None,
             follows_buyers: false,
         }
@@ -134,7 +127,7 @@ impl HostFleet {
     /// Every node as it is seen now; whoever is heard is taken to be steady.
     #[must_use]
     pub fn conditions(&self) -> Conditions {
-        let mut conditions = Conditions::new(&self.topology, |node| {
+        let mut conditions = Conditions::new(&self.topology(), |node| {
             if self.is_heard(node) {
                 Reach::Steady
             } else {
@@ -161,8 +154,8 @@ impl Fleet for HostFleet {
         self.host.node()
     }
 
-    fn topology(&self) -> &Topology {
-        &self.topology
+    fn topology(&self) -> Arc<Topology> {
+        self.host.topology()
     }
 
     fn is_heard(&self, node: NodeId) -> bool {
@@ -174,7 +167,8 @@ impl Fleet for HostFleet {
     }
 
     fn mark(&self, conditions: &mut Conditions) {
-        let nodes = self.topology.nodes.iter().map(|node| node.id);
+        let topology = self.topology();
+        let nodes = topology.nodes.iter().map(|node| node.id);
         for node in nodes.filter(|node| self.host.is_leaving(*node)) {
             conditions.drain(node);
         }

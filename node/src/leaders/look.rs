@@ -81,7 +81,7 @@ impl Lookout {
         for node in &topology.nodes {
             self.steadiness.look(now, node.id, fleet.is_heard(node.id));
         }
-        let mut conditions = Conditions::new(topology, |node| self.steadiness.reach(now, node));
+        let mut conditions = Conditions::new(&topology, |node| self.steadiness.reach(now, node));
         fleet.mark(&mut conditions);
         conditions
     }
@@ -100,7 +100,7 @@ impl Lookout {
         let here = topology.region_of(fleet.node())?;
         let demand = self.demands.entry(group.group).or_default();
         demand.count(now, fleet.take_holds(group.group));
-        demand.better_than(here, &seats(topology, &group.voters), &topology.rtt, now)
+        demand.better_than(here, &seats(&topology, &group.voters), &topology.rtt, now)
     }
 }
 

@@ -77,7 +77,7 @@ struct State {
 }
 
 struct World {
-    topology: Topology,
+    topology: Arc<Topology>,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
@@ -120,8 +120,8 @@ impl Fleet for Played {
         self.node
     }
 
-    fn topology(&self) -> &Topology {
-        &self.world.topology
+    fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.world.topology)
     }
 
     fn is_heard(&self, node: NodeId) -> bool {
@@ -218,7 +218,7 @@ impl Play {
     async fn start() -> Self {
         let leaders = (1..=SHOWS).map(GroupId::new).map(|g| (g, preference(g)[0]));
         let world = Arc::new(World {
-            topology: Topology::parse(TOPOLOGY).unwrap(),
+            topology: Arc::new(Topology::parse(TOPOLOGY).unwrap()),
             state: Mutex::new(State {
                 leaders: leaders.collect(),
                 ..State::default()
