@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use holdfast_node_api::v1::{self, GetCatalogueRequest, WatchCatalogueRequest};
+use holdfast_node_api::v1::{self, WatchCatalogueRequest};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -17,19 +17,21 @@ use crate::app::App;
 use crate::upstream::{Peer, ShowPlace};
 use crate::{clock, limits};
 
-/// One state of the catalogue.
-#[derive(Debug)]
+/// One state of the catalogue. Records are shared between states: one that differs in a show copies pointers.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Applied log index of the directory.
     pub index: u64,
     /// Changes of the directory so far.
     pub version: u64,
     /// By id.
-    pub events: BTreeMap<u64, v1::Event>,
+    pub events: BTreeMap<u64, Arc<v1::Event>>,
     /// By id.
-    pub shows: BTreeMap<u64, v1::Show>,
+    pub shows: BTreeMap<u64, Arc<v1::Show>>,
     /// Plan names by id.
-    pub plans: BTreeMap<u64, String>,
+    pub plans: BTreeMap<u64, Arc<str>>,
+    /// Shows of each event.
+    shows_by_event: BTreeMap<u64, Vec<u64>>,
     age_when_heard: Duration,
     heard_at: Instant,
 }
@@ -38,28 +40,49 @@ impl Snapshot {
     /// The catalogue `heard` just now.
     #[must_use]
     pub fn new(heard: v1::Catalogue) -> Self {
-        let as_of = heard.as_of.unwrap_or_default();
-        Self {
-            index: as_of.index,
-            version: heard.version,
-            events: heard
-                .events
-                .into_iter()
-                .map(|event| (event.event_id, event))
-                .collect(),
-            shows: heard
-                .shows
-                .into_iter()
-                .map(|show| (show.show_id, show))
-                .collect(),
-            plans: heard
-                .plans
-                .into_iter()
-                .map(|plan| (plan.plan_id, plan.name))
-                .collect(),
-            age_when_heard: Duration::from_millis(as_of.age_ms),
+        let nothing = Self {
+            index: 0,
+            version: 0,
+            events: BTreeMap::new(),
+            shows: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            shows_by_event: BTreeMap::new(),
+            age_when_heard: Duration::ZERO,
             heard_at: clock::now(),
+        };
+        nothing.with(heard)
+    }
+
+    /// This one with a piece that was heard just now.
+    #[must_use]
+    pub fn with(mut self, heard: v1::Catalogue) -> Self {
+        let as_of = heard.as_of.unwrap_or_default();
+        for event in heard.events {
+            self.events.insert(event.event_id, Arc::new(event));
         }
+        for plan in heard.plans {
+            self.plans.insert(plan.plan_id, plan.name.into());
+        }
+        for show in heard.shows {
+            let (show_id, event_id) = (show.show_id, show.event_id);
+            if self.shows.insert(show_id, Arc::new(show)).is_none() {
+                self.shows_by_event
+                    .entry(event_id)
+                    .or_default()
+                    .push(show_id);
+            }
+        }
+        self.index = as_of.index;
+        self.version = heard.version;
+        self.age_when_heard = Duration::from_millis(as_of.age_ms);
+        self.heard_at = clock::now();
+        self
+    }
+
+    /// All shows of an event, in no particular order.
+    pub fn shows_of(&self, event_id: u64) -> impl Iterator<Item = &v1::Show> {
+        let ids = self.shows_by_event.get(&event_id).into_iter().flatten();
+        ids.filter_map(|id| self.shows.get(id)).map(Arc::as_ref)
     }
 
     /// How long ago this was known to be current, ms.
@@ -97,14 +120,14 @@ impl Catalogue {
             .clone()
     }
 
-    fn replace(&self, snapshot: Snapshot) {
+    fn replace(&self, snapshot: Arc<Snapshot>) {
         // Another node may be behind the one that was asked before: never go back.
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current
             .as_ref()
             .is_none_or(|old| old.version <= snapshot.version)
         {
-            *current = Some(Arc::new(snapshot));
+            *current = Some(snapshot);
         }
     }
 }
@@ -128,49 +151,32 @@ pub async fn keep_fresh(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-/// Follows one node: the whole catalogue now, again at each change, and again before its age becomes a guess.
+/// Follows one node: what is missing here now, and each change as it comes. A copy that is complete up to a version goes on
+/// from there, whichever node it was from.
 async fn follow(app: &App, peer: &Peer) -> Result<(), Status> {
-    let asked = clock::now();
-    let first = fetch(app, peer).await?;
-    let mut took = asked.elapsed();
-    tracing::info!(node = peer.id, version = first, "catalogue heard");
-    let watch = peer.client.directory();
-    let mut watch = watch;
-    let mut changes = within(watch.watch_catalogue(WatchCatalogueRequest {}))
-        .await?
-        .into_inner();
-    let mut known = first;
-    loop {
-        // Changes that come meanwhile are heard together.
-        tokio::time::sleep(rest_after(took)).await;
-        match tokio::time::timeout(limits::CATALOGUE_REFRESH, changes.message()).await {
-            Ok(message) => match message? {
-                Some(change) if change.version <= known => continue,
-                Some(_) => {}
-                None => return Ok(()),
-            },
-            Err(_quiet) => {}
-        }
-        let asked = clock::now();
-        known = fetch(app, peer).await?;
-        took = asked.elapsed();
-    }
-}
-
-/// How long to rest after a fetch that took `took`. The catalogue comes as a whole: while a season of thousands of shows
-/// is being made it changes all the time, and fetching it at every change would take all that node and gateway have.
-fn rest_after(took: Duration) -> Duration {
-    (took * limits::CATALOGUE_REST_FACTOR)
-        .clamp(limits::CATALOGUE_REST_MIN, limits::CATALOGUE_REST_MAX)
-}
-
-async fn fetch(app: &App, peer: &Peer) -> Result<u64, Status> {
+    let since_version = app.catalogue.current().map_or(0, |known| known.version);
     let mut directory = peer.client.directory();
-    let heard = within(directory.get_catalogue(GetCatalogueRequest { read: None })).await?;
-    let snapshot = Snapshot::new(heard.into_inner());
-    let version = snapshot.version;
-    app.catalogue.replace(snapshot);
-    Ok(version)
+    let watching = directory.watch_catalogue(WatchCatalogueRequest { since_version });
+    let mut changes = within(watching).await?.into_inner();
+    let mut building = app.catalogue.current();
+    let mut announced = false;
+    loop {
+        let piece = tokio::time::timeout(limits::CATALOGUE_SILENCE_MAX, changes.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("the node fell silent"))??;
+        let Some(piece) = piece else { return Ok(()) };
+        let version = piece.version;
+        let next = match building {
+            Some(known) => Arc::unwrap_or_clone(known).with(piece),
+            None => Snapshot::new(piece),
+        };
+        let next = Arc::new(next);
+        building = Some(Arc::clone(&next));
+        app.catalogue.replace(next);
+        if !std::mem::replace(&mut announced, true) {
+            tracing::info!(node = peer.id, version, "catalogue heard");
+        }
+    }
 }
 
 async fn within<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
@@ -183,11 +189,32 @@ async fn within<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, S
 mod tests {
     use super::*;
 
-    fn heard(version: u64) -> Snapshot {
-        Snapshot::new(v1::Catalogue {
+    fn heard(version: u64) -> Arc<Snapshot> {
+        Arc::new(Snapshot::new(v1::Catalogue {
             version,
             ..v1::Catalogue::default()
-        })
+        }))
+    }
+
+    #[test]
+    fn a_piece_changes_what_it_names_and_keeps_the_rest() {
+        let show = |show_id, city: &str| v1::Show {
+            show_id,
+            event_id: 1,
+            city: city.to_owned(),
+            ..v1::Show::default()
+        };
+        let piece = |version, shows| v1::Catalogue {
+            version,
+            shows,
+            ..v1::Catalogue::default()
+        };
+        let first = Snapshot::new(piece(2, vec![show(1, "Porto"), show(2, "Oslo")]));
+        let second = first.clone().with(piece(3, vec![show(2, "Bergen")]));
+        assert_eq!(second.version, 3);
+        assert_eq!(first.shows[&2].city, "Oslo", "a reader keeps what it has");
+        let cities: Vec<&str> = second.shows_of(1).map(|s| s.city.as_str()).collect();
+        assert_eq!(cities, ["Porto", "Bergen"]);
     }
 
     #[test]
@@ -199,14 +226,6 @@ mod tests {
         assert_eq!(catalogue.current().unwrap().version, 5);
         catalogue.replace(heard(6));
         assert_eq!(catalogue.current().unwrap().version, 6);
-    }
-
-    #[test]
-    fn a_large_catalogue_is_fetched_less_often_and_never_left_for_long() {
-        let millis = Duration::from_millis;
-        assert_eq!(rest_after(millis(1)), limits::CATALOGUE_REST_MIN);
-        assert_eq!(rest_after(millis(40)), millis(360));
-        assert_eq!(rest_after(millis(5_000)), limits::CATALOGUE_REST_MAX);
     }
 
     #[test]

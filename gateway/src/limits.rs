@@ -59,15 +59,8 @@ pub const RETRY_BACKOFF_MAX: Duration = Duration::from_millis(400);
 /// A node that failed is passed over for this long while others answer.
 pub const NODE_COOL_DOWN: Duration = Duration::from_millis(1_500);
 
-/// How often the catalogue is asked for again though nobody announced a change, so that its age stays true.
-pub const CATALOGUE_REFRESH: Duration = Duration::from_secs(3);
-/// After a fetch of the catalogue the gateway rests for this many times what the fetch took, within the two bounds below:
-/// a tenth of one core at most goes into it, on either side.
-pub const CATALOGUE_REST_FACTOR: u32 = 9;
-/// A new show is seen this soon after the one before it.
-pub const CATALOGUE_REST_MIN: Duration = Duration::from_millis(50);
-/// And this late at most, however many shows there are.
-pub const CATALOGUE_REST_MAX: Duration = Duration::from_secs(2);
+/// A node tells at least every two seconds how old its catalogue is; one that is silent for longer is not followed any more.
+pub const CATALOGUE_SILENCE_MAX: Duration = Duration::from_secs(6);
 /// Pause after every node failed to give the catalogue.
 pub const CATALOGUE_RETRY: Duration = Duration::from_millis(300);
 /// Seats and areas of all the layouts kept in memory together (about 300 bytes each).

@@ -3,6 +3,7 @@
 //! Owns: the services and the form of their errors. Must never: decide anything; it converts, asks and converts back.
 
 mod catalogue;
+mod catalogue_watch;
 mod cluster;
 mod convert;
 mod directory;

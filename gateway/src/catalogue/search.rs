@@ -31,11 +31,7 @@ pub struct Found<'a> {
 /// All shows of an event, soonest first.
 #[must_use]
 pub fn shows_of(snapshot: &Snapshot, event_id: u64) -> Vec<&Show> {
-    let mut shows: Vec<&Show> = snapshot
-        .shows
-        .values()
-        .filter(|show| show.event_id == event_id)
-        .collect();
+    let mut shows: Vec<&Show> = snapshot.shows_of(event_id).collect();
     shows.sort_by_key(|show| (show.starts_at_ms, show.show_id));
     shows
 }
@@ -47,7 +43,7 @@ impl Search {
         let mut found: Vec<Found<'a>> = snapshot
             .events
             .values()
-            .filter_map(|event| self.matches(snapshot, event))
+            .filter_map(|event| self.matches(snapshot, event.as_ref()))
             .collect();
         found.sort_by_key(|hit| {
             (

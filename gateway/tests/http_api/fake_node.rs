@@ -219,52 +219,58 @@ impl Inventory for FakeNode {
     }
 }
 
-type Versions = Pin<Box<dyn Stream<Item = Result<v1::CatalogueVersion, Status>> + Send>>;
+type Changes = Pin<Box<dyn Stream<Item = Result<v1::Catalogue, Status>> + Send>>;
+
+fn catalogue() -> v1::Catalogue {
+    let event = v1::Event {
+        event_id: 1,
+        name: "Night Music".to_owned(),
+        category: "concert".to_owned(),
+        ..v1::Event::default()
+    };
+    let show = v1::Show {
+        show_id: 1,
+        event_id: 1,
+        city: "Porto".to_owned(),
+        local_date: "2027-05-01".to_owned(),
+        home_region: "here".to_owned(),
+        voters: vec![1, 2],
+        currency: "EUR".to_owned(),
+        ..v1::Show::default()
+    };
+    let as_of = Some(v1::AsOf {
+        index: 1,
+        age_ms: 0,
+        linearizable: false,
+    });
+    v1::Catalogue {
+        as_of,
+        version: 1,
+        events: vec![event],
+        shows: vec![show],
+        plans: vec![],
+    }
+}
 
 #[tonic::async_trait]
 impl Directory for FakeNode {
-    type WatchCatalogueStream = Versions;
+    type WatchCatalogueStream = Changes;
 
     async fn get_catalogue(
         &self,
         _: Request<v1::GetCatalogueRequest>,
     ) -> Result<Response<v1::Catalogue>, Status> {
-        let event = v1::Event {
-            event_id: 1,
-            name: "Night Music".to_owned(),
-            category: "concert".to_owned(),
-            ..v1::Event::default()
-        };
-        let show = v1::Show {
-            show_id: 1,
-            event_id: 1,
-            city: "Porto".to_owned(),
-            local_date: "2027-05-01".to_owned(),
-            home_region: "here".to_owned(),
-            voters: vec![1, 2],
-            currency: "EUR".to_owned(),
-            ..v1::Show::default()
-        };
-        let as_of = Some(v1::AsOf {
-            index: 1,
-            age_ms: 0,
-            linearizable: false,
-        });
-        let catalogue = v1::Catalogue {
-            as_of,
-            version: 1,
-            events: vec![event],
-            shows: vec![show],
-            plans: vec![],
-        };
-        Ok(Response::new(catalogue))
+        Ok(Response::new(catalogue()))
     }
 
     async fn watch_catalogue(
         &self,
         _: Request<v1::WatchCatalogueRequest>,
-    ) -> Result<Response<Versions>, Status> {
-        Ok(Response::new(Box::pin(tokio_stream::pending())))
+    ) -> Result<Response<Changes>, Status> {
+        let first = tokio_stream::once(Ok(catalogue()));
+        Ok(Response::new(Box::pin(
+            first.chain(tokio_stream::pending()),
+        )))
     }
 
     async fn import_plan(

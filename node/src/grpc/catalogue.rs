@@ -3,21 +3,16 @@
 //! Owns: catalogue messages. Must never: leave the state's lock for another source.
 
 use holdfast_node_api::v1;
-use holdfast_raft::directory::{DirectoryState, NewPlan, PlanRecord, ShowRecord};
+use holdfast_raft::directory::{
+    Changed, DirectoryState, EventRecord, NewPlan, PlanRecord, ShowRecord,
+};
 
 /// Everything, without its age.
 pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
-    let events = directory.events().values().map(|record| v1::Event {
-        event_id: record.event_id,
-        slug: record.event.slug.clone(),
-        name: record.event.name.clone(),
-        category: record.event.category.clone(),
-        description: record.event.description.clone(),
-    });
     v1::Catalogue {
         as_of: None,
         version: directory.version(),
-        events: events.collect(),
+        events: directory.events().values().map(|e| event(e)).collect(),
         shows: directory
             .shows()
             .values()
@@ -28,6 +23,47 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
             .values()
             .map(|record| plan_message(record))
             .collect(),
+    }
+}
+
+/// Up to about `count_max` records that changed after version `since`, the oldest change first, without their age. A version
+/// is never cut in two.
+pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) -> v1::Catalogue {
+    let mut piece = v1::Catalogue {
+        version: directory.version(),
+        ..v1::Catalogue::default()
+    };
+    let mut last = since;
+    for (version, what) in directory.changes_since(since) {
+        let count = piece.events.len() + piece.shows.len() + piece.plans.len();
+        if count >= count_max && version > last {
+            piece.version = last;
+            break;
+        }
+        last = version;
+        match what {
+            Changed::Event(id) => piece
+                .events
+                .extend(directory.events().get(id).map(|e| event(e))),
+            Changed::Plan(id) => piece
+                .plans
+                .extend(directory.plans().get(id).map(|p| plan_message(p))),
+            Changed::Show(id) => piece
+                .shows
+                .extend(directory.shows().get(id).map(|s| show(s, directory))),
+            Changed::Node(_) | Changed::Region(_) | Changed::Settings => {}
+        }
+    }
+    piece
+}
+
+fn event(record: &EventRecord) -> v1::Event {
+    v1::Event {
+        event_id: record.event_id,
+        slug: record.event.slug.clone(),
+        name: record.event.name.clone(),
+        category: record.event.category.clone(),
+        description: record.event.description.clone(),
     }
 }
 

@@ -18,8 +18,7 @@ use holdfast_node_api::{
 use holdfast_raft::{
     Host,
     directory::{
-        DirectoryCommand, DirectoryOutcome, DirectoryRejection, DirectoryState, NewEvent, NewPlan,
-        NewShow,
+        DirectoryCommand, DirectoryOutcome, DirectoryRejection, NewEvent, NewPlan, NewShow,
     },
 };
 use holdfast_region_config::placement::GoalError;
@@ -27,11 +26,10 @@ use holdfast_region_config::{
     GroupId, Jurisdiction, Placement, PlacementError, PlacementRequest, RegionId, SurvivalGoal,
     Topology, place_for, strongest_goal,
 };
-use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
 
-use super::{catalogue::catalogue, convert, read, status};
+use super::{catalogue::catalogue, catalogue_watch, convert, read, status};
 use crate::{
     directory_client::{ChangeError, Changed, DirectoryDesk, FORWARDED_KEY, Forwarded},
     plan::{self, SeatingPlan},
@@ -46,7 +44,7 @@ pub struct DirectoryService {
     stop: CancellationToken,
 }
 
-type Versions = Pin<Box<dyn Stream<Item = Result<v1::CatalogueVersion, Status>> + Send>>;
+type Changes = Pin<Box<dyn Stream<Item = Result<v1::Catalogue, Status>> + Send>>;
 
 impl DirectoryService {
     /// Serves the directory of `host`; watches end with `stop`.
@@ -155,7 +153,7 @@ impl DirectoryService {
 
 #[tonic::async_trait]
 impl Directory for DirectoryService {
-    type WatchCatalogueStream = Versions;
+    type WatchCatalogueStream = Changes;
 
     async fn get_catalogue(
         &self,
@@ -186,17 +184,12 @@ impl Directory for DirectoryService {
 
     async fn watch_catalogue(
         &self,
-        _: Request<v1::WatchCatalogueRequest>,
-    ) -> Result<Response<Versions>, Status> {
-        let directory = self.host.directory();
-        let mut last = None;
-        let versions = WatchStream::new(directory.applied()).filter_map(move |_| {
-            let (version, _) = directory.read(DirectoryState::version);
-            let news = last.replace(version) != Some(version);
-            std::future::ready(news.then_some(Ok(v1::CatalogueVersion { version })))
-        });
-        let versions = versions.take_until(self.stop.clone().cancelled_owned());
-        Ok(Response::new(Box::pin(versions)))
+        request: Request<v1::WatchCatalogueRequest>,
+    ) -> Result<Response<Changes>, Status> {
+        let since = request.into_inner().since_version;
+        let changes = catalogue_watch::changes(self.host.directory(), since);
+        let changes = changes.take_until(self.stop.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(changes)))
     }
 
     async fn import_plan(

@@ -153,18 +153,31 @@ async fn the_catalogue_is_served_watched_and_idempotent_by_slug() {
     let node = NodeUnderTest::start().await;
     let mut directory = node.client.directory();
     let watching = directory
-        .watch_catalogue(v1::WatchCatalogueRequest {})
+        .watch_catalogue(v1::WatchCatalogueRequest::default())
         .await
         .unwrap();
-    let mut versions = watching.into_inner();
-    let first = versions.message().await.unwrap().unwrap().version;
+    let mut changes = watching.into_inner();
+    let first = changes.message().await.unwrap().unwrap().version;
     let show = node.show(0).await;
-    let next = tokio::time::timeout(LONG, versions.message())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert!(next.version > first);
+    let heard = async {
+        loop {
+            let piece = changes.message().await.unwrap().unwrap();
+            assert!(piece.version >= first);
+            if piece.shows.iter().any(|heard| heard.show_id == show.id) {
+                return piece.version;
+            }
+        }
+    };
+    let seen = tokio::time::timeout(LONG, heard).await.unwrap();
+    let request = v1::WatchCatalogueRequest {
+        since_version: seen,
+    };
+    let later = directory.watch_catalogue(request).await.unwrap();
+    let later = later.into_inner().message().await.unwrap().unwrap();
+    assert!(
+        later.plans.is_empty() && later.events.is_empty(),
+        "it knows those"
+    );
     let catalogue = directory
         .get_catalogue(v1::GetCatalogueRequest::default())
         .await
