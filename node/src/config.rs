@@ -20,6 +20,9 @@ pub const GRPC_LISTEN_DEFAULT: SocketAddr =
 pub const HTTP_LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7401);
 
+/// More threads than any machine that this runs on has cores.
+const WORKER_THREADS_MAX: usize = 1_024;
+
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -37,6 +40,9 @@ pub struct Config {
     pub exit_with_parent: bool,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+    /// Threads that run the node's tasks, 1 to 1,024. `None` = one per core, which is right where the node has the
+    /// machine to itself; nodes that share one do better with their share of it.
+    pub worker_threads: Option<usize>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -51,7 +57,7 @@ pub struct Limits {
     pub commands_per_entry_max: u32,
     /// Bytes of commands in one Raft entry, 1,024 to 4,194,304.
     pub entry_bytes_max: u32,
-    /// Raft entries of one show in flight at once, 1 to 64.
+    /// Raft entries of one show in flight at once, 1 to 64. A near quorum is given fewer: about one each millisecond.
     pub entries_in_flight_max: u32,
     /// Longest wait for a command's answer when the caller names none, 10 to 60,000 ms.
     pub deadline_default_ms: u32,
@@ -78,7 +84,7 @@ impl Default for Limits {
             commands_per_show_max: 65_536,
             commands_per_entry_max: 4_096,
             entry_bytes_max: 512 * 1024,
-            entries_in_flight_max: 8,
+            entries_in_flight_max: 32,
             deadline_default_ms: 5_000,
             payment_timeout_ms: 3_000,
             snapshot_every_entries: 2_000,
@@ -212,6 +218,7 @@ struct File {
     http_listen: Option<String>,
     topology: Option<PathBuf>,
     exit_with_parent: bool,
+    worker_threads: Option<usize>,
     telemetry: TelemetryConfig,
     limits: Limits,
 }
@@ -261,6 +268,14 @@ impl Config {
         let grpc_listen = address("grpc_listen", grpc, GRPC_LISTEN_DEFAULT, &mut problems);
         let http = overrides.http_listen.or(file.http_listen);
         let http_listen = address("http_listen", http, HTTP_LISTEN_DEFAULT, &mut problems);
+        if let Some(threads) = file.worker_threads
+            && !(1..=WORKER_THREADS_MAX).contains(&threads)
+        {
+            problems.push(Problem {
+                field: "worker_threads".to_owned(),
+                reason: format!("{threads} is not between 1 and {WORKER_THREADS_MAX}"),
+            });
+        }
         file.limits.check(&mut problems);
         let mut telemetry = file.telemetry;
         telemetry.log = overrides.log.unwrap_or(telemetry.log);
@@ -274,6 +289,7 @@ impl Config {
                 topology,
                 exit_with_parent: overrides.exit_with_parent || file.exit_with_parent,
                 telemetry,
+                worker_threads: file.worker_threads,
                 limits: file.limits,
             }),
             _ => Err(ConfigError::Fields(problems)),

@@ -71,9 +71,8 @@ Exit codes:
   3  cannot start: configuration, topology, port or data directory
   4  the disk failed while running";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+fn main() -> ExitCode {
+    match configured(Args::parse()) {
         Ok(code) => code,
         Err(error) => {
             // Logging may not be set up yet, and a person is likely to be watching.
@@ -83,7 +82,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<ExitCode> {
+/// Reads the configuration, which says how many threads the runtime gets, and runs the node on them.
+fn configured(args: Args) -> anyhow::Result<ExitCode> {
     let overrides = Overrides {
         node_id: args.node_id,
         data_dir: args.data_dir,
@@ -95,6 +95,18 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         exit_with_parent: args.exit_with_parent,
     };
     let config = Config::load(args.config.as_deref(), overrides)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.worker_threads {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let instance = config.node_id.to_string();
     let _telemetry = telemetry::init("holdfast-node", &instance, &config.telemetry)?;
     let exit_with_parent = config.exit_with_parent;

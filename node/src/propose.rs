@@ -7,12 +7,13 @@
 //! ```
 //!
 //! There is no linger: an idle show's command is written at once, and a batch is whatever came while earlier
-//! entries were in flight. What is doomed is refused before it queues, by the caller's own task: in a rush nearly
+//! entries were in flight; [`depth`] says how many. What is doomed is refused before it queues, by the caller's own task: in a rush nearly
 //! everything is, and a refusal must not wait behind a write.
 //!
 //! Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry, or forward; whoever asked
 //! holds the idempotency key and decides.
 
+mod depth;
 mod flight;
 
 use std::{sync::Arc, time::Duration};
@@ -29,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::flight::Flight;
+use self::{depth::Depth, flight::Flight};
 use crate::{
     config::Limits,
     metrics::Metrics,
@@ -217,7 +218,7 @@ async fn run<T: Target>(
 ) {
     // Ends once and is not asked again.
     let mut closed = std::pin::pin!(closed.fuse());
-    let flights_max = context.limits.entries_in_flight_max as usize;
+    let mut depth = Depth::new(context.limits.entries_in_flight_max as usize);
     let mut flights = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -226,8 +227,12 @@ async fn run<T: Target>(
             // Nobody can queue from here on; what waits is taken out until there is nothing left.
             () = &mut closed => waiting.close(),
             // A new flight's first poll, here, is what submits it: entries keep the order of their making.
-            Some(()) = flights.next(), if !flights.is_empty() => {}
-            queued = waiting.recv(), if flights.len() < flights_max => {
+            Some(took) = flights.next(), if !flights.is_empty() => {
+                if let Some(took) = took {
+                    depth.committed(took);
+                }
+            }
+            queued = waiting.recv(), if flights.len() < depth.entries() => {
                 let Some(first) = queued else { break };
                 let batch = gather(first, &mut waiting, &context.limits);
                 if let Some(flight) = Flight::prepare(batch, target.as_ref(), &context) {

@@ -110,6 +110,10 @@ impl Files {
                 ports.node_http(node.id).to_string().into(),
             );
             config.insert("topology".to_owned(), text(&self.topology(&node.region)));
+            config.insert(
+                "worker_threads".to_owned(),
+                fair_share(topology.nodes.len()).into(),
+            );
             if !options.node_limits.is_empty() {
                 let limits = options.node_limits.iter();
                 let limits =
@@ -177,6 +181,12 @@ impl Files {
             Err(source) => Err(ClusterError::File { path, source }),
         }
     }
+}
+
+/// Threads of each of `nodes` that share this machine: more threads than cores only pass work to each other.
+fn fair_share(nodes: usize) -> i64 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    i64::try_from(cores.div_ceil(nodes.max(1))).unwrap_or(1)
 }
 
 /// The topology as a process in `viewer` dials it: far servers through the network.

@@ -85,19 +85,21 @@ impl Flight {
         (!routes.is_empty()).then_some(Self { entry, routes })
     }
 
-    /// Proposes the entry and delivers its outcomes.
+    /// Proposes the entry and delivers its outcomes; how long the commit took, when there was one.
     pub(super) fn fly<T: Target>(
         self,
         target: Arc<T>,
         context: &ProposerContext,
-    ) -> impl Future<Output = ()> + Send + use<T> {
+    ) -> impl Future<Output = Option<Duration>> + Send + use<T> {
         let patience = Duration::from_millis(u64::from(context.limits.deadline_default_ms));
         let metrics = context.metrics.clone();
         async move {
             let Self { entry, routes } = self;
             let span = tracing::info_span!("commit_entry", commands = entry.commands.len());
             let proposing = target.propose(&entry).instrument(span);
+            let begun = Instant::now();
             let proposed = tokio::time::timeout(patience, proposing).await;
+            let took = matches!(proposed, Ok(Ok(_))).then(|| begun.elapsed());
             let started: Vec<Instant> = routes.iter().map(|route| route.arrived).collect();
             match proposed {
                 Ok(Ok(committed)) => {
@@ -113,6 +115,7 @@ impl Flight {
             for arrived in started {
                 metrics.observe_submit(arrived.elapsed());
             }
+            took
         }
     }
 }
