@@ -7,8 +7,8 @@
 //! ```
 //!
 //! There is no linger: an idle show's command is written at once, and a batch is whatever came while earlier
-//! entries were in flight; [`depth`] says how many. What is doomed is refused before it queues, by the caller's own task: in a rush nearly
-//! everything is, and a refusal must not wait behind a write.
+//! entries were in flight; [`depth`] says how many. What is doomed is refused before it queues, by the caller's own
+//! task: in a rush nearly everything is, and a refusal must not wait behind a write.
 //!
 //! Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry, or forward; whoever asked
 //! holds the idempotency key and decides.

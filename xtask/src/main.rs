@@ -1,8 +1,9 @@
-//! Chores of this repository: `demo`, `tidy`, `season`.
+//! Chores of this repository: `demo`, `tidy`, `season`, `callgrind`.
 //!
 //! Owns: what a developer types, and the structural rules. Must never: be needed to use Holdfast; the product
 //! is in the other crates.
 
+mod callgrind;
 mod demo;
 mod season;
 mod tidy;
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
   demo [ARGS]       build what the demo needs and start it (also: cargo demo [ARGS]); --help lists ARGS
   tidy              check the structural rules of CONTRIBUTING.md; exit code 1 when one is broken
   season [--check]  write the sample season's seating plans to chaos/season/plans, or check that they are current
+  callgrind [--json]
+                    count the instructions of one command in the state machine, under valgrind
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +56,8 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         }
         "season" if rest == ["--check"] => season::check(root),
         "season" if rest.is_empty() => season::write(root),
+        "callgrind" if rest.is_empty() => callgrind::run(root, false),
+        "callgrind" if rest == ["--json"] => callgrind::run(root, true),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -6,79 +6,16 @@
     reason = "a benchmark measures time, the crate never does"
 )]
 
+mod hall;
+
 use std::time::Instant;
 
-use holdfast_inventory::command::{PaymentFact, PlaceHold, RecordPayment, Wanted};
-use holdfast_inventory::ids::{
-    AreaNo, AttemptNo, BuyerId, CategoryNo, Currency, HoldId, OrderId, RequestId, RequestKey,
-    SeatNo, ShowId,
-};
-use holdfast_inventory::show::{Area, Category, SaleRules, Seat, ShowSetUp, SingleSeatRule};
+use hall::{SEATS, envelope, pair, place, show};
+use holdfast_inventory::command::{PaymentFact, RecordPayment, Wanted};
+use holdfast_inventory::ids::{AreaNo, AttemptNo, HoldId, OrderId};
 use holdfast_inventory::{Command, Entry, Envelope, InventoryState, apply, codec};
 
-const ROWS: u32 = 100;
-const ROW_SEATS: u32 = 100;
-const SEATS: u32 = ROWS * ROW_SEATS;
 const BATCH: usize = 256;
-
-fn show() -> ShowSetUp {
-    let seat = |n: u32| Seat {
-        id: format!("seat-{n}"),
-        zone: "hall".to_owned(),
-        row: format!("row {}", n / ROW_SEATS),
-        number: (n % ROW_SEATS).to_string(),
-        category: CategoryNo(0),
-        x: i32::try_from(n % ROW_SEATS).unwrap_or(0) * 100,
-        y: i32::try_from(n / ROW_SEATS).unwrap_or(0) * 100,
-        accessible: false,
-        companion_of: None,
-    };
-    let area = Area {
-        id: "floor".to_owned(),
-        name: "Floor".to_owned(),
-        category: CategoryNo(0),
-        capacity: 1_000_000,
-        x: 0,
-        y: 0,
-    };
-    ShowSetUp {
-        show: ShowId(1),
-        currency: Currency::NONE,
-        categories: vec![Category {
-            name: "all".to_owned(),
-            color: String::new(),
-            price_minor: 5_000,
-        }],
-        seats: (0..SEATS).map(seat).collect(),
-        areas: vec![area],
-        width: i32::try_from(ROW_SEATS).unwrap_or(0) * 100,
-        height: 0,
-        rules: SaleRules {
-            single_seat: SingleSeatRule::Lenient,
-            ..SaleRules::default()
-        },
-    }
-}
-
-/// A buyer of its own for each `who`.
-fn envelope(who: u64, n: u64, command: Command) -> Envelope {
-    let mut buyer = [1; 16];
-    buyer[..8].copy_from_slice(&who.to_le_bytes());
-    let request = RequestId {
-        caller: BuyerId(buyer),
-        key: RequestKey::internal("bench", n),
-    };
-    Envelope { request, command }
-}
-
-fn place(what: Wanted) -> Command {
-    Command::PlaceHold(PlaceHold { what, ttl_ms: 0 })
-}
-
-fn pair(n: u64) -> Wanted {
-    let first = u32::try_from(n * 2 % u64::from(SEATS)).unwrap_or(0);
-    Wanted::Named(vec![SeatNo(first), SeatNo(first + 1)])
-}
 
 struct Bench {
     state: InventoryState,
