@@ -87,6 +87,7 @@ impl Host {
             group,
             lease: Arc::clone(&lease),
             takeover: Arc::clone(&takeover),
+            kinship: Arc::default(),
             routes: Arc::clone(&inner.fabric) as Arc<dyn Routes>,
         };
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)

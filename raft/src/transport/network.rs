@@ -3,6 +3,7 @@
 //! Owns: deadlines of calls; [`pipeline`] has the appends. Must never: claim an answer that did not come; a failed send is
 //! `Unreachable`, so openraft backs off, and a vote that was not answered is not granted.
 
+mod kinship;
 mod pipeline;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 
+pub(crate) use self::kinship::Kinship;
 use self::pipeline::Pipeline;
 use super::SNAPSHOT_PIECE_BYTES;
 use super::dial::PeerChannel;
@@ -59,6 +61,7 @@ pub(crate) struct GroupNetworkFactory {
     pub(crate) lease: Arc<Lease>,
     /// Set while the replica stands because the leader's node is dead.
     pub(crate) takeover: Arc<AtomicBool>,
+    pub(crate) kinship: Arc<Kinship>,
     pub(crate) routes: Arc<dyn Routes>,
 }
 
@@ -70,6 +73,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
             group: self.group,
             lease: Arc::clone(&self.lease),
             takeover: Arc::clone(&self.takeover),
+            kinship: Arc::clone(&self.kinship),
             target,
             routes: Arc::clone(&self.routes),
         }
@@ -81,6 +85,7 @@ pub(crate) struct GroupNetwork {
     group: GroupId,
     lease: Arc<Lease>,
     takeover: Arc<AtomicBool>,
+    kinship: Arc<Kinship>,
     target: u64,
     routes: Arc<dyn Routes>,
 }
@@ -161,8 +166,10 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
             }
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
             let lease = Arc::clone(&self.lease);
-            let stream: BoxStream<'s, _> =
-                Box::pin(Pipeline::open(self.group, link, lease, ttl, input)?);
+            let kinship = Arc::clone(&self.kinship);
+            let stream: BoxStream<'s, _> = Box::pin(Pipeline::open(
+                self.group, link, lease, kinship, ttl, input,
+            )?);
             Ok(stream)
         })
     }
@@ -177,7 +184,11 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
             self.takeover.load(Ordering::SeqCst),
         ));
         match self.call(body, option.soft_ttl()).await? {
-            pb::frame::Body::VoteReply(reply) => Ok(wire::vote_reply_from_pb(reply)?),
+            pb::frame::Body::VoteReply(reply) => {
+                let response = wire::vote_reply_from_pb(reply)?;
+                self.kinship.answered(self.target, &rpc, &response);
+                Ok(response)
+            }
             _ => Err(self.unexpected()),
         }
     }

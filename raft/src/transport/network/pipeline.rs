@@ -19,9 +19,9 @@ use tokio::time::{Instant, Sleep};
 use super::super::STREAM_APPENDS_IN_FLIGHT_MAX;
 use super::super::link::{Link, LinkError};
 use super::super::wire::{self, Malformed, pb};
-use super::{RpcResult, leader_age_ms, unreachable};
+use super::{Kinship, RpcResult, leader_age_ms, unreachable};
 use crate::lease::Lease;
-use crate::types::TypeConfig;
+use crate::types::{LogId, TypeConfig};
 
 /// One pipelined append session: many requests in flight, replies in order.
 ///
@@ -31,10 +31,13 @@ pub(super) struct Pipeline<S> {
     group: GroupId,
     link: Arc<Link>,
     lease: Arc<Lease>,
+    kinship: Arc<Kinship>,
     session: u64,
     /// `None` once it has ended or nothing more may be sent.
     requests: Option<S>,
     replies: mpsc::Receiver<pb::frame::Body>,
+    /// The answer to a request that needed no sending.
+    known: Option<LogId>,
     /// Requests without a reply.
     in_flight: usize,
     /// Why nothing more is sent; told after the replies to what was.
@@ -62,6 +65,7 @@ where
         group: GroupId,
         link: Arc<Link>,
         lease: Arc<Lease>,
+        kinship: Arc<Kinship>,
         ttl: Duration,
         requests: S,
     ) -> RpcResult<Self> {
@@ -71,9 +75,11 @@ where
             group,
             link,
             lease,
+            kinship,
             session: session.id,
             requests: Some(requests),
             replies: session.replies,
+            known: None,
             in_flight: 0,
             failed: None,
             ttl,
@@ -86,6 +92,7 @@ where
     /// Sends what there is to send, at most a window ahead of the replies.
     fn poll_requests(&mut self, cx: &mut Context<'_>) {
         while self.in_flight < STREAM_APPENDS_IN_FLIGHT_MAX
+            && self.known.is_none()
             && let Some(requests) = &mut self.requests
         {
             let request = match requests.poll_next_unpin(cx) {
@@ -96,6 +103,14 @@ where
                 }
                 Poll::Pending => return,
             };
+            // Only when nothing is on its way: answers come in the order of the requests.
+            if self.in_flight == 0 {
+                let target = self.link.target().get();
+                self.known = self.kinship.covers(target, &request);
+                if self.known.is_some() {
+                    return;
+                }
+            }
             let append = wire::append_to_pb(&request, leader_age_ms(&self.lease));
             let body = pb::frame::Body::StreamAppend(append);
             if let Err(error) = self.link.tell(self.group, self.session, body) {
@@ -160,7 +175,9 @@ where
             return Poll::Ready(None);
         }
         this.poll_requests(cx);
-        let reply = if this.in_flight > 0 {
+        let reply = if let Some(last) = this.known.take() {
+            Ok(Ok(Some(last)))
+        } else if this.in_flight > 0 {
             ready!(this.poll_reply(cx))
         } else if let Some(error) = this.failed.take() {
             Err(error)
