@@ -220,13 +220,6 @@ impl GuardedDisk {
     /// called again.
     ///
     /// Returns the groups that hold less than they had acknowledged. The host keeps those closed and has them replaced.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the host does not close its groups on a failed disk yet"
-        )
-    )]
     pub(crate) async fn recover(
         &self,
         log: &LogEngine,

@@ -164,6 +164,13 @@ impl GroupCore {
                 bytes_max: ENTRY_BYTES_MAX,
             });
         }
+        if self.fabric.board.is_resting() {
+            // The disk has no room for new work; the others are taking the group over.
+            return Err(ProposeError::NotLeader {
+                group,
+                leader: self.known_leader().filter(|leader| *leader != self.node),
+            });
+        }
         // In this order: who puts the group to sleep looks at the writes after it has stopped the ticker.
         self.gate.wrote();
         self.wake().await?;

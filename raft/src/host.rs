@@ -11,6 +11,7 @@
 mod compaction;
 mod current_topology;
 pub(crate) mod directory_slot;
+mod disk_guard;
 pub(crate) mod env;
 mod founding;
 mod hibernation;
@@ -66,7 +67,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_SLACK: Duration = Duration::from_millis(400);
 
 /// Replicas read from disk at a time: each decodes a state, which is work for a core.
-const OPENING_MAX: usize = 32;
+const OPENING_MAX: u32 = 32;
 
 /// Flow-control window of one HTTP/2 stream, bytes: what the node's server must grant so that a far peer is not slowed.
 pub const STREAM_WINDOW_BYTES: u32 = crate::transport::STREAM_WINDOW_BYTES;
@@ -235,7 +236,7 @@ impl Host {
             driven: Driven::default(),
             reports: Reports::default(),
             counters: Counters::default(),
-            opening: Semaphore::new(OPENING_MAX),
+            opening: Semaphore::new(OPENING_MAX as usize),
             group_tasks: TaskTracker::new(),
             stop_duties: stop.child_token(),
             stop,
@@ -255,6 +256,7 @@ impl Host {
         host.spawn(host.clone().succeed_until_stopped());
         host.spawn(host.clone().hibernate_until_stopped());
         host.spawn(host.clone().compact_until_stopped());
+        host.spawn(host.clone().guard_disk_until_stopped());
         host.spawn(host.clone().drive_until_stopped());
         host.spawn(host.clone().report_until_stopped());
         host.spawn(host.clone().retire_until_stopped());

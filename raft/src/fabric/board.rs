@@ -25,6 +25,7 @@ const HANDED_OVER: Duration = Duration::from_secs(2);
 pub(crate) struct Board {
     me: NodeId,
     silence_floor: Duration,
+    resting: AtomicBool,
     liveness: Mutex<Liveness>,
     claims: Mutex<Claims>,
     /// Groups that somebody led and nobody leads now, with when to do something about it.
@@ -51,6 +52,7 @@ impl Board {
         Self {
             me,
             silence_floor,
+            resting: AtomicBool::new(false),
             liveness: Mutex::new(Liveness::new(
                 me,
                 incarnation,
@@ -85,6 +87,16 @@ impl Board {
         locked(&self.liveness).remove(node);
         self.bereave(node, Instant::now());
         self.touch();
+    }
+
+    /// From now on this node leads nothing and says so, or may lead again.
+    pub(crate) fn rest(&self, resting: bool) {
+        self.resting.store(resting, Ordering::SeqCst);
+        locked(&self.liveness).rest(resting);
+    }
+
+    pub(crate) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::SeqCst)
     }
 
     /// Looks who has fallen silent; true when somebody has, which the others should hear at once.
@@ -287,6 +299,7 @@ fn pulse_from_pb(ping: &pb::Ping) -> Pulse {
         incarnation: ping.incarnation,
         silent: nodes(&ping.silent),
         unassured: nodes(&ping.unassured),
+        resting: ping.resting,
     }
 }
 
@@ -297,6 +310,7 @@ impl Pulses for Board {
             nonce,
             incarnation: pulse.incarnation,
             silent: pulse.silent.into_iter().map(NodeId::get).collect(),
+            resting: pulse.resting,
             unassured: pulse.unassured.into_iter().map(NodeId::get).collect(),
             leaving: self.leaves.load(Ordering::Relaxed),
         }

@@ -48,6 +48,8 @@ pub(crate) struct Pulse {
     pub(crate) silent: BTreeSet<NodeId>,
     /// Whose promise to shield the sender has run out, by the sender's own clock.
     pub(crate) unassured: BTreeSet<NodeId>,
+    /// The sender leads nothing now and is to be taken over.
+    pub(crate) resting: bool,
 }
 
 /// Something that others act upon.
@@ -125,6 +127,7 @@ fn drift(average: Duration, sample: Duration) -> Duration {
 pub(crate) struct Liveness {
     me: NodeId,
     incarnation: u64,
+    resting: bool,
     floor: Duration,
     started: Instant,
     peers: BTreeMap<NodeId, Peer>,
@@ -136,6 +139,7 @@ impl Liveness {
         Self {
             me,
             incarnation,
+            resting: false,
             floor,
             started: now,
             peers: BTreeMap::new(),
@@ -152,11 +156,17 @@ impl Liveness {
         self.peers.remove(&node);
     }
 
+    /// From now on this node says that it leads nothing, or that it may.
+    pub(crate) fn rest(&mut self, resting: bool) {
+        self.resting = resting;
+    }
+
     /// What to say in a ping or an answer sent now.
     pub(crate) fn pulse(&self, now: Instant) -> Pulse {
         let all = self.peers.iter();
         Pulse {
             incarnation: self.incarnation,
+            resting: self.resting,
             silent: all
                 .clone()
                 .filter(|(_, peer)| peer.silent)
@@ -224,6 +234,16 @@ impl Liveness {
             changes.push(Change::Restarted(from));
         }
         peer.incarnation = Some(pulse.incarnation);
+        if pulse.resting {
+            // By its own word it is as good as dead, and relies on no promise.
+            peer.proof = None;
+            peer.said = Some((now, pulse));
+            peer.heard_since = None;
+            if !std::mem::replace(&mut peer.silent, true) {
+                changes.push(Change::Silent(from));
+            }
+            return changes;
+        }
         peer.said = Some((now, pulse));
         if proves_path {
             peer.proven(now);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::slots::Placement;
 use super::{Host, SnapshotOptions};
 use crate::contact::Contact;
+use crate::disk::DiskState;
 use crate::error::OpenError;
 use crate::group::gate::Gate;
 use crate::group::{GroupCore, Leadership, Publisher, publish_leadership};
@@ -47,6 +48,10 @@ impl Host {
         if inner.stop_duties.is_cancelled() {
             return Err(OpenError::Stopping);
         }
+        // Not the semaphore's queue: frames for closed groups keep coming for as long as the disk is away.
+        if let DiskState::Failed { reason } = DiskState::from(&*inner.log.health().borrow()) {
+            return Err(OpenError::Failed { group, reason });
+        }
         let placement = inner
             .table
             .placement(group)
@@ -54,6 +59,10 @@ impl Host {
         let Ok(_place) = inner.opening.acquire().await else {
             return Err(OpenError::Stopping);
         };
+        if inner.table.is_lost(group) {
+            let reason = "it has lost what it had acknowledged; replace it".to_owned();
+            return Err(OpenError::Failed { group, reason });
+        }
         let core = self.build(group, &placement).await.map_err(|reason| {
             tracing::error!(%group, reason, "replica cannot be opened");
             OpenError::Failed { group, reason }

@@ -45,6 +45,8 @@ pub(crate) struct Slot {
     pub(crate) core: Option<Arc<GroupCore>>,
     /// One opening or closing at a time.
     pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
+    /// It holds less than it had acknowledged: it must not vote again.
+    pub(crate) lost: bool,
     /// Replicas that could not be reached when the group was put to sleep; it wakes for them when they come back.
     pub(crate) asleep_without: BTreeSet<NodeId>,
 }
@@ -116,6 +118,7 @@ impl Table {
             placement: Arc::new(placement),
             core: None,
             turn: Arc::default(),
+            lost: false,
             asleep_without: BTreeSet::new(),
         };
         slots.insert(group, slot);
@@ -125,6 +128,17 @@ impl Table {
     /// Takes the slot away; its replica must have been closed before.
     pub(crate) fn remove(&self, group: GroupId) {
         self.write().remove(&group);
+    }
+
+    /// These replicas lost what they had acknowledged.
+    pub(crate) fn mark_lost(&self, groups: &BTreeSet<GroupId>) {
+        for (group, slot) in self.write().iter_mut() {
+            slot.lost |= groups.contains(group);
+        }
+    }
+
+    pub(crate) fn is_lost(&self, group: GroupId) -> bool {
+        self.read().get(&group).is_some_and(|slot| slot.lost)
     }
 
     pub(crate) fn loaded_now(&self, core: &Arc<GroupCore>) {

@@ -174,3 +174,18 @@ fn old_ping_that_comes_late_says_nothing() {
     view.pinged(node(2), 7, at(start, 1_600), pulse(2));
     assert_eq!(view.assured_at(node(2), &[node(2)]), Some(at(start, 1_000)));
 }
+
+#[test]
+fn node_that_rests_is_silent_at_once_and_shielded_by_nobody() {
+    let start = Instant::now();
+    let mut view = view(start, 1_000);
+    let resting = Pulse {
+        resting: true,
+        ..pulse(2)
+    };
+    let changes = view.pinged(node(2), 1, at(start, 1_010), resting);
+    assert_eq!(changes, [Change::Silent(node(2))]);
+    assert!(!view.shields(node(2), at(start, 1_010)));
+    let again = view.pinged(node(2), 2, at(start, 1_500), pulse(2));
+    assert_eq!(again, [Change::Heard(node(2))]);
+}
