@@ -35,8 +35,8 @@ use self::{
 };
 use crate::metrics::Metrics;
 
-/// News that come together are looked at together.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// News that come together are looked at together: a look walks over every group, and a lost node is a thousand pieces of news.
+const LOOK_PAUSE: Duration = Duration::from_millis(150);
 /// Without any news, a look after this long: it costs a walk over what is led here, and forgives a lost wake-up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 

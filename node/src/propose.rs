@@ -13,6 +13,7 @@
 //! Owns: batching, the stamp, the bound on what waits. Must never: wait for a caller, retry, or forward; whoever asked
 //! holds the idempotency key and decides.
 
+mod callers;
 mod depth;
 mod flight;
 
@@ -30,7 +31,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{depth::Depth, flight::Flight};
+use self::{callers::Callers, depth::Depth, flight::Flight};
 use crate::{
     config::Limits,
     metrics::Metrics,
@@ -109,6 +110,7 @@ pub struct Proposer {
 struct Gate {
     judge: Arc<dyn Judge>,
     context: ProposerContext,
+    callers: Callers,
 }
 
 impl Proposer {
@@ -127,6 +129,7 @@ impl Proposer {
         let gate = Arc::new(Gate {
             judge: Arc::clone(&target) as Arc<dyn Judge>,
             context: context.clone(),
+            callers: Callers::default(),
         });
         let proposer = Self { queue, room, gate };
         (proposer, run(target, context, waiting, closed))
@@ -136,6 +139,17 @@ impl Proposer {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.queue.is_closed()
+    }
+
+    /// Notes that so many commands came from a region, as numbered by the topology.
+    pub fn count_callers(&self, region: usize, commands: usize) {
+        self.gate.callers.count(region, commands);
+    }
+
+    /// Commands by region since this was last asked.
+    #[must_use]
+    pub fn take_callers(&self) -> Vec<(usize, u64)> {
+        self.gate.callers.take()
     }
 
     /// Takes out of `submission` what the show is bound to refuse, and answers it: on the caller's own task, without

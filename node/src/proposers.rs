@@ -169,6 +169,13 @@ impl Proposers {
         Ok(())
     }
 
+    /// Commands for `show` by the caller's region, as numbered by the topology, since this was last asked.
+    #[must_use]
+    pub fn take_callers(&self, show: ShowId) -> Vec<(usize, u64)> {
+        let proposer = self.at_hand(show);
+        proposer.map_or_else(Vec::new, |proposer| proposer.take_callers())
+    }
+
     fn at_hand(&self, show: ShowId) -> Option<Proposer> {
         let table = self.inner.table.read();
         let table = table.unwrap_or_else(PoisonError::into_inner);

@@ -184,7 +184,7 @@ impl Server {
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
         ];
         let stop_workers = CancellationToken::new();
-        let fleet = HostFleet::new(host.clone());
+        let fleet = HostFleet::new(host.clone(), proposers.clone());
         let context = worker_context(&host, &proposers, around, &limits, &metrics);
         let stop = || stop_workers.clone();
         let leaders = Leaders::new();
@@ -313,7 +313,7 @@ fn grpc_router(
         deadline_default,
         stop.clone(),
     );
-    let fleet = HostFleet::new(host.clone());
+    let fleet = HostFleet::new(host.clone(), proposers.clone());
     let leaders = LeadersService::new(host.clone(), fleet);
     let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -10,7 +10,10 @@ use holdfast_inventory::{
     ids::{HoldId, OrderId, ShowId},
     layout::Layout,
 };
-use holdfast_node_api::v1::{self, inventory_server::Inventory};
+use holdfast_node_api::{
+    pipe::REGION_KEY,
+    v1::{self, inventory_server::Inventory},
+};
 use holdfast_raft::Host;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +57,13 @@ impl InventoryService {
         }
     }
 
+    /// The place of a caller's region in the topology.
+    fn region_number(&self, name: &str) -> Option<usize> {
+        let topology = self.host.topology();
+        let mut regions = topology.regions.iter();
+        regions.position(|region| region.id.as_str() == name)
+    }
+
     async fn submit_one(&self, request: v1::SubmitRequest) -> v1::SubmitReply {
         let (show, tag) = (request.show_id, request.tag);
         let answered = async {
@@ -88,8 +98,11 @@ impl Inventory for InventoryService {
         &self,
         request: Request<Streaming<v1::SubmitRequest>>,
     ) -> Result<Response<Replies>, Status> {
+        let region = request.metadata().get(REGION_KEY);
+        let region = region.and_then(|name| self.region_number(name.to_str().ok()?));
         let requests = request.into_inner();
-        let stream = SubmitStream::new(requests, self.proposers.clone(), self.deadline_default);
+        let proposers = self.proposers.clone();
+        let stream = SubmitStream::new(requests, region, proposers, self.deadline_default);
         let stream = stream.take_until(self.stop.clone().cancelled_owned());
         Ok(Response::new(Box::pin(stream)))
     }

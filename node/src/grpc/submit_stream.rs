@@ -38,6 +38,8 @@ const IN_FLIGHT_MAX: usize = 32_768;
 pub(super) struct SubmitStream<S: Stream> {
     requests: Fuse<ReadyChunks<S>>,
     requests_ended: bool,
+    /// The caller's region, as numbered by the topology.
+    region: Option<usize>,
     proposers: Proposers,
     deadline_default: Duration,
     /// Holds every command in flight, so a proposer's answer always finds room.
@@ -51,11 +53,17 @@ impl<S> SubmitStream<S>
 where
     S: Stream<Item = Result<SubmitRequest, Status>> + Unpin,
 {
-    pub(super) fn new(requests: S, proposers: Proposers, deadline_default: Duration) -> Self {
+    pub(super) fn new(
+        requests: S,
+        region: Option<usize>,
+        proposers: Proposers,
+        deadline_default: Duration,
+    ) -> Self {
         let (sender, answers) = mpsc::channel(IN_FLIGHT_MAX + REQUESTS_PER_TURN_MAX);
         Self {
             requests: requests.ready_chunks(REQUESTS_PER_TURN_MAX).fuse(),
             requests_ended: false,
+            region,
             proposers,
             deadline_default,
             sender,
@@ -99,6 +107,9 @@ where
         let mut commands = submission.items.len();
         let handed = match self.proposers.of(ShowId(show)) {
             Ok(Some(proposer)) => {
+                if let Some(region) = self.region {
+                    proposer.count_callers(region, commands);
+                }
                 for (tag, answer) in proposer.refuse_doomed(&mut submission) {
                     self.ready.push_back(convert::reply(show, tag, 0, answer));
                 }

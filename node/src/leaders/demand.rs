@@ -4,7 +4,7 @@
 //!  cost(l) = Σ_u weight(u) · (round trip u→l + floor(l))      u: a gateway's region, l: a region that may lead
 //! ```
 //!
-//! Weights are holds, fading with a half-life. A region must be cheaper by a good part for a good while before it is wanted:
+//! Weights are commands, fading with a half-life. A region must be cheaper by a good part for a good while before it is wanted:
 //! a leader that chases every wave is worse than one that stays. Owns: that damping. Must never: read a clock, or want a region
 //! from which the group cannot be led.
 
@@ -13,13 +13,13 @@ use std::{collections::BTreeMap, time::Duration};
 use holdfast_region_config::{RegionId, RttMatrix};
 use tokio::time::Instant;
 
-/// A hold counts half after this long.
+/// A command counts half after this long.
 pub const HALF_LIFE: Duration = Duration::from_secs(60);
 /// Another region must be cheaper by this part of the cost.
 pub const GAIN_MIN: f64 = 0.15;
 /// And for this long without a break.
 pub const GAIN_FOR: Duration = Duration::from_secs(60);
-/// Fewer holds than this, faded, say nothing about where the buyers are.
+/// Fewer commands than this, faded, say nothing about where the buyers are.
 pub const WEIGHT_MIN: f64 = 10.0;
 
 /// A region that may lead, and the least time in which it commits.
@@ -40,8 +40,8 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Takes in the holds that came since the last look, by the region of the gateway that sent them.
-    pub fn count(&mut self, now: Instant, holds: impl IntoIterator<Item = (RegionId, u64)>) {
+    /// Takes in the commands that came since the last look, by the region of the gateway that sent them.
+    pub fn count(&mut self, now: Instant, commands: impl IntoIterator<Item = (RegionId, u64)>) {
         let since = self
             .faded_at
             .map_or(Duration::ZERO, |at| now.duration_since(at));
@@ -50,9 +50,9 @@ impl Demand {
         self.weights
             .values_mut()
             .for_each(|weight| *weight *= fading);
-        for (region, holds) in holds {
-            // A count beyond 2^52 is no count of holds.
-            *self.weights.entry(region).or_default() += holds as f64;
+        for (region, commands) in commands {
+            // A count beyond 2^52 is no count of commands.
+            *self.weights.entry(region).or_default() += commands as f64;
         }
         self.weights.retain(|_, weight| *weight > 0.01);
     }

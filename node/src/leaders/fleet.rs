@@ -12,6 +12,7 @@ use holdfast_raft::{
 use holdfast_region_config::{GroupId, NodeId, RegionId, Topology, place_directory};
 
 use super::conditions::{Conditions, Reach};
+use crate::proposers::Proposers;
 
 /// What a group's record says about its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +43,17 @@ pub trait Fleet: Clone + Send + Sync + 'static {
     /// Tells the others that this node is about to stop, so that they hand it nothing.
     fn announce_leaving(&self);
 
-    /// Writes into `conditions` who drains, what is evacuated, and who leads how many.
+    /// Writes into `conditions` who drains and what is evacuated.
     fn mark(&self, conditions: &mut Conditions);
 
-    /// Every group that this node leads.
-    fn led(&self) -> Vec<GroupFacts>;
+    /// Every group that some node leads, with that node, as far as is known here.
+    fn leaders(&self) -> Vec<(GroupId, NodeId)>;
 
-    /// Holds of `group` since this was last asked, by the gateway's region.
-    fn take_holds(&self, group: GroupId) -> Vec<(RegionId, u64)>;
+    /// What is recorded of these groups; those that are not known are left out.
+    fn facts(&self, groups: &[GroupId]) -> Vec<GroupFacts>;
+
+    /// Commands for `group` since this was last asked, by the gateway's region.
+    fn take_commands(&self, group: GroupId) -> Vec<(RegionId, u64)>;
 
     /// Waits until something changed that a look could turn on.
     fn changed(&self) -> impl Future<Output = ()> + Send;
@@ -66,38 +70,18 @@ pub trait Fleet: Clone + Send + Sync + 'static {
 #[derive(Clone)]
 pub struct HostFleet {
     host: Host,
+    proposers: Proposers,
 }
 
 impl HostFleet {
-    /// The groups of `host`.
+    /// The groups of `host`, and what `proposers` know of their callers.
     #[must_use]
-    pub const fn new(host: Host) -> Self {
-        Self { host }
+    pub const fn new(host: Host, proposers: Proposers) -> Self {
+        Self { host, proposers }
     }
 }
 
 impl HostFleet {
-    /// Every group that some node says it leads.
-    fn leaders(&self) -> BTreeMap<GroupId, NodeId> {
-        self.host.leaders().into_iter().collect()
-    }
-
-    /// What the directory says of these groups; those that it does not know are left out.
-    fn facts(&self, groups: impl Iterator<Item = GroupId>) -> Vec<GroupFacts> {
-        let own = self.directory_facts();
-        let (facts, _) = self.host.directory().read(|directory| {
-            let facts = groups.filter_map(|group| {
-                if group.is_directory() {
-                    return Some(own.clone());
-                }
-                let show = directory.shows().get(&ShowId(group.get()))?;
-                Some(facts_of(show, directory.follows_buyers(show.show_id)))
-            });
-            facts.collect()
-        });
-        facts
-    }
-
     fn directory_facts(&self) -> GroupFacts {
         GroupFacts {
             group: GroupId::DIRECTORY,
@@ -111,7 +95,7 @@ impl HostFleet {
     /// Every group of the cluster with its leader, as far as is known here.
     #[must_use]
     pub fn all(&self) -> Vec<(GroupFacts, Option<NodeId>)> {
-        let leaders = self.leaders();
+        let leaders: BTreeMap<GroupId, NodeId> = self.leaders().into_iter().collect();
         let leader = |group| leaders.get(&group).copied();
         let (shows, _) = self.host.directory().read(|directory| {
             let shows = directory.shows().values();
@@ -135,6 +119,9 @@ impl HostFleet {
             }
         });
         self.mark(&mut conditions);
+        for (_, leader) in self.leaders() {
+            conditions.leads(leader);
+        }
         conditions
     }
 }
@@ -184,19 +171,35 @@ impl Fleet for HostFleet {
                 }
             }
         });
-        for leader in self.leaders().into_values() {
-            conditions.leads(leader);
-        }
     }
 
-    fn led(&self) -> Vec<GroupFacts> {
-        let mut led = self.leaders();
-        led.retain(|_, leader| *leader == self.node());
-        self.facts(led.into_keys())
+    fn leaders(&self) -> Vec<(GroupId, NodeId)> {
+        self.host.leaders()
     }
 
-    fn take_holds(&self, _: GroupId) -> Vec<(RegionId, u64)> {
-        Vec::new()
+    fn facts(&self, groups: &[GroupId]) -> Vec<GroupFacts> {
+        let own = self.directory_facts();
+        let (facts, _) = self.host.directory().read(|directory| {
+            let facts = groups.iter().filter_map(|group| {
+                if group.is_directory() {
+                    return Some(own.clone());
+                }
+                let show = directory.shows().get(&ShowId(group.get()))?;
+                Some(facts_of(show, directory.follows_buyers(show.show_id)))
+            });
+            facts.collect()
+        });
+        facts
+    }
+
+    fn take_commands(&self, group: GroupId) -> Vec<(RegionId, u64)> {
+        let topology = self.topology();
+        let region = |number: usize| topology.regions.get(number).map(|region| region.id.clone());
+        let counts = self.proposers.take_callers(ShowId(group.get()));
+        let named = counts.into_iter();
+        named
+            .filter_map(|(number, commands)| Some((region(number)?, commands)))
+            .collect()
     }
 
     async fn changed(&self) {

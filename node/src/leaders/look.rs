@@ -34,7 +34,14 @@ impl Lookout {
         if leaving {
             conditions.drain(fleet.node());
         }
-        let led = fleet.led();
+        let mut own = Vec::new();
+        for (group, leader) in fleet.leaders() {
+            conditions.leads(leader);
+            if leader == fleet.node() {
+                own.push(group);
+            }
+        }
+        let led = fleet.facts(&own);
         let followers: BTreeSet<GroupId> = led
             .iter()
             .filter(|group| group.follows_buyers)
@@ -99,7 +106,7 @@ impl Lookout {
         let topology = fleet.topology();
         let here = topology.region_of(fleet.node())?;
         let demand = self.demands.entry(group.group).or_default();
-        demand.count(now, fleet.take_holds(group.group));
+        demand.count(now, fleet.take_commands(group.group));
         demand.better_than(here, &seats(&topology, &group.voters), &topology.rtt, now)
     }
 }

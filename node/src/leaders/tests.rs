@@ -74,6 +74,8 @@ struct State {
     under_way_max: usize,
     moved: u64,
     refusing: BTreeSet<NodeId>,
+    /// Group 1 follows its buyers, who are all there.
+    buyers_in: Option<RegionId>,
 }
 
 struct World {
@@ -142,33 +144,32 @@ impl Fleet for Played {
             .for_each(|node| conditions.drain(*node));
         let evacuated = state.evacuated.iter().cloned();
         evacuated.for_each(|region| conditions.evacuate(region));
-        state
-            .leaders
-            .values()
-            .for_each(|node| conditions.leads(*node));
     }
 
-    fn led(&self) -> Vec<GroupFacts> {
+    fn leaders(&self) -> Vec<(GroupId, NodeId)> {
         let state = self.world.state();
-        if state.down.contains(&self.node) {
-            return Vec::new();
-        }
-        let own = state
-            .leaders
-            .iter()
-            .filter(|(_, leader)| **leader == self.node);
-        own.map(|(group, _)| GroupFacts {
+        let own_is_down = state.down.contains(&self.node);
+        let leaders = state.leaders.iter().map(|(group, node)| (*group, *node));
+        // A node that is down decides nothing.
+        leaders
+            .filter(|(_, node)| !own_is_down || *node != self.node)
+            .collect()
+    }
+
+    fn facts(&self, groups: &[GroupId]) -> Vec<GroupFacts> {
+        let facts = groups.iter().map(|group| GroupFacts {
             group: *group,
             voters: preference(*group),
             preference: preference(*group),
             pin: None,
-            follows_buyers: false,
-        })
-        .collect()
+            follows_buyers: group.get() == 1 && self.world.state().buyers_in.is_some(),
+        });
+        facts.collect()
     }
 
-    fn take_holds(&self, _: GroupId) -> Vec<(RegionId, u64)> {
-        Vec::new()
+    fn take_commands(&self, _: GroupId) -> Vec<(RegionId, u64)> {
+        let buyers = self.world.state().buyers_in.clone();
+        buyers.into_iter().map(|region| (region, 50)).collect()
     }
 
     async fn changed(&self) {
@@ -370,4 +371,26 @@ async fn a_node_that_stops_waits_until_it_leads_nothing() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(play.duties[&2].leave(Duration::from_secs(30)).await);
     assert_eq!(play.world.led_by(2), 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_show_that_follows_its_buyers_goes_to_them_in_a_minute_and_not_into_an_evacuated_region()
+{
+    let play = Play::start().await;
+    let (group, c) = (GroupId::new(1), RegionId::new("c").unwrap());
+    let leader = || play.world.state().leaders[&group];
+    play.world.change(|state| state.buyers_in = Some(c.clone()));
+    tokio::time::sleep(demand::GAIN_FOR - Duration::from_secs(5)).await;
+    assert_eq!(leader(), NodeId::new(2));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(leader(), NodeId::new(5));
+    play.world.change(|state| {
+        state.evacuated.insert(c.clone());
+    });
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(leader(), NodeId::new(2));
+    play.world.change(|state| state.evacuated.clear());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // Its buyers were there all the time.
+    assert_eq!(leader(), NodeId::new(5));
 }
