@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 use crate::lab::Lab;
 use crate::season::{GridShow, Season, load};
 
-/// Shows being made at one time.
-pub(super) const IN_FLIGHT: usize = 32;
+/// Shows being made at one time: each takes several commits between regions, so a second has room for many.
+const IN_FLIGHT: usize = 128;
 /// How long one show may take until it is led from home.
 const READY_MAX: Duration = Duration::from_secs(120);
 /// Time between two looks at a show that is not ready; a replica has no other way to tell.
