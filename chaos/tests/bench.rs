@@ -86,7 +86,7 @@ async fn the_same_holds_run_on_postgres_with_and_without_standbys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_region_is_measured_whichever_way_it_is_lost() {
     for mode in ["kill", "blackhole"] {
-        let sizes = "--shards 6 --hot 2 --calm-s 2 --settle-s 0";
+        let sizes = "--shards 6 --hot 2 --users 2 --calm-s 2 --settle-s 0";
         let report = run(&format!("failover {sizes} --mode {mode}")).await;
         assert_eq!(value(&report, "rto_never"), 0.0, "{}", report.table());
         assert!(value(&report, "rto_max_s") > 0.0);

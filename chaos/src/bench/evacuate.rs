@@ -72,7 +72,9 @@ async fn measure(
     results.push(Measurement::new("shows_made_rate", rate, "shows/s"));
 
     let calm = Duration::from_secs(args.calm_s);
-    let users = Users::start(lab, &hot).await?;
+    let regions = lab.cluster.topology().regions.iter();
+    let everywhere: Vec<_> = regions.map(|region| region.id.clone()).collect();
+    let users = Users::start(lab, &hot, &everywhere).await?;
     let mut phases = vec![("before".to_owned(), Instant::now())];
     sleep(calm).await;
     for (verb, target) in [("evacuate", Some("<= 5")), ("restore", None)] {

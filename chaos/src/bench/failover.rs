@@ -24,6 +24,7 @@ use super::report::{Measurement, Report};
 use super::shows::{Made, Maker};
 use super::stats::{figure, quantile};
 use super::usage::Usage;
+use super::users::{self, Seen, Users};
 use super::writer::{Writer, place_hold};
 use crate::lab::{Lab, LabOptions};
 use crate::season::GridShow;
@@ -36,6 +37,9 @@ const HOT_HALL: (u32, u32) = (100, 100);
 const HOT_PAUSE: Duration = Duration::from_millis(50);
 /// Writes to idle shows a second, over all shows: what the probing may cost the machine.
 const PROBES_PER_S: u64 = 10_000;
+/// Requests of users that began in this time around the loss are looked at.
+const USERS_BEFORE: Duration = Duration::from_millis(500);
+const USERS_LOOK: Duration = Duration::from_secs(5);
 /// Who has not recovered after this long has not recovered.
 const RECOVERED_MAX: Duration = Duration::from_secs(60);
 
@@ -63,6 +67,9 @@ pub struct FailoverArgs {
     /// How many of them are hot.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub hot: u32,
+    /// Users at the gateways of the other regions, each buying on a show of its own beside those.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub users: u32,
     /// How the region is lost.
     #[arg(long, value_enum, default_value_t = Loss::Kill)]
     pub mode: Loss,
@@ -82,6 +89,8 @@ pub struct FailoverArgs {
 
 /// The shows and who writes to them.
 struct Scene {
+    /// With a user each, at gateways of the regions that stay.
+    bought: Vec<Made>,
     hot: Vec<Made>,
     idle: Vec<Made>,
     writer: Writer,
@@ -123,6 +132,10 @@ async fn measure(lab: &mut Lab, args: &FailoverArgs) -> anyhow::Result<Vec<Measu
     for show in scene.hot.clone() {
         hot.spawn(keep_hot(Arc::clone(&scene), show));
     }
+    let regions = lab.cluster.topology().regions.iter();
+    let regions = regions.map(|region| region.id.clone());
+    let stay: Vec<_> = regions.filter(|region| *region != args.region).collect();
+    let users = Users::start(lab, &scene.bought, &stay).await?;
     sleep(Duration::from_secs(args.settle_s)).await;
     eprintln!("... {} s of calm", args.calm_s);
     let before = Terms::of(lab).await?;
@@ -142,6 +155,9 @@ async fn measure(lab: &mut Lab, args: &FailoverArgs) -> anyhow::Result<Vec<Measu
     let ((), idle) = tokio::try_join!(lose_region(lab, args, &scene), probing)?;
     let hot = recovered_hot(&mut hot, lost_at).await?;
     let took_s = lost_at.elapsed().as_secs_f64();
+    sleep((lost_at + USERS_LOOK).saturating_duration_since(Instant::now())).await;
+    let seen = users.end().await?;
+    let seen = seen.between(lost_at - USERS_BEFORE, lost_at + USERS_LOOK);
     let generator = (Usage::own()?.cpu.saturating_sub(own)).as_secs_f64() / took_s;
     let elections = calm.elections_until(&Terms::of(lab).await?);
     let mut all = [hot.as_slice(), idle.as_slice()].concat();
@@ -149,6 +165,7 @@ async fn measure(lab: &mut Lab, args: &FailoverArgs) -> anyhow::Result<Vec<Measu
     results.extend(recovery("rto", &mut all, target));
     results.extend(recovery("rto_hot", &mut hot.clone(), false));
     results.extend(recovery("rto_idle", &mut idle.clone(), false));
+    results.extend(user_visible(seen));
     let per_show = figure(elections) / f64::from(args.shards);
     results.extend([
         Measurement::new("terms_per_show", per_show, "terms").against("close to 1"),
@@ -175,11 +192,13 @@ async fn set_up(
     let homes = [args.region.clone()];
     let mut hot = Maker::new(lab, &hall("hot", HOT_HALL)).await?;
     let hot = hot.make(hot_count as usize, &homes).await?;
+    let mut bought = Maker::new(lab, &users::hall(args.region.as_str())).await?;
+    let bought = bought.make(args.users as usize, &homes).await?;
     let mut idle = Maker::new(lab, &hall("idle", IDLE_HALL)).await?;
     let idle = idle
         .make((args.shards - hot_count) as usize, &homes)
         .await?;
-    let rate = f64::from(args.shards) / started.elapsed().as_secs_f64();
+    let rate = f64::from(args.shards + args.users) / started.elapsed().as_secs_f64();
     results.push(Measurement::new("shows_made_rate", rate, "shows/s"));
     let (writer, lose) = Writer::new(lab)?;
     let nodes = lab.cluster.topology().nodes.iter();
@@ -187,6 +206,7 @@ async fn set_up(
     let victims: BTreeSet<NodeId> = victims.map(|node| node.id).collect();
     anyhow::ensure!(!victims.is_empty(), "no node is in {}", args.region);
     Ok(Scene {
+        bought,
         hot,
         idle,
         writer,
@@ -277,6 +297,21 @@ async fn probe_idle(scene: &Scene, shards: u32, lost_at: Instant) -> anyhow::Res
         times.push(time?);
     }
     Ok(times)
+}
+
+/// What users at the other regions' gateways saw around the loss.
+fn user_visible(mut seen: Seen) -> Vec<Measurement> {
+    if seen.requests == 0 {
+        return Vec::new();
+    }
+    let times = seen.times.quantiles();
+    let p99 = Measurement::new("user_visible_p99_s", times.p99_ms / 1_000.0, "s");
+    vec![
+        p99.against("<= 3"),
+        Measurement::new("user_visible_max_s", times.max_ms / 1_000.0, "s"),
+        Measurement::new("user_requests", figure(seen.requests), "requests"),
+        Measurement::new("user_requests_failed", figure(seen.failed), "requests"),
+    ]
 }
 
 fn recovery(prefix: &str, times_s: &mut [f64], promised: bool) -> Vec<Measurement> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_node_api::refs::ShowRef;
+use holdfast_region_config::RegionId;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -61,14 +62,17 @@ pub(super) fn hall(home: &str) -> GridShow {
 }
 
 impl Users {
-    /// One user for each show, at the gateways in turn, once those know the shows.
-    pub(super) async fn start(lab: &Lab, shows: &[Made]) -> anyhow::Result<Self> {
+    /// One user for each show, at these regions' gateways in turn, once those know the shows.
+    pub(super) async fn start(
+        lab: &Lab,
+        shows: &[Made],
+        regions: &[RegionId],
+    ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let gateways = lab.cluster.topology().regions.len();
         let seats: Arc<[String]> = hall("any").seats().into();
-        for (number, show) in shows.iter().enumerate() {
-            let gateway = lab.gateway(number % gateways);
+        for (show, region) in shows.iter().zip(regions.iter().cycle()) {
+            let gateway = lab.cluster.gateway_url(region)?;
             let url = format!("{gateway}/v1/shows/{}", ShowRef(show.show_id));
             known(lab, &format!("{url}/seats?fields=state")).await?;
             let user = User {
