@@ -8,12 +8,14 @@ mod cluster;
 mod connect;
 mod failure;
 mod leaders;
+mod membership;
 mod node;
 mod placement;
 mod plan;
 mod region;
 mod show;
 mod show_file;
+mod topology;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ Examples:
   holdfastctl show status s7
   holdfastctl leaders status
   holdfastctl region evacuate westeurope --dry-run
+  holdfastctl node replace n3 --with n7
+  holdfastctl membership status
   holdfastctl show move-leader s7 --to n2
   holdfastctl plan import hall.json --slug town-hall
   holdfastctl placement explain --preset eight-regions --home westeurope --jurisdiction EU
@@ -66,12 +70,18 @@ enum Command {
     /// The cluster as one node sees it
     #[command(subcommand)]
     Cluster(cluster::Command),
-    /// Nodes: what they carry; drain one, undrain it
+    /// Nodes: what they carry; add, replace, remove, drain one
     #[command(subcommand)]
     Node(node::Command),
-    /// Regions: what they carry; evacuate one, restore it
+    /// Regions: what they carry; add, remove, evacuate one
     #[command(subcommand)]
     Region(region::Command),
+    /// Members: how far the cluster is with moving replicas
+    #[command(subcommand)]
+    Membership(membership::Command),
+    /// The topology file of a node: read it again
+    #[command(subcommand)]
+    Topology(topology::Command),
     /// Leaders: who leads what, and what is not at home
     #[command(subcommand)]
     Leaders(leaders::Command),
@@ -130,6 +140,8 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Cluster(command) => cluster::run(&command, &args.target).await,
         Command::Node(command) => node::run(&command, &args.target).await,
         Command::Region(command) => region::run(&command, &args.target).await,
+        Command::Membership(command) => membership::run(&command, &args.target).await,
+        Command::Topology(command) => topology::run(&command, &args.target).await,
         Command::Leaders(command) => leaders::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,

@@ -71,8 +71,8 @@ pub enum Forwarded<R, E> {
 #[derive(Clone)]
 pub struct DirectoryDesk {
     host: Host,
-    /// Guards the clients made so far; held for a lookup only, never over an await.
-    clients: Arc<Mutex<BTreeMap<NodeId, NodeClient>>>,
+    /// Guards the clients made so far, with their addresses; held for a lookup only, never over an await.
+    clients: Arc<Mutex<BTreeMap<NodeId, (String, NodeClient)>>>,
 }
 
 impl DirectoryDesk {
@@ -146,19 +146,34 @@ impl DirectoryDesk {
         }
     }
 
+    /// Whether this node leads the directory, and else a client of the node that does.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unavailable`] when no leader is known.
+    pub fn leader(&self) -> Result<Option<NodeClient>, ChangeError> {
+        let leadership = *self.host.directory().leadership().borrow();
+        if leadership.leads {
+            return Ok(None);
+        }
+        let client = leadership.leader.and_then(|leader| self.client(leader));
+        client.map(Some).ok_or(ChangeError::Unavailable)
+    }
+
     fn client(&self, node: NodeId) -> Option<NodeClient> {
         if node == self.host.node() {
             return None;
         }
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&node) {
-            return Some(client.clone());
-        }
         let topology = self.host.topology();
         let address = &topology.node(node)?.addr;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, client)) = clients.get(&node)
+            && known == address
+        {
+            return Some(client.clone());
+        }
         match NodeClient::new(address, &ClientOptions::default()) {
             Ok(client) => {
-                clients.insert(node, client.clone());
+                clients.insert(node, (address.clone(), client.clone()));
                 Some(client)
             }
             Err(error) => {

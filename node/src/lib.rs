@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod plan;
 pub mod propose;
 pub mod proposers;
+pub mod reload;
 pub mod server;
 pub mod submission;
 pub mod workers;

@@ -20,6 +20,8 @@ use tokio::{
 const EXIT_CANNOT_START: u8 = 3;
 /// The disk failed while the node was running.
 const EXIT_DISK_FAILED: u8 = 4;
+/// The cluster does not want this node: its number stands for another disk, or for a node that was removed.
+const EXIT_REFUSED: u8 = 5;
 
 /// Runs one replica server of Holdfast.
 ///
@@ -69,7 +71,10 @@ Exit codes:
   0  stopped on request
   2  the command line cannot be understood
   3  cannot start: configuration, topology, port or data directory
-  4  the disk failed while running";
+  4  the disk failed while running
+  5  the cluster refuses this node: its number stands for another disk, or for a node that was removed
+
+SIGHUP reads the topology file again.";
 
 fn main() -> ExitCode {
     match configured(Args::parse()) {
@@ -120,6 +125,10 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         reason = server.disk_failed() => {
             tracing::error!(reason, "disk failed, ending");
             ExitCode::from(EXIT_DISK_FAILED)
+        }
+        reason = server.refused() => {
+            tracing::error!(reason, "the cluster refuses this node, ending");
+            ExitCode::from(EXIT_REFUSED)
         }
         _ = terminate.recv() => {
             tracing::info!("SIGTERM, draining");

@@ -13,6 +13,7 @@ mod listeners;
 
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,6 +35,7 @@ use holdfast_region_config::{Topology, TopologyError};
 pub use listeners::Listeners;
 use listeners::{serve_grpc, serve_http};
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
@@ -49,6 +51,7 @@ use crate::{
     plan,
     propose::ProposerContext,
     proposers::Proposers,
+    reload,
     workers::{
         outbox::{CountingSink, NoticeSink},
         payment::{PaymentProvider, TestProvider},
@@ -125,6 +128,8 @@ pub struct Server {
     stop_listeners: CancellationToken,
     listeners: Vec<JoinHandle<()>>,
     drain_max: Duration,
+    /// Why the cluster does not want this node.
+    refused: watch::Sender<Option<String>>,
 }
 
 impl Server {
@@ -174,6 +179,7 @@ impl Server {
         });
         let (router, operator) = grpc_router(
             &host,
+            &config.topology,
             &proposers,
             millis(limits.deadline_default_ms),
             &stop_listeners,
@@ -185,13 +191,21 @@ impl Server {
         ];
         let stop_workers = CancellationToken::new();
         let fleet = HostFleet::new(host.clone(), proposers.clone());
+        let refused = watch::Sender::new(None);
         let context = worker_context(&host, &proposers, around, &limits, &metrics);
         let stop = || stop_workers.clone();
         let leaders = Leaders::new();
         let workers = vec![
             tokio::spawn(leader_scope::run(context, stop())),
             tokio::spawn(leaders.clone().run(fleet, metrics, stop())),
-            tokio::spawn(announce(host.clone(), placed, operator, stop())),
+            tokio::spawn(announce(
+                host.clone(),
+                placed,
+                operator,
+                refused.clone(),
+                stop(),
+            )),
+            tokio::spawn(reload::on_hangup(host.clone(), config.topology, stop())),
         ];
         Ok(Self {
             grpc_addr,
@@ -205,7 +219,20 @@ impl Server {
             stop_listeners,
             listeners,
             drain_max: millis(limits.drain_ms_max),
+            refused,
         })
+    }
+
+    /// Waits until the cluster refuses this node for good, and returns why: its number stands for another disk, or for a
+    /// node that was removed. Such a node must end.
+    pub async fn refused(&self) -> String {
+        let mut refused = self.refused.subscribe();
+        let reason = refused.wait_for(Option::is_some).await;
+        // The sender lives as long as this does.
+        reason.map_or_else(
+            |_| String::new(),
+            |reason| reason.clone().unwrap_or_default(),
+        )
     }
 
     /// Waits until the disk fails, and returns why. A node without its log can do nothing but end.
@@ -299,13 +326,14 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
 /// Everything that is served on the gRPC port, and the operator's service for this node's own use.
 fn grpc_router(
     host: &Host,
+    topology_file: &Path,
     proposers: &Proposers,
     deadline_default: Duration,
     stop: &CancellationToken,
 ) -> (Router, OperatorService) {
     let desk = DirectoryDesk::new(host.clone());
     let operator = OperatorService::new(host.clone(), desk.clone());
-    let cluster = ClusterService::new(host.clone(), desk.clone());
+    let cluster = ClusterService::new(host.clone(), topology_file.to_owned(), desk.clone());
     let directory = DirectoryService::new(host.clone(), desk, stop.clone());
     let inventory = InventoryService::new(
         host.clone(),

@@ -10,12 +10,37 @@ use serde_json::{Value, json};
 use super::answer::{age, table};
 use super::cluster::as_of_json;
 use super::leaders::change::{Change, Wish};
+use super::membership::{self, Patience, Placing};
 use super::{Answer, Failure, Target};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Every node of the topology and the directory, its state and what it carries
     List,
+    /// Put a node to use: shows that would be placed there now get a replica there, while they sell
+    Add {
+        /// The node, such as n4; it runs, and every node has read the topology that has it
+        node: NodeId,
+        #[command(flatten)]
+        how: Placing,
+    },
+    /// Move everything off a node, dead or alive
+    Replace {
+        /// The node, such as n3
+        node: NodeId,
+        /// A node of the same region that takes its replicas; without it they go wherever they fit
+        #[arg(long, value_name = "NODE")]
+        with: Option<NodeId>,
+        #[command(flatten)]
+        how: Placing,
+    },
+    /// Move everything off a node, wait until it is empty, and remove it for good
+    Remove {
+        /// The node, such as n3; its number is never used again
+        node: NodeId,
+        #[command(flatten)]
+        patience: Patience,
+    },
     /// Move every leader off a node and keep them off until it is undrained; no request fails
     Drain {
         /// The node, such as n2
@@ -40,6 +65,11 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
             let reply = asked.ask(cluster.list_nodes(ListNodesRequest {})).await?;
             Ok(list(&reply))
         }
+        Command::Add { node, how } => membership::place_onto(&asked, &[*node], *how).await,
+        Command::Replace { node, with, how } => {
+            membership::replace(&asked, *node, *with, *how).await
+        }
+        Command::Remove { node, patience } => membership::remove(&asked, &[*node], *patience).await,
         Command::Drain { node, how } => {
             how.run(&asked, &Wish::Node(*node, NodeState::Draining))
                 .await

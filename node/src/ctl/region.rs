@@ -4,18 +4,34 @@
 
 use clap::Subcommand;
 use holdfast_node_api::v1::{ListRegionsReply, ListRegionsRequest, RegionInfo, RegionState};
-use holdfast_region_config::RegionId;
+use holdfast_region_config::{NodeId, RegionId};
 use serde_json::{Value, json};
 
 use super::answer::{ids, table};
 use super::cluster::as_of_json;
+use super::connect::Node;
 use super::leaders::change::{Change, Wish};
+use super::membership::{self, Patience, Placing};
 use super::{Answer, Failure, Target};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Every region of the topology, its state and what it carries
     List,
+    /// Put a region's nodes to use: shows that would be placed there now get replicas there, while they sell
+    Add {
+        /// The region; its nodes run, and every node has read the topology that has it
+        region: RegionId,
+        #[command(flatten)]
+        how: Placing,
+    },
+    /// Move everything out of a region, wait until it is empty, and remove its nodes for good
+    Remove {
+        /// The region, such as westeurope
+        region: RegionId,
+        #[command(flatten)]
+        patience: Patience,
+    },
     /// Move every leader out of a region and keep them out until it is restored; no request fails
     Evacuate {
         /// The region, such as westeurope
@@ -42,6 +58,14 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
                 .await?;
             Ok(list(&reply))
         }
+        Command::Add { region, how } => {
+            let nodes = nodes_in(&node, region).await?;
+            membership::place_onto(&node, &nodes, *how).await
+        }
+        Command::Remove { region, patience } => {
+            let nodes = nodes_in(&node, region).await?;
+            membership::remove(&node, &nodes, *patience).await
+        }
         Command::Evacuate { region, how } => {
             how.run(&node, &Wish::Region(region.clone(), RegionState::Evacuated))
                 .await
@@ -51,6 +75,21 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
                 .await
         }
     }
+}
+
+/// The region's nodes, by the topology of the asked node.
+async fn nodes_in(node: &Node, region: &RegionId) -> Result<Vec<NodeId>, Failure> {
+    let mut cluster = node.client.cluster();
+    let reply = node
+        .ask(cluster.list_regions(ListRegionsRequest {}))
+        .await?;
+    let mut regions = reply.regions.into_iter();
+    let found = regions.find(|info| info.region == region.as_str());
+    let found = found.ok_or_else(|| Failure::Argument {
+        argument: "region".to_owned(),
+        reason: format!("there is no region {region} in the topology of the asked node"),
+    })?;
+    Ok(found.nodes.into_iter().map(NodeId::new).collect())
 }
 
 fn list(reply: &ListRegionsReply) -> Answer {

@@ -2,6 +2,8 @@
 //!
 //! Owns: how a show is listed and judged. Must never: sell; that is the gateway's.
 
+mod replicas;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -25,6 +27,11 @@ pub(super) enum Command {
     List,
     /// Seats, group and replica state of one show, as the node's replica has it
     Status {
+        /// The show, such as s7
+        show: ShowRef,
+    },
+    /// Where a show's replicas shall be, are, and were, and how far it is on its way
+    Replicas {
         /// The show, such as s7
         show: ShowRef,
     },
@@ -70,6 +77,7 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
             let mut operator = node.client.operator();
             Ok(status(&node.ask(operator.show_status(request)).await?))
         }
+        Command::Replicas { show } => replicas::run(&target.node()?, *show).await,
         Command::MoveLeader { show, to, how, .. } => {
             let wish = match to {
                 Some(place) => Wish::Pin(*show, place.clone()),

@@ -3,6 +3,8 @@
 //! Owns: the form of these answers, and passing changes to the directory's leader. Must never: ask another node for a read:
 //! every node has the directory in memory and says how old its copy is.
 
+use std::path::PathBuf;
+
 use holdfast_inventory::ids::ShowId;
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::{self, cluster_server::Cluster};
@@ -12,22 +14,31 @@ use holdfast_region_config::{NodeId, RegionId};
 use tonic::{Request, Response, Status};
 
 use super::directory::{change_refused, invalid, outcome_of, passed_on, taken, unexpected};
-use crate::directory_client::{Changed, DirectoryDesk};
+use crate::directory_client::{ChangeError, Changed, DirectoryDesk};
+use crate::reload;
 
 mod lists;
+mod placing;
+mod progress;
 
 /// The Cluster service of this node.
 #[derive(Clone)]
 pub struct ClusterService {
     host: Host,
+    /// The file that this process reads its topology from.
+    topology_file: PathBuf,
     desk: DirectoryDesk,
 }
 
 impl ClusterService {
     /// Answers for the node of `host`.
     #[must_use]
-    pub fn new(host: Host, desk: DirectoryDesk) -> Self {
-        Self { host, desk }
+    pub fn new(host: Host, topology_file: PathBuf, desk: DirectoryDesk) -> Self {
+        Self {
+            host,
+            topology_file,
+            desk,
+        }
     }
 
     /// Makes a change here, or has the directory's leader make it with `forward`.
@@ -154,6 +165,51 @@ impl Cluster for ClusterService {
             async move { client.cluster().set_follow_buyers(request).await }
         };
         self.change(command, forwarded, forward).await
+    }
+
+    async fn reload_topology(
+        &self,
+        _: Request<v1::ReloadTopologyRequest>,
+    ) -> Result<Response<v1::ReloadTopologyReply>, Status> {
+        let change = reload::topology(&self.host, &self.topology_file)
+            .await
+            .map_err(|error| invalid("topology", &error.to_string()))?;
+        let nodes = |nodes: &[NodeId]| nodes.iter().map(|node| node.get()).collect();
+        let regions = |regions: &[RegionId]| regions.iter().map(RegionId::to_string).collect();
+        Ok(Response::new(v1::ReloadTopologyReply {
+            changes: change.to_string(),
+            nodes_added: nodes(&change.nodes_added),
+            nodes_removed: nodes(&change.nodes_removed),
+            regions_added: regions(&change.regions_added),
+            regions_removed: regions(&change.regions_removed),
+        }))
+    }
+
+    async fn place_shows(
+        &self,
+        request: Request<v1::PlaceShowsRequest>,
+    ) -> Result<Response<v1::PlaceShowsReply>, Status> {
+        let (forwarded, request) = taken(request);
+        match self.desk.leader().map_err(|error| change_refused(&error))? {
+            None => self.place(request).await.map(Response::new),
+            Some(_) if forwarded => Err(change_refused(&ChangeError::NotLeader)),
+            Some(leader) => leader.cluster().place_shows(passed_on(request)).await,
+        }
+    }
+
+    async fn show_replicas(
+        &self,
+        request: Request<v1::ShowReplicasRequest>,
+    ) -> Result<Response<v1::ShowReplicasReply>, Status> {
+        self.replicas(ShowId(request.into_inner().show_id))
+            .map(Response::new)
+    }
+
+    async fn membership_status(
+        &self,
+        _: Request<v1::MembershipStatusRequest>,
+    ) -> Result<Response<v1::MembershipStatusReply>, Status> {
+        Ok(Response::new(self.progress()))
     }
 }
 
