@@ -1,6 +1,6 @@
 //! Three nodes in this process, one in each of three regions, and callers who do what a gateway does.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use holdfast_node::{
     config::{Config, Limits, Overrides},
@@ -20,7 +20,25 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Option<Server>>,
     pub(crate) addresses: Vec<String>,
     pub(crate) clients: Vec<NodeClient>,
-    _dir: TempDir,
+    limits: Limits,
+    dir: TempDir,
+}
+
+const TOPOLOGY: &str = "topology.toml";
+
+fn config(dir: &Path, limits: &Limits, id: u64) -> Config {
+    let any = || Some("127.0.0.1:0".to_owned());
+    let overrides = Overrides {
+        node_id: Some(id),
+        data_dir: Some(dir.join(format!("n{id}"))),
+        topology: Some(dir.join(TOPOLOGY)),
+        grpc_listen: any(),
+        http_listen: any(),
+        ..Overrides::default()
+    };
+    let mut config = Config::load(None, overrides).unwrap();
+    config.limits = limits.clone();
+    config
 }
 
 fn topology(listeners: &[Listeners]) -> String {
@@ -52,26 +70,12 @@ impl Cluster {
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("topology.toml");
-        let config = |id: u64| {
-            let any = || Some("127.0.0.1:0".to_owned());
-            let overrides = Overrides {
-                node_id: Some(id),
-                data_dir: Some(dir.path().join(format!("n{id}"))),
-                topology: Some(path.clone()),
-                grpc_listen: any(),
-                http_listen: any(),
-                ..Overrides::default()
-            };
-            let mut config = Config::load(None, overrides).unwrap();
-            config.limits = limits.clone();
-            config
-        };
+        let config = |id: u64| config(dir.path(), &limits, id);
         let mut listeners = Vec::new();
         for id in 1..=3 {
             listeners.push(Listeners::bind(&config(id)).await.unwrap());
         }
-        std::fs::write(&path, topology(&listeners)).unwrap();
+        std::fs::write(dir.path().join(TOPOLOGY), topology(&listeners)).unwrap();
         let (mut nodes, mut clients, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for (id, listener) in (1..).zip(listeners) {
             let address = listener.grpc_addr.to_string();
@@ -88,8 +92,38 @@ impl Cluster {
             nodes,
             addresses,
             clients,
-            _dir: dir,
+            limits: limits.clone(),
+            dir,
         }
+    }
+
+    /// Writes another node of `region` into the topology's file, without anybody being told; answers where it will listen.
+    pub(crate) async fn name_another(&self, region: &str) -> Listeners {
+        let id = self.nodes.len() as u64 + 1;
+        let config = config(self.dir.path(), &self.limits, id);
+        let listeners = Listeners::bind(&config).await.unwrap();
+        let path = self.dir.path().join(TOPOLOGY);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        let addr = listeners.grpc_addr;
+        writeln!(
+            text,
+            "[[node]]\nid = {id}\nregion = \"{region}\"\naddr = \"{addr}\""
+        )
+        .unwrap();
+        std::fs::write(&path, text).unwrap();
+        listeners
+    }
+
+    /// Starts the node that was named last.
+    pub(crate) async fn start_another(&mut self, listeners: Listeners) {
+        let id = self.nodes.len() as u64 + 1;
+        let config = config(self.dir.path(), &self.limits, id);
+        let address = listeners.grpc_addr.to_string();
+        let server = Server::start_on(listeners, config, Surroundings::default());
+        self.nodes.push(Some(server.await.unwrap()));
+        self.clients
+            .push(NodeClient::new(&address, &ClientOptions::default()).unwrap());
+        self.addresses.push(address);
     }
 
     /// Creates a show at home in region `a`, asking the node of region `c`.

@@ -7,5 +7,6 @@
 
 mod change;
 mod cluster;
+mod members;
 mod moves;
 mod sleep;
