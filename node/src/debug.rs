@@ -60,10 +60,17 @@ pub fn router(state: DebugState) -> Router {
 }
 
 async fn healthz(State(state): State<DebugState>) -> Response {
-    match state.host.disk_failure() {
+    match disk_problem(&state) {
         None => Json(json!({ "status": "ok" })).into_response(),
-        Some(reason) => refuse(StatusCode::SERVICE_UNAVAILABLE, &reason),
+        Some(problem) => refuse(StatusCode::SERVICE_UNAVAILABLE, &problem),
     }
+}
+
+/// Why the disk stopped every group, and what to do.
+fn disk_problem(state: &DebugState) -> Option<String> {
+    let reason = state.host.disk_failure()?;
+    let remedy = state.host.disk_state().remedy().unwrap_or_default();
+    Some(format!("the disk failed: {reason}; {remedy}"))
 }
 
 async fn readyz(State(state): State<DebugState>) -> Response {
@@ -79,8 +86,8 @@ fn not_ready(state: &DebugState) -> Option<String> {
     if state.draining.load(Ordering::Relaxed) {
         return Some("draining".to_owned());
     }
-    if let Some(reason) = state.host.disk_failure() {
-        return Some(reason);
+    if let Some(problem) = disk_problem(state) {
+        return Some(problem);
     }
     let directory = state.host.directory().status();
     if directory.applied_index == 0 {
@@ -105,7 +112,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
         replicas: state.host.replica_counters(),
-        disk_failed: state.host.disk_failure().is_some(),
+        disk_state: state.host.disk_state().code(),
+        disk_free_bytes: state.host.disk_free_bytes(),
         group_leaders: count(&|replica| replica.leader == own),
         leaderless_groups: count(&|replica| !replica.leader_alive),
         unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),

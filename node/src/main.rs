@@ -18,8 +18,6 @@ use tokio::{
 
 /// The configuration, the topology or the surroundings are not usable.
 const EXIT_CANNOT_START: u8 = 3;
-/// The disk failed while the node was running.
-const EXIT_DISK_FAILED: u8 = 4;
 /// The cluster does not want this node: its number stands for another disk, or for a node that was removed.
 const EXIT_REFUSED: u8 = 5;
 
@@ -71,9 +69,9 @@ Exit codes:
   0  stopped on request
   2  the command line cannot be understood
   3  cannot start: configuration, topology, port or data directory
-  4  the disk failed while running
   5  the cluster refuses this node: its number stands for another disk, or for a node that was removed
 
+A disk that is full or fails does not end the node: it leads nothing and acknowledges nothing until the disk works again.
 SIGHUP reads the topology file again.";
 
 fn main() -> ExitCode {
@@ -122,10 +120,6 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         version = env!("CARGO_PKG_VERSION"), "node started"
     );
     let code = tokio::select! {
-        reason = server.disk_failed() => {
-            tracing::error!(reason, "disk failed, ending");
-            ExitCode::from(EXIT_DISK_FAILED)
-        }
         reason = server.refused() => {
             tracing::error!(reason, "the cluster refuses this node, ending");
             ExitCode::from(EXIT_REFUSED)

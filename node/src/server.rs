@@ -64,8 +64,6 @@ const COMMAND_BYTES_MAX: usize = 256 * 1024;
 const PLAN_MESSAGE_BYTES_MAX: usize = plan::PLAN_BYTES_MAX + 64 * 1024;
 /// A silent connection is pinged this often, and closed when a ping is not answered for as long.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// Between two looks at the disk's health.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What differs between a node in service and one in a test.
 pub struct Surroundings {
@@ -233,16 +231,6 @@ impl Server {
             |_| String::new(),
             |reason| reason.clone().unwrap_or_default(),
         )
-    }
-
-    /// Waits until the disk fails, and returns why. A node without its log can do nothing but end.
-    pub async fn disk_failed(&self) -> String {
-        loop {
-            if let Some(reason) = self.host.disk_failure() {
-                return reason;
-            }
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
     }
 
     /// Stops everything, in the order at the head of this file.

@@ -160,6 +160,8 @@ impl LogEngine {
 
     /// The log of `group`, empty if it was never written. Reads one entry from disk when the group is not in use yet.
     pub(crate) fn group(&self, group: GroupId) -> Result<GroupLog, LogError> {
+        // A failed log is let go of; nobody may take hold of it anew.
+        self.inner.lasting.health.check()?;
         let mut opened = self.inner.opened();
         let opened = opened.as_mut().ok_or(LogError::Closed)?;
         let cell = opened.cell(group)?;
@@ -258,4 +260,4 @@ impl Drop for Inner {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,8 +16,10 @@ pub struct Sample {
     pub snapshots: SnapshotStats,
     /// What has happened to this node's replicas.
     pub replicas: ReplicaCounters,
-    /// The disk has failed and every group here has stopped.
-    pub disk_failed: bool,
+    /// How the disk is: 0 it works, 1 it is almost full, 2 it failed and every group here has stopped.
+    pub disk_state: u8,
+    /// Room on the data directory's file system, bytes; `None` when it cannot be told.
+    pub disk_free_bytes: Option<u64>,
     /// Groups that this node leads, in memory or not.
     pub group_leaders: usize,
     /// Groups with a replica here whose leader is not known or not heard.
@@ -40,6 +42,8 @@ pub(super) struct Sampled {
     snapshots_stored: IntCounter,
     snapshots_damaged: IntCounter,
     snapshot_store: IntGauge,
+    disk_state: IntGauge,
+    disk_free: IntGauge,
     stopped_groups: IntGauge,
     kept_groups: IntGauge,
     hibernating_groups: IntGauge,
@@ -73,6 +77,14 @@ impl Sampled {
             snapshot_store: gauge(
                 "holdfast_snapshot_store_bytes",
                 "size of the snapshot store",
+            )?,
+            disk_state: gauge(
+                "holdfast_disk_state",
+                "0 the disk works, 1 it is almost full, 2 it failed; anything but 0 wants an operator",
+            )?,
+            disk_free: gauge(
+                "holdfast_disk_free_bytes",
+                "room on the file system of the data directory",
             )?,
             stopped_groups: gauge(
                 "holdfast_stopped_groups",
@@ -122,10 +134,14 @@ impl Sampled {
         set(&self.log_used, log.used_bytes);
         set(&self.log_queue, log.queue_depth);
         set(&self.snapshot_store, snapshots.disk_bytes);
+        set(&self.disk_state, u64::from(sample.disk_state));
+        if let Some(free_bytes) = sample.disk_free_bytes {
+            set(&self.disk_free, free_bytes);
+        }
         // One log serves all groups: when it has failed, all of them have stopped.
         let replicas = &sample.replicas;
-        let stopped = if sample.disk_failed {
-            replicas.loaded
+        let stopped = if sample.disk_state == 2 {
+            replicas.replicas
         } else {
             0
         };

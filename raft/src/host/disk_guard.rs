@@ -66,3 +66,6 @@ impl Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! A host on a disk that fails and comes back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_region_config::{NodeId, Topology};
+use tempfile::TempDir;
+
+use super::*;
+use crate::directory::{DirectoryCommand, NewEvent};
+use crate::disk::DiskState;
+use crate::host::env::{HostEnv, OpenStores};
+use crate::host::{HostOptions, IdleOptions, SnapshotOptions};
+use crate::log_store::tests::flaky_fs::{FULL, FlakyFs, SOUND, SYNC_FAILS};
+use crate::log_store::{LogEngine, LogHealth, LogOptions, NodeIdentity};
+use crate::snapshot_store::SnapshotStore;
+
+/// A bound against hanging; nothing here is timed.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+struct FlakyStores {
+    fs: FlakyFs,
+}
+
+impl OpenStores for FlakyStores {
+    fn open(
+        &self,
+        dir: &Path,
+        identity: NodeIdentity,
+    ) -> Result<(SnapshotStore, LogEngine), String> {
+        let snapshots = SnapshotStore::open(dir).map_err(|e| e.to_string())?;
+        let mut options = LogOptions::new(identity);
+        options.purge_floor = Some(Arc::new(snapshots.clone()));
+        let log = LogEngine::open_with_file_system(dir, options, Arc::new(self.fs.clone()))
+            .map_err(|e| e.to_string())?;
+        Ok((snapshots, log))
+    }
+}
+
+async fn lone_host(dir: &Path, fs: &FlakyFs) -> Host {
+    let text = "cluster = \"test\"\n\
+        [[region]]\nid = \"r1\"\nname = \"r1\"\nlat = 0.0\nlon = 0.0\n\
+        [[node]]\nid = 1\nregion = \"r1\"\naddr = \"127.0.0.1:1\"\n\
+        [rtt]\nsource = \"one machine\"\nlocal_ms = 1.0\n";
+    let options = HostOptions {
+        node: NodeId::new(1),
+        topology: Arc::new(Topology::parse(text).unwrap()),
+        data_dir: dir.to_owned(),
+        snapshots: SnapshotOptions::default(),
+        idle: IdleOptions::default(),
+        replace_after: Duration::ZERO,
+        disk_reserve_bytes: 0,
+    };
+    let env = HostEnv {
+        stores: Arc::new(FlakyStores { fs: fs.clone() }),
+        ..HostEnv::default()
+    };
+    Host::start_in(options, env).await.unwrap()
+}
+
+fn event(slug: &str) -> DirectoryCommand {
+    DirectoryCommand::CreateEvent(NewEvent {
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        category: "concert".to_owned(),
+        description: String::new(),
+    })
+}
+
+/// Proposes until somebody leads and takes it.
+async fn commit(host: &Host, slug: &str) {
+    let committed = async {
+        loop {
+            let directory = host.directory();
+            let mut leadership = directory.leadership();
+            leadership.wait_for(|now| now.leads).await.unwrap();
+            if directory.propose(event(slug)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, committed).await.unwrap();
+}
+
+async fn a_host_comes_back_from_a_disk_that(mode: u8) {
+    let dir = TempDir::new().unwrap();
+    let fs = FlakyFs::default();
+    let host = lone_host(dir.path(), &fs).await;
+    commit(&host, "before").await;
+    assert_eq!(host.disk_state(), DiskState::Healthy);
+
+    fs.fail(mode);
+    let refused = host.directory().propose(event("lost")).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let mut health = host.inner.log.health();
+    let failed = health.wait_for(|now| matches!(now, LogHealth::Failed { .. }));
+    tokio::time::timeout(PATIENCE, failed)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut leadership = host.directory().leadership();
+    let given_up = leadership.wait_for(|now| !now.leads);
+    tokio::time::timeout(PATIENCE, given_up)
+        .await
+        .unwrap()
+        .unwrap();
+    let board = &host.inner.fabric.board;
+    assert!(board.is_resting(), "it asks to lead nothing");
+
+    fs.fail(SOUND);
+    let works = health.wait_for(|now| *now == LogHealth::Healthy);
+    tokio::time::timeout(PATIENCE, works)
+        .await
+        .unwrap()
+        .unwrap();
+    commit(&host, "after").await;
+    assert!(!board.is_resting());
+    let (known, _) = host.directory().read(|directory| {
+        let known = directory.events().values();
+        known
+            .map(|event| event.event.slug.clone())
+            .collect::<Vec<_>>()
+    });
+    for slug in ["before", "after"] {
+        assert!(known.iter().any(|found| found == slug), "{slug}: {known:?}");
+    }
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_comes_back_from_a_disk_that_was_full() {
+    a_host_comes_back_from_a_disk_that(FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_comes_back_from_a_disk_that_could_not_sync() {
+    a_host_comes_back_from_a_disk_that(SYNC_FAILS).await;
+}
