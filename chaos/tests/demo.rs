@@ -204,7 +204,7 @@ async fn a_taken_port_and_a_wrong_topology_are_named() {
     );
     assert!(output.stdout.is_empty());
 
-    let output = command(dir.path(), &["--regions", "9"])
+    let output = command(dir.path(), &["--regions", "33"])
         .output()
         .await
         .unwrap();
