@@ -76,15 +76,7 @@ impl DirectoryService {
     fn new_show(&self, request: v1::CreateShowRequest) -> Result<DirectoryCommand, Status> {
         let home = RegionId::new(request.home_region.as_str())
             .map_err(|error| invalid("home_region", &error.to_string()))?;
-        let single_seat = match request.single_seat_rule.as_str() {
-            "" => SingleSeatRule::default(),
-            text => SingleSeatRule::parse(text).ok_or_else(|| {
-                invalid(
-                    "single_seat_rule",
-                    "must be \"strict\", \"lenient\" or \"off\"",
-                )
-            })?,
-        };
+        let single_seat = single_seat_rule(&request.single_seat_rule)?;
         let currency = Currency::parse(&request.currency)
             .ok_or_else(|| invalid("currency", "must be an ISO 4217 code such as EUR"))?;
         // The number decides only which node of a region serves; a guess that another create overtakes is as good.
@@ -308,6 +300,14 @@ fn jurisdictions(names: &[String]) -> Result<BTreeSet<Jurisdiction>, Status> {
             .map_err(|error| invalid("jurisdictions", &error.to_string()))
     };
     names.iter().map(parse).collect()
+}
+
+fn single_seat_rule(text: &str) -> Result<SingleSeatRule, Status> {
+    if text.is_empty() {
+        return Ok(SingleSeatRule::default());
+    }
+    let expected = "must be \"strict\", \"lenient\" or \"off\"";
+    SingleSeatRule::parse(text).ok_or_else(|| invalid("single_seat_rule", expected))
 }
 
 /// Whether another node passed the request on, and the request.

@@ -126,6 +126,21 @@ impl Cluster {
         self.addresses.push(address);
     }
 
+    /// Waits until the directory knows every node: an operator cannot drain one that has not announced itself.
+    pub(crate) async fn announced(&self) {
+        let until = Instant::now() + LONG;
+        loop {
+            let mut cluster = self.clients[0].cluster();
+            let listed = cluster.list_nodes(v1::ListNodesRequest {}).await;
+            let nodes = listed.unwrap().into_inner().nodes;
+            if nodes.iter().filter(|node| node.generation > 0).count() == 3 {
+                return;
+            }
+            assert!(Instant::now() < until, "{nodes:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Creates a show at home in region `a`, asking the node of region `c`.
     pub(crate) async fn show(&self) -> u64 {
         let mut directory = self.clients[2].directory();

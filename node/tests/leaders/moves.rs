@@ -185,6 +185,7 @@ async fn a_region_is_evacuated_and_restored_and_a_node_drained_without_a_failed_
     let mut cluster = Cluster::start().await;
     let show_id = cluster.show().await;
     assert_eq!(cluster.leader(show_id, &[0, 1, 2]).await, 0);
+    cluster.announced().await;
     let rush = Rush::start(&cluster, show_id);
     rush.goes_on(50).await;
 
@@ -247,6 +248,7 @@ async fn a_change_that_cannot_be_completed_says_so_in_time() {
     let mut cluster = Cluster::start().await;
     let show_id = cluster.show().await;
     cluster.leader(show_id, &[0, 1, 2]).await;
+    cluster.announced().await;
     for node in ["n2", "n3"] {
         let said = ctl(&cluster, 0, &format!("node drain {node}")).await;
         assert!(said.well, "{}", said.text);
