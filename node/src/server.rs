@@ -154,15 +154,7 @@ impl Server {
         let metrics = Metrics::new()?;
         let host = Host::start(host_options(&config, Arc::clone(&topology))).await?;
         let limits = Arc::new(config.limits.clone());
-        let proposers = Proposers::new(
-            host.clone(),
-            ProposerContext {
-                clock: Arc::clone(&around.clock),
-                limits: Arc::clone(&limits),
-                metrics: metrics.clone(),
-                stop: CancellationToken::new(),
-            },
-        );
+        let proposers = proposers(&host, &around, &limits, &metrics);
         // The topology was checked to name this node.
         let placed = topology.node(config.node_id).cloned();
         let placed = placed.ok_or(StartError::UnknownNode {
@@ -271,6 +263,21 @@ fn known_topology(config: &Config) -> Result<Arc<Topology>, ServerError> {
         return Err(StartError::UnknownNode { node }.into());
     }
     Ok(Arc::new(topology))
+}
+
+fn proposers(
+    host: &Host,
+    around: &Surroundings,
+    limits: &Arc<Limits>,
+    metrics: &Metrics,
+) -> Proposers {
+    let context = ProposerContext {
+        clock: Arc::clone(&around.clock),
+        limits: Arc::clone(limits),
+        metrics: metrics.clone(),
+        stop: CancellationToken::new(),
+    };
+    Proposers::new(host.clone(), context)
 }
 
 fn worker_context(
