@@ -74,6 +74,9 @@ pub struct Limits {
     /// A node silent for this long is taken for lost: its replicas are placed on other nodes. 0 to 2,592,000 s; 0 = never by
     /// itself, and not less than it takes to restart a machine.
     pub replace_after_s: u32,
+    /// Room on the data directory's file system, MiB, below which the node takes no new work, 0 to 1,048,576; 0 = never. It
+    /// works again by itself above one and a half times this.
+    pub disk_reserve_mib: u32,
     /// Longest wait of a draining node for what is in flight, 0 to 60,000 ms.
     pub drain_ms_max: u32,
 }
@@ -92,6 +95,7 @@ impl Default for Limits {
             hibernate_after_ms: 10_000,
             unload_after_ms: 60_000,
             replace_after_s: 600,
+            disk_reserve_mib: 256,
             drain_ms_max: 5_000,
         }
     }
@@ -136,6 +140,7 @@ impl Limits {
             ),
             ("unload_after_ms", self.unload_after_ms, 100, 86_400_000),
             ("replace_after_s", self.replace_after_s, 0, 2_592_000),
+            ("disk_reserve_mib", self.disk_reserve_mib, 0, 1 << 20),
             ("drain_ms_max", self.drain_ms_max, 0, 60_000),
         ];
         for (field, value, min, max) in bounds {

@@ -308,7 +308,7 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
             every_entries: u64::from(config.limits.snapshot_every_entries),
             keep_entries: u64::from(config.limits.snapshot_keep_entries),
         },
-        disk_reserve_bytes: holdfast_raft::DISK_RESERVE_BYTES_DEFAULT,
+        disk_reserve_bytes: u64::from(config.limits.disk_reserve_mib) << 20,
         idle: IdleOptions {
             hibernate_after: Duration::from_millis(config.limits.hibernate_after_ms.into()),
             unload_after: Duration::from_millis(config.limits.unload_after_ms.into()),
