@@ -189,7 +189,10 @@ impl Directory for DirectoryService {
         request: Request<v1::ImportPlanRequest>,
     ) -> Result<Response<v1::ImportPlanReply>, Status> {
         let (forwarded, request) = taken(request);
-        let plan = match plan::parse(&request.plan_json) {
+        // A large hall takes a while to check: not on a thread that heartbeats need.
+        let plan_json = request.plan_json.clone();
+        let parsed = tokio::task::spawn_blocking(move || plan::parse(&plan_json)).await;
+        let plan = match parsed.map_err(|_| Status::internal("the plan's check ended early"))? {
             Ok(plan) => plan,
             Err(problems) => {
                 let problems = problems.into_iter().map(|problem| v1::PlanProblem {
