@@ -56,6 +56,10 @@ impl Lease {
             return None;
         }
         let since = metrics.last_quorum_acked?.elapsed();
+        #[cfg(feature = "simulation")]
+        if crate::simulation::sabotaged(crate::simulation::Sabotage::LeaseForEver) {
+            return Some(Duration::ZERO);
+        }
         let membership = metrics.membership_config.membership();
         let voters: Vec<NodeId> = membership.voter_ids().map(NodeId::new).collect();
         Some(if since < self.length && self.board.is_assured(&voters) {

@@ -37,6 +37,8 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
 pub(crate) use self::committer::CommitterPlace;
+#[cfg(feature = "simulation")]
+pub(crate) use self::committer::DiskTime;
 use self::committer::LastingParts;
 use self::disk::{Change, DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};

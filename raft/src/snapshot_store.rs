@@ -377,6 +377,10 @@ impl Inner {
     }
 
     fn make_durable(&self) -> Result<(), SnapshotError> {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::sabotaged(crate::simulation::Sabotage::SnapshotBeforeFsync) {
+            return Ok(());
+        }
         self.shelf
             .make_durable()
             .map_err(|error| self.failed("sync", &error))

@@ -54,6 +54,8 @@ impl Machine {
         match self {
             Self::Show(state) => {
                 let entry = holdfast_inventory::codec::decode_entry(bytes).map_err(invalid_data)?;
+                #[cfg(feature = "simulation")]
+                let entry = crate::simulation::sabotage::renamed(entry, state.entries_applied());
                 Ok(Applied::Show(holdfast_inventory::apply(state, &entry)))
             }
             Self::Directory(state) => {
@@ -159,6 +161,8 @@ impl StateMachine {
         });
         let at = shared.read().applied;
         shared.publish(at);
+        #[cfg(feature = "simulation")]
+        crate::simulation::witness::loaded(group, at, &shared.read().machine);
         Ok(Self { shared, snapshots })
     }
 
@@ -180,15 +184,34 @@ impl StateMachine {
                 log_id.index()
             )));
         }
+        #[cfg(feature = "simulation")]
+        let bytes = match &payload {
+            EntryPayload::Normal(data) => data.bytes.clone(),
+            EntryPayload::Blank | EntryPayload::Membership(_) => Bytes::new(),
+        };
         let applied = match payload {
             EntryPayload::Blank => Applied::Nothing,
-            EntryPayload::Normal(data) => position.machine.apply(&data.bytes)?,
+            EntryPayload::Normal(data) => {
+                #[cfg(feature = "simulation")]
+                if crate::simulation::sabotage::applies_twice(&position.machine) {
+                    position.machine.apply(&data.bytes)?;
+                }
+                position.machine.apply(&data.bytes)?
+            }
             EntryPayload::Membership(membership) => {
                 position.membership = StoredMembership::new(Some(log_id), membership);
                 Applied::Nothing
             }
         };
         position.applied = Some(log_id);
+        #[cfg(feature = "simulation")]
+        crate::simulation::witness::applied(
+            self.shared.group,
+            log_id,
+            &bytes,
+            &applied,
+            &position.machine,
+        );
         Ok(applied)
     }
 }
@@ -245,6 +268,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             membership: meta.last_membership.clone(),
         };
         self.shared.publish(meta.last_log_id);
+        #[cfg(feature = "simulation")]
+        crate::simulation::witness::loaded(
+            self.shared.group,
+            meta.last_log_id,
+            &self.shared.read().machine,
+        );
         tracing::info!(group = %self.shared.group, index = meta.last_log_id.map(|id| id.index()), "snapshot installed from the leader");
         Ok(())
     }

@@ -59,7 +59,10 @@ impl RaftTypeConfig for TypeConfig {
         = openraft::impls::InlineBatch<T>
     where
         T: OptionalSend + 'static;
+    #[cfg(not(feature = "simulation"))]
     type AsyncRuntime = openraft::TokioRuntime;
+    #[cfg(feature = "simulation")]
+    type AsyncRuntime = crate::simulation::SeededRuntime;
     type ErrorSource = openraft::AnyError;
 }
 

@@ -1,4 +1,4 @@
-//! Chores of this repository: `demo`, `tidy`, `season`, `callgrind`.
+//! Chores of this repository: `demo`, `sim`, `tidy`, `season`, `callgrind`.
 //!
 //! Owns: what a developer types, and the structural rules. Must never: be needed to use Holdfast; the product
 //! is in the other crates.
@@ -6,6 +6,7 @@
 mod callgrind;
 mod demo;
 mod season;
+mod sim;
 mod tidy;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ const USAGE: &str = "chores of the Holdfast repository
 usage: cargo xtask COMMAND
 
   demo [ARGS]       build what the demo needs and start it (also: cargo demo [ARGS]); --help lists ARGS
+  sim [ARGS]        build the simulation of the consensus layer and run it; --help lists ARGS
   tidy              check the structural rules of CONTRIBUTING.md; exit code 1 when one is broken
   season [--check]  write the sample season's seating plans to chaos/season/plans, or check that they are current
   callgrind [--json]
@@ -42,6 +44,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
     let root = repository();
     match command.as_str() {
         "demo" => demo::start(root, rest),
+        "sim" => sim::start(root, rest),
         "tidy" => {
             let findings = tidy::check(root).context("cannot read the repository")?;
             findings.iter().for_each(|finding| println!("{finding}"));

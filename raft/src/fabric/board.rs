@@ -210,8 +210,11 @@ impl Board {
         if led {
             return;
         }
-        let due = Instant::now();
-        let news = locked(&self.orphans).insert(group, due).is_none();
+        // Whoever wants it again and again must not put off those whose turn comes later.
+        let mut orphans = locked(&self.orphans);
+        let news = !orphans.contains_key(&group);
+        orphans.entry(group).or_insert_with(Instant::now);
+        drop(orphans);
         if news {
             self.touch();
         }

@@ -216,6 +216,9 @@ impl Committer {
                 batch.add(request.group, change);
             }
         }
+        #[cfg(feature = "simulation")]
+        let sync =
+            sync && !crate::simulation::sabotaged(crate::simulation::Sabotage::AckBeforeFsync);
         let bytes = match parts.disk.write(batch, sync) {
             Ok(bytes) => bytes,
             Err(error) => return Err(parts.health.fail(&reason_of(&error))),

@@ -363,6 +363,12 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let vote = *vote;
+        #[cfg(feature = "simulation")]
+        if crate::simulation::sabotaged(crate::simulation::Sabotage::VoteBeforeFsync) {
+            let this = self.clone();
+            tokio::spawn(async move { this.durably(move |state| state.set_vote(vote)).await });
+            return Ok(());
+        }
         self.durably(move |state| state.set_vote(vote)).await?;
         self.cell
             .change(|state| state.acknowledged.vote = Some(vote));

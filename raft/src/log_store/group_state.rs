@@ -77,6 +77,9 @@ impl GroupState {
             .mark(group, Mark::Vote)
             .map(|bytes| record::decode_vote(&bytes).map_err(undecodable))
             .transpose()?;
+        #[cfg(feature = "simulation")]
+        let vote =
+            vote.filter(|_| !crate::simulation::sabotaged(crate::simulation::Sabotage::ForgetVote));
         let purged = log_id_mark(Mark::Purged)?;
         let keep_to = disk
             .mark(group, Mark::KeepTo)

@@ -67,6 +67,7 @@ pub(crate) struct Link {
     pulses: Arc<dyn Pulses>,
     next_session: AtomicU64,
     reset: Notify,
+    broke: Notify,
     state: Mutex<State>,
 }
 
@@ -85,6 +86,7 @@ impl Link {
             pulses,
             next_session: AtomicU64::new(1),
             reset: Notify::new(),
+            broke: Notify::new(),
             state: Mutex::default(),
         })
     }
@@ -172,6 +174,26 @@ impl Link {
         let mut state = self.state();
         state.outbound = None;
         state.waiters.clear();
+        drop(state);
+        self.broke.notify_waiters();
+    }
+
+    /// Runs `work` while the connection lives. What travels beside the link, on a call of its own, would otherwise wait for a
+    /// peer that has lost its power until its own limit.
+    pub(crate) async fn while_connected<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, LinkError> {
+        let mut broke = std::pin::pin!(self.broke.notified());
+        broke.as_mut().enable();
+        if !self.is_connected() {
+            return Err(LinkError::Down(self.target));
+        }
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = broke => Err(LinkError::Broken(self.target)),
+        }
     }
 
     /// A frame came in: hand it to its waiter.
@@ -389,6 +411,22 @@ mod tests {
             answer.expect_err("broken"),
             LinkError::Broken(NodeId::new(2))
         );
+    }
+
+    #[tokio::test]
+    async fn broken_connection_ends_what_travels_beside_it() {
+        let link = link_to_two();
+        let never = std::future::pending::<()>();
+        assert_eq!(
+            link.while_connected(never).await,
+            Err(LinkError::Down(NodeId::new(2)))
+        );
+        let (outbound, _frames) = mpsc::channel(1);
+        link.connected(outbound);
+        let never = std::future::pending::<()>();
+        let breaker = async { link.disconnected() };
+        let (ended, ()) = tokio::join!(link.while_connected(never), breaker);
+        assert_eq!(ended, Err(LinkError::Broken(NodeId::new(2))));
     }
 
     #[tokio::test]

@@ -215,12 +215,15 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         let route = self
             .route()
             .map_err(|e| StreamingError::Unreachable(Unreachable::from_string(e)))?;
+        let link = Arc::clone(&route.link);
         let sending = send_snapshot(self.group, self.routes.cluster(), route, vote, snapshot);
+        let sending = link.while_connected(sending);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = tokio::time::timeout(option.hard_ttl(), sending) => match sent {
-                Ok(Ok(vote)) => Ok(SnapshotResponse::new(vote)),
-                Ok(Err(reason)) => Err(StreamingError::Unreachable(Unreachable::from_string(reason))),
+                Ok(Ok(Ok(vote))) => Ok(SnapshotResponse::new(vote)),
+                Ok(Ok(Err(reason))) => Err(StreamingError::Unreachable(Unreachable::from_string(reason))),
+                Ok(Err(down)) => Err(StreamingError::Unreachable(Unreachable::from_string(down))),
                 Err(_) => Err(StreamingError::Unreachable(Unreachable::from_string(format!(
                     "snapshot to n{} did not finish in {} ms", self.target, option.hard_ttl().as_millis()
                 )))),

@@ -110,6 +110,12 @@ pub(crate) fn membership_from_pb(wire: pb::Membership) -> Result<Membership, Mal
     if configs.is_empty() && nodes.is_empty() {
         return Ok(Membership::default());
     }
+    #[cfg(feature = "simulation")]
+    let configs = if crate::simulation::sabotaged(crate::simulation::Sabotage::LearnerVotes) {
+        vec![nodes.clone()]
+    } else {
+        configs
+    };
     Membership::new(
         configs,
         nodes

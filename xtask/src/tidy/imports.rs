@@ -12,7 +12,12 @@ const ADDRESSES: &[(&str, &[&str])] = &[
     ("openraft", &["raft/src/", "raft/tests/", "raft/benches/"]),
     (
         "raft_engine",
-        &["raft/src/log_store", "raft/tests/", "raft/benches/"],
+        &[
+            "raft/src/log_store",
+            "raft/src/simulation/disk/files.rs",
+            "raft/tests/",
+            "raft/benches/",
+        ],
     ),
     (
         "sled",
