@@ -33,14 +33,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_region_config::GroupId;
 use raft_engine::env::{DefaultFileSystem, FileSystem};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 pub(crate) use self::bytes::{ByteReader, DecodeError, put_uvarint};
 pub(crate) use self::committer::CommitterPlace;
 #[cfg(feature = "simulation")]
 pub(crate) use self::committer::DiskTime;
 use self::committer::LastingParts;
-use self::disk::{Change, DiskLimits, LogDisk, RaftEngineDisk};
+use self::disk::{DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
 pub(crate) use self::group::GroupLog;
 pub(crate) use self::identity::NodeIdentity;
@@ -50,7 +50,6 @@ use self::opened::{OpenDisk, Opened};
 pub(crate) use self::record::{
     check_version, put_log_id, put_stored_membership, read_log_id, read_stored_membership,
 };
-use self::request::{Done, Work};
 pub(crate) use self::stats::LogStats;
 use crate::directory::DiskId;
 
@@ -186,27 +185,6 @@ impl LogEngine {
         let mut groups: Vec<GroupId> = groups.into_iter().map(GroupId::new).collect();
         groups.sort_unstable();
         groups
-    }
-
-    /// Removes everything of `group`, durably. No handle of it may be in use: a vote forgotten by a node that goes on
-    /// voting breaks consensus.
-    pub(crate) async fn remove_group(&self, group: GroupId) -> Result<(), LogError> {
-        let submitter = match &*self.inner.opened() {
-            Some(opened) => opened.submitter.clone(),
-            None => return Err(LogError::Closed),
-        };
-        let slot = submitter.slot(0).await?;
-        let (tell, told) = oneshot::channel();
-        if let Some(opened) = &mut *self.inner.opened() {
-            opened.forget(group);
-        }
-        slot.send(
-            group.get(),
-            Work::Durably(vec![Change::Forget]),
-            0,
-            Done::Waiter(tell),
-        );
-        told.await.unwrap_or(Err(LogError::Closed))
     }
 
     /// Counters and gauges.

@@ -65,7 +65,7 @@ pub(super) enum Change {
     Mark(Mark, Vec<u8>),
     /// Entries up to and including this index removed.
     PurgeTo(u64),
-    /// Everything of the group removed.
+    /// Everything of the group removed, marks too.
     Forget,
 }
 

@@ -266,10 +266,6 @@ impl GroupLog {
 
     /// Empties the log and keeps the vote, not as a leader's. For a replica that was removed from its group and is to be
     /// added again: it may forget what it held, since nobody counts on it any more, never whom it voted for.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a replica that is removed is not emptied yet")
-    )]
     pub(crate) async fn clear_keeping_vote(&self) -> Result<(), LogError> {
         self.durably(GroupState::clear_keeping_vote).await
     }

@@ -260,13 +260,8 @@ impl GroupState {
             vote: self.vote,
             last: None,
         };
-        self.cut = true;
-        let none = record::encode_log_id(None);
-        let mut changes = vec![
-            Change::Mark(Mark::KeepTo, KeepTo::Nothing.encode()),
-            Change::Mark(Mark::Purged, none.clone()),
-            Change::Mark(Mark::Committed, none),
-        ];
+        self.cut = false;
+        let mut changes = vec![Change::Forget];
         let vote = self.vote.as_ref().map(record::encode_vote);
         changes.extend(vote.map(|vote| Change::Mark(Mark::Vote, vote)));
         changes

@@ -139,11 +139,6 @@ impl Opened {
         self.in_use.cells.len()
     }
 
-    /// Forgets the cell of `group`.
-    pub(super) fn forget(&mut self, group: GroupId) {
-        self.in_use.cells.remove(&group);
-    }
-
     /// Requests that wait for the committer.
     pub(super) fn queue_depth(&self) -> u64 {
         let depth = |running: &Running| running.queue.max_capacity() - running.queue.capacity();

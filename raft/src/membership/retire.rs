@@ -68,7 +68,8 @@ impl Host {
         found
     }
 
-    /// Closes the replica, then deletes log and snapshots. Repeating it is harmless.
+    /// Closes the replica, then deletes entries and snapshots. Repeating it is harmless. The vote stays: the replica may be added
+    /// again, and a voter that was cut off all the while may still ask for the vote of a term in which it was given away.
     async fn retire(&self, show: ShowId) -> Result<(), String> {
         let group = GroupId::new(show.get());
         let inner = &self.inner;
@@ -81,8 +82,9 @@ impl Host {
         inner.table.remove(group);
         inner.fabric.claim(group, None);
         inner.fabric.board.forget_group(group);
-        let removed = inner.log.remove_group(group).await;
-        removed.map_err(|error| error.to_string())?;
+        let log = inner.log.group(group).map_err(|error| error.to_string())?;
+        let cleared = log.clear_keeping_vote().await;
+        cleared.map_err(|error| error.to_string())?;
         let removed = inner.snapshots.remove_group(group).await;
         removed.map_err(|error| error.to_string())?;
         tracing::info!(%group, "released replica deleted");

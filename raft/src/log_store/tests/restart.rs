@@ -213,27 +213,43 @@ async fn noting_what_is_committed_costs_no_sync() {
     assert_eq!(engine.stats().syncs, before);
 }
 
+/// As for a replica that was removed from its group and added again, whose leader has the whole log.
 #[tokio::test]
-async fn a_removed_group_is_empty_and_its_neighbours_are_not() {
+async fn a_cleared_group_keeps_its_vote_and_begins_anew() {
     let dir = TempDir::new().unwrap();
     let engine = open(&dir);
-    let (mut one, mut two) = (
-        engine.group(GroupId::new(1)).unwrap(),
-        engine.group(GroupId::new(2)).unwrap(),
-    );
-    append(&mut one, entries(1, 0..10, 50)).await;
-    append(&mut two, entries(1, 0..10, 50)).await;
-    drop(one);
-    engine.remove_group(GroupId::new(1)).await.unwrap();
-    assert_eq!(engine.groups(), [GroupId::new(2)]);
-    drop((two, engine));
+    let mut log = engine.group(GROUP).unwrap();
+    let mut busy = engine.group(GroupId::new(6)).unwrap();
+    append(&mut log, entries(1, 0..60, 50)).await;
+    log.save_vote(&Vote::new_committed(3, 1)).await.unwrap();
+    log.purge(log_id(1, 40)).await.unwrap();
+    log.clear_keeping_vote().await.unwrap();
+    assert_eq!(span(&mut log).await, (None, None));
+    append(&mut log, entries(4, 0..5, 50)).await;
+    // Old files are freed, and with them the record of the clearing.
+    for round in 0..200_u64 {
+        append(&mut busy, entries(1, round * 10..round * 10 + 10, 10_000)).await;
+        busy.purge(log_id(1, round * 10 + 5)).await.unwrap();
+    }
+    assert!(engine.stats().purge_runs > 0);
+    for _ in 0..2 {
+        let found = all(&mut log).await;
+        assert_eq!(found, entries(4, 0..5, 50));
+        drop(log);
+        log = engine.group(GROUP).unwrap();
+        assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(3, 1)));
+    }
+    drop((log, busy, engine));
     let engine = open(&dir);
-    let mut one = engine.group(GroupId::new(1)).unwrap();
-    assert_eq!(span(&mut one).await, (None, None));
-    assert_eq!(
-        all(&mut engine.group(GroupId::new(2)).unwrap()).await.len(),
-        10
-    );
+    let mut log = engine.group(GROUP).unwrap();
+    assert_eq!(all(&mut log).await, entries(4, 0..5, 50));
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(3, 1)));
+    log.clear_keeping_vote().await.unwrap();
+    drop((log, engine));
+    let engine = open(&dir);
+    let mut log = engine.group(GROUP).unwrap();
+    assert_eq!(span(&mut log).await, (None, None));
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(3, 1)));
 }
 
 #[tokio::test]
