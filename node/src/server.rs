@@ -27,6 +27,7 @@ use holdfast_node_api::v1::{
     inventory_server::InventoryServer, leaders_server::LeadersServer,
     operator_server::OperatorServer,
 };
+use holdfast_raft::directory::DirectoryRejection;
 use holdfast_raft::{
     CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, IdleOptions, STREAM_WINDOW_BYTES,
     SnapshotOptions, StartError, SystemClock,
@@ -217,12 +218,17 @@ impl Server {
     /// node that was removed. Such a node must end.
     pub async fn refused(&self) -> String {
         let mut refused = self.refused.subscribe();
-        let reason = refused.wait_for(Option::is_some).await;
-        // The sender lives as long as this does.
-        reason.map_or_else(
-            |_| String::new(),
-            |reason| reason.clone().unwrap_or_default(),
-        )
+        let mut by_peers = self.host.refused();
+        let node = self.host.node();
+        tokio::select! {
+            // Both senders live as long as this does.
+            reason = refused.wait_for(Option::is_some) => {
+                reason.map_or_else(|_| String::new(), |reason| reason.clone().unwrap_or_default())
+            }
+            _ = by_peers.wait_for(Option::is_some) => {
+                DirectoryRejection::DiskChanged { node }.to_string()
+            }
+        }
     }
 
     /// Stops everything, in the order at the head of this file.

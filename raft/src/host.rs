@@ -216,6 +216,7 @@ impl Host {
         let stop = CancellationToken::new();
         let floor = silence_floor(&topology, idle.silence_floor);
         let board = Board::new(node, env.incarnation, floor);
+        board.disks.set_own(log.disk_id());
         let fabric = Fabric::start(&topology, board, node, env.dial, &stop)?;
         let (groups_changed, _) = watch::channel(0);
         let inner = Arc::new(Inner {
@@ -318,6 +319,12 @@ impl Host {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.inner.node
+    }
+
+    /// Follows whether the others refuse this node because its number stands for another disk: by whom. Such a node must end.
+    #[must_use]
+    pub fn refused(&self) -> watch::Receiver<Option<NodeId>> {
+        self.inner.fabric.board.disks.refusals()
     }
 
     /// The topology as this process reads it now.

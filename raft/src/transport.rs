@@ -27,8 +27,8 @@ use tokio::time::Instant;
 pub(crate) trait Pulses: Send + Sync + 'static {
     /// The ping to send now.
     fn ping(&self, nonce: u64) -> wire::pb::Ping;
-    /// A ping sent at `sent` was answered.
-    fn answered(&self, from: NodeId, sent: Instant, answer: &wire::pb::Ping);
+    /// A ping sent at `sent` was answered; false when whoever answers is not to be listened to.
+    fn answered(&self, from: NodeId, sent: Instant, answer: &wire::pb::Ping) -> bool;
     /// A peer pings; returns the answer.
     fn pinged(&self, from: NodeId, ping: &wire::pb::Ping) -> wire::pb::Ping;
     /// A peer opened a connection: what it said on an earlier one may have been lost half-way.

@@ -97,6 +97,24 @@ impl Cluster {
         }
     }
 
+    /// Starts a node that was stopped, at its old address, after its data directory was lost.
+    pub(crate) async fn start_without_its_disk(&mut self, at: usize) {
+        let id = at as u64 + 1;
+        let mut config = config(self.dir.path(), &self.limits, id);
+        std::fs::remove_dir_all(&config.data_dir).unwrap();
+        config.grpc_listen = self.addresses[at].parse().unwrap();
+        let until = Instant::now() + LONG;
+        let listeners = loop {
+            match Listeners::bind(&config).await {
+                Ok(listeners) => break listeners,
+                Err(error) => assert!(Instant::now() < until, "{error}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        let server = Server::start_on(listeners, config, Surroundings::default());
+        self.nodes[at] = Some(server.await.unwrap());
+    }
+
     /// Writes another node of `region` into the topology's file, without anybody being told; answers where it will listen.
     pub(crate) async fn name_another(&self, region: &str) -> Listeners {
         let id = self.nodes.len() as u64 + 1;

@@ -84,3 +84,31 @@ async fn node_is_replaced_by_a_new_one_and_removed_for_good() {
         cluster.stop(at).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_comes_back_without_its_disk_is_not_listened_to() {
+    let mut cluster = Cluster::start().await;
+    let show = cluster.show().await;
+    cluster.leader(show, &[0, 1, 2]).await;
+    until(&cluster.addresses[0].clone(), "node list", |answer| {
+        let nodes = answer.json["nodes"].as_array().unwrap();
+        nodes
+            .iter()
+            .all(|n| n["disk"].as_str().unwrap().len() == 32)
+    })
+    .await;
+    cluster.stop(2).await;
+    cluster.start_without_its_disk(2).await;
+    let refused = cluster.nodes[2].as_ref().unwrap().refused();
+    let reason = tokio::time::timeout(LONG, refused).await.unwrap();
+    assert!(reason.contains("holdfastctl node replace n3"), "{reason}");
+    let seen = until(&cluster.addresses[0].clone(), "node list", |answer| {
+        answer.json["nodes"][2]["reachable"] == false
+    })
+    .await;
+    assert_eq!(seen["nodes"][0]["reachable"], true);
+    hold_id(&cluster.hold(show, 1, "after", &[0, 1]).await);
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+}

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::claims::{Claim, Claims};
+use super::disks::Disks;
 use super::liveness::{Change, Liveness, Pulse};
 use crate::transport::Pulses;
 use crate::transport::wire::pb;
@@ -40,6 +41,8 @@ pub(crate) struct Board {
     false_silences: AtomicU64,
     /// Peers that came back; the number only counts.
     heard_again: Mutex<Vec<NodeId>>,
+    /// Which disk each node is known by.
+    pub(crate) disks: Disks,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +70,7 @@ impl Board {
             silences: AtomicU64::new(0),
             false_silences: AtomicU64::new(0),
             heard_again: Mutex::default(),
+            disks: Disks::default(),
         }
     }
 
@@ -316,17 +320,34 @@ impl Pulses for Board {
             resting: pulse.resting,
             unassured: pulse.unassured.into_iter().map(NodeId::get).collect(),
             leaving: self.leaves.load(Ordering::Relaxed),
+            disk: self.disks.own_bytes(),
+            wrong_disk: false,
         }
     }
 
-    fn answered(&self, from: NodeId, sent: Instant, answer: &pb::Ping) {
+    fn answered(&self, from: NodeId, sent: Instant, answer: &pb::Ping) -> bool {
+        if answer.wrong_disk {
+            self.disks.refused(from);
+            return true;
+        }
+        if self.disks.is_wrong(from, &answer.disk) {
+            return false;
+        }
         let pulse = pulse_from_pb(answer);
         self.note_leaving(from, answer.leaving);
         let changes = locked(&self.liveness).answered(from, sent, Instant::now(), pulse);
         self.note(changes);
+        true
     }
 
     fn pinged(&self, from: NodeId, ping: &pb::Ping) -> pb::Ping {
+        if self.disks.is_wrong(from, &ping.disk) {
+            return pb::Ping {
+                nonce: ping.nonce,
+                wrong_disk: true,
+                ..pb::Ping::default()
+            };
+        }
         let pulse = pulse_from_pb(ping);
         self.note_leaving(from, ping.leaving);
         let changes = locked(&self.liveness).pinged(from, ping.nonce, Instant::now(), pulse);

@@ -10,7 +10,7 @@ use holdfast_region_config::{GroupId, NodeId, place_directory};
 
 use super::Host;
 use super::slots::Placement;
-use crate::directory::ShowRecord;
+use crate::directory::{Changed, ShowRecord};
 
 /// Shows that are created together are looked at together.
 const GATHER: Duration = Duration::from_millis(20);
@@ -21,9 +21,11 @@ impl Host {
         let mut applied = directory.applied();
         let stop = self.inner.stop_duties.clone();
         let mut seen = None;
+        let mut disks_seen = 0;
         loop {
             applied.borrow_and_update();
             self.place_directory_as_it_is();
+            self.learn_disks(&mut disks_seen);
             let new = self.reconcile(&mut seen);
             for group in new {
                 self.inner.fabric.board.want_leader(group);
@@ -62,6 +64,24 @@ impl Host {
 }
 
 impl Host {
+    /// Has the fabric know which disk each node is known by, when nodes changed since `seen`.
+    fn learn_disks(&self, seen: &mut u64) {
+        let (known, _) = self.directory().read(|directory| {
+            let mut changes = directory.changes_since(*seen);
+            let changed = changes.any(|(_, what)| matches!(what, Changed::Node(_)));
+            *seen = directory.version();
+            changed.then(|| {
+                let nodes = directory.nodes().iter();
+                let disks =
+                    nodes.filter_map(|(node, record)| Some((*node, record.registered.disk?)));
+                disks.collect()
+            })
+        });
+        if let Some(known) = known {
+            self.inner.fabric.board.disks.learn(known);
+        }
+    }
+
     /// The directory's own slot follows its membership, once it has one: its leader decides on that, not this node's topology.
     fn place_directory_as_it_is(&self) {
         let status = self.directory().status();

@@ -88,6 +88,9 @@ impl Dialler {
         let Ok(Ok(mut inbound)) = tokio::time::timeout(silence_max, opening).await else {
             return false;
         };
+        if outbound.try_send(self.link.next_ping()).is_err() {
+            return false;
+        }
         self.link.connected(outbound);
         if std::mem::take(announced_down) {
             tracing::info!(peer = %self.link.target(), "link to peer is up again");

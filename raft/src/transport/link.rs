@@ -144,6 +144,13 @@ impl Link {
 
     /// Says that this node lives. A full queue is itself a sign of life to come or of silence, which others see.
     pub(crate) fn ping(&self) {
+        let frame = self.next_ping();
+        let _ = self.send(&self.state(), frame);
+    }
+
+    /// The next ping, to be sent at once. The first frame of every connection is one, so that its answer, which says who
+    /// answers, comes before any other.
+    pub(crate) fn next_ping(&self) -> pb::Frame {
         let nonce = {
             let mut state = self.state();
             state.nonce += 1;
@@ -154,8 +161,11 @@ impl Link {
             state.pings.push_back((nonce, Instant::now()));
             nonce
         };
-        let body = pb::frame::Body::Ping(self.pulses.ping(nonce));
-        let _ = self.tell(GroupId::DIRECTORY, 0, body);
+        pb::Frame {
+            group: GroupId::DIRECTORY.get(),
+            session: 0,
+            body: Some(pb::frame::Body::Ping(self.pulses.ping(nonce))),
+        }
     }
 
     fn answered(&self, answer: &pb::Ping) {
@@ -164,8 +174,12 @@ impl Link {
             let known = state.pings.iter().find(|(nonce, _)| *nonce == answer.nonce);
             known.map(|(_, sent)| *sent)
         };
-        if let Some(sent) = sent {
-            self.pulses.answered(self.target, sent, answer);
+        if let Some(sent) = sent
+            && !self.pulses.answered(self.target, sent, answer)
+        {
+            // Whatever else it said on this connection is not heard either.
+            self.disconnected();
+            self.reset();
         }
     }
 
@@ -360,7 +374,9 @@ mod tests {
             }
         }
 
-        fn answered(&self, _: NodeId, _: Instant, _: &pb::Ping) {}
+        fn answered(&self, _: NodeId, _: Instant, _: &pb::Ping) -> bool {
+            true
+        }
 
         fn pinged(&self, _: NodeId, ping: &pb::Ping) -> pb::Ping {
             ping.clone()
