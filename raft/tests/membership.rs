@@ -8,9 +8,7 @@ use std::time::Duration;
 use cluster::{Cluster, harbour_show, hold_and_release, hold_seat};
 use holdfast_inventory::ids::ShowId;
 use holdfast_inventory::outcome::Outcome;
-use holdfast_raft::directory::{
-    DirectoryCommand, DirectoryOutcome, DiskId, NodeRegistration, NodeState,
-};
+use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NodeRegistration, NodeState};
 use holdfast_raft::{Host, IdleOptions};
 use holdfast_region_config::{NodeId, RegionId};
 
@@ -185,7 +183,7 @@ async fn leaving_node_is_emptied_and_can_be_removed() {
         region: RegionId::new("r3").expect("a region id"),
         zone: None,
         addr: "127.0.0.1:1".to_owned(),
-        disk: DiskId::new(3),
+        disk: Some(cluster.host(2).disk_id()),
         release: "test".to_owned(),
     };
     cluster
