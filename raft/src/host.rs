@@ -22,14 +22,13 @@ mod slots;
 mod succession;
 mod view;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use holdfast_region_config::{GroupId, NodeId, Topology, TopologyChange, place_directory};
+use holdfast_region_config::{GroupId, NodeId, Topology, place_directory};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,9 +44,9 @@ use self::succession::Candidacies;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use crate::blocking;
-use crate::directory::{DiskId, NodeState};
+use crate::directory::DiskId;
 use crate::disk::GuardedDisk;
-use crate::error::{ReloadError, StartError};
+use crate::error::StartError;
 use crate::fabric::Fabric;
 use crate::fabric::board::Board;
 use crate::fabric::liveness::SILENCE_FLOOR;
@@ -331,53 +330,6 @@ impl Host {
     #[must_use]
     pub fn topology(&self) -> Arc<Topology> {
         self.inner.topology.now()
-    }
-
-    /// Reads another version of the topology from now on: dials nodes that are new and forgets those that are gone. What it
-    /// means for replicas is decided by the directory's leader, once it has read it too.
-    ///
-    /// # Errors
-    /// [`ReloadError`]; everything is as before then.
-    pub fn reload_topology(&self, topology: Arc<Topology>) -> Result<TopologyChange, ReloadError> {
-        let before = self.inner.topology.now();
-        let node = self.inner.node;
-        if topology.region_of(node) != before.region_of(node) {
-            return Err(ReloadError::OwnNode { node });
-        }
-        let change = before.diff(&topology);
-        let (retired, in_use) = self.node_duties(&change.nodes_removed);
-        let violations = before.validate_change(&topology, &retired);
-        if !violations.is_empty() {
-            return Err(ReloadError::NotAllowed { violations });
-        }
-        if let Some((node, shows)) = in_use {
-            return Err(ReloadError::NodeInUse { node, shows });
-        }
-        self.inner
-            .fabric
-            .follow(&topology)
-            .map_err(|error| ReloadError::Address {
-                reason: error.to_string(),
-            })?;
-        tracing::info!(%change, "topology read again");
-        self.inner.topology.replace(topology);
-        Ok(change)
-    }
-
-    /// Nodes that were removed for good, and the first of `nodes` that still has replicas, with how many.
-    fn node_duties(&self, nodes: &[NodeId]) -> (BTreeSet<NodeId>, Option<(NodeId, u64)>) {
-        let (found, _) = self.directory().read(|directory| {
-            let known = directory.nodes().iter();
-            let removed = known.filter(|(_, record)| record.state == NodeState::Removed);
-            let mut counts = nodes
-                .iter()
-                .map(|node| (*node, directory.shows_counting_on(*node)));
-            (
-                removed.map(|(node, _)| *node).collect(),
-                counts.find(|(_, shows)| *shows > 0),
-            )
-        });
-        found
     }
 
     /// Follows the topology as this process reads it.
