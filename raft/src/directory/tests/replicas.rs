@@ -165,3 +165,25 @@ fn pin_goes_with_the_voter() {
     place(&mut state, 2, &[1, 2, 4], &[]).expect("placed");
     assert_eq!(record(&state).leader_pin, None);
 }
+
+#[test]
+fn ten_thousand_shows_are_a_few_megabytes_and_a_change_names_one_of_them() {
+    let mut state = furnished();
+    for number in 1..=10_000 {
+        state.apply(create_show(show(&format!("tides-{number}"))));
+        let (show, generation) = (ShowId(number), 1);
+        state.apply(DirectoryCommand::ReplicasSettled { show, generation });
+    }
+    let bytes = encode_snapshot(&state).expect("encodes");
+    assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
+    assert_eq!(decode_snapshot(&bytes).as_ref(), Ok(&state));
+    assert!(state.unsettled().is_empty());
+    let seen = state.version();
+    place(&mut state, 1, &[1, 2, 4], &[]).expect("placed");
+    assert_eq!(state.shows_changed_since(seen).len(), 1);
+    assert_eq!(state.unsettled().len(), 1);
+    // A copy for a snapshot shares the records.
+    let copy = state.clone();
+    let (ours, theirs) = (&state.shows()[&ShowId(2)], &copy.shows()[&ShowId(2)]);
+    assert!(std::sync::Arc::ptr_eq(ours, theirs));
+}
