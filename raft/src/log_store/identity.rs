@@ -6,6 +6,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,6 +16,11 @@ use crate::directory::DiskId;
 
 /// Format of a data directory as a whole. Raised when an older program could not read what a newer one writes.
 pub(crate) const DIR_FORMAT: u64 = 1;
+
+/// A child that this process is just starting holds copies of its files until it runs its own program, so a lock that was let
+/// go may seem taken for a moment.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 const IDENTITY_FILE: &str = "IDENTITY";
 const LOCK_FILE: &str = "LOCK";
@@ -93,13 +100,16 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         .write(true)
         .open(&path)
         .map_err(OpenError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(OpenError::io("lock", path)(error)),
+    for _ in 1..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(OpenError::io("lock", path)(error)),
+        }
     }
+    Err(OpenError::InUse {
+        dir: dir.to_owned(),
+    })
 }
 
 fn has_files(dir: &Path) -> Result<bool, OpenError> {
