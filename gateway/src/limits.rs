@@ -42,6 +42,9 @@ pub const WRITE_BUDGET: Duration = Duration::from_secs(8);
 /// One try of a write, beyond the round trip to the node. Far above what a commit takes between any two regions, and
 /// short enough that a leader lost in silence costs less than the election that follows.
 pub const WRITE_TRY_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The same for the nodes that are asked after the first: they wait for a leader themselves, up to 2.5 s, and know it sooner
+/// than anybody who asks around.
+pub const WRITE_NEXT_TRY_TIMEOUT: Duration = Duration::from_millis(2_700);
 /// The whole time a read may take over all the nodes it tries.
 pub const READ_BUDGET: Duration = Duration::from_secs(4);
 /// One try of a read from one node.

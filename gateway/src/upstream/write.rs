@@ -21,6 +21,8 @@ const OVERLOADED_TRIES_MAX: u32 = 2;
 
 /// What is known after some tries.
 struct Progress {
+    /// The first node has been asked.
+    begun: bool,
     may_have_happened: bool,
     last: UpstreamError,
     overloaded: u32,
@@ -60,6 +62,7 @@ impl Upstream {
     ) -> Result<SubmitReply, UpstreamError> {
         let mut route = Route::new(self.leader_guess(place), &place.voters, &self.near());
         let mut progress = Progress {
+            begun: false,
             may_have_happened: false,
             last: UpstreamError::new("unavailable", "no node of this show can be reached"),
             overloaded: 0,
@@ -77,7 +80,7 @@ impl Upstream {
                 }
                 Next::Ask(id) => {
                     let Some(peer) = self.peer(id) else { continue };
-                    let timeout = left.min(limits::WRITE_TRY_TIMEOUT + peer.rtt);
+                    let timeout = left.min(progress.patience() + peer.rtt);
                     match self
                         .try_once(peer, &request, timeout, &mut route, &mut progress)
                         .await
@@ -158,6 +161,15 @@ impl Upstream {
 }
 
 impl Progress {
+    /// How long the next node is waited for, beyond the round trip.
+    fn patience(&mut self) -> Duration {
+        if std::mem::replace(&mut self.begun, true) {
+            limits::WRITE_NEXT_TRY_TIMEOUT
+        } else {
+            limits::WRITE_TRY_TIMEOUT
+        }
+    }
+
     async fn failed(&mut self, code: FailureCode, failure: Failure) -> Tried {
         self.may_have_happened |= failure.maybe_happened;
         let retry_after =
