@@ -17,6 +17,14 @@ fix:
 test CRATE:
     cargo test -p {{ CRATE }}
 
+# One seed of the simulation: just sim 4711
+sim SEED:
+    cargo xtask sim --seed {{ SEED }}
+
+# Many seeds: just sim-many 1000
+sim-many N:
+    cargo xtask sim --seeds {{ N }}
+
 # Licences, advisories, duplicate versions (needs cargo-deny and the network).
 deny:
     cargo deny check
