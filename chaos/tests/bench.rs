@@ -94,6 +94,15 @@ async fn a_lost_region_is_measured_whichever_way_it_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn latency_is_measured_with_leaders_at_home_and_away_and_with_shows_asleep() {
+    let report = run("latency --samples 10").await;
+    assert!(value(&report, "leader_at_home.worst_p50_ratio") >= 1.0);
+    assert!(value(&report, "leader_away.worst_p50_ratio") >= 1.0);
+    let asleep = "first_write.unloaded.p50_ratio_beyond_wake";
+    assert!(value(&report, asleep).is_finite());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_evacuation_fails_nobody() {
     let report = run("evacuate --shards 6 --users 3 --calm-s 2").await;
     assert!(value(&report, "before.requests") > 0.0);

@@ -95,9 +95,9 @@ async fn measure(
             }
         }
     }
-    let worst = ["home", "away"].into_iter().zip(worst);
+    let worst = ["at_home", "away"].into_iter().zip(worst);
     results.extend(worst.flat_map(|(where_, [p50, p99])| {
-        let name = |what: &str| format!("leader_at_{where_}.worst_{what}_ratio");
+        let name = |what: &str| format!("leader_{where_}.worst_{what}_ratio");
         [
             Measurement::new(name("p50"), p50, "x floor").against("<= 1.05"),
             Measurement::new(name("p99"), p99, "x floor").against("<= 1.25"),

@@ -83,8 +83,9 @@ async fn first_writes(lab: &Lab) -> anyhow::Result<Vec<Measurement>> {
 /// Holds one seat through the gateway at home; ms.
 async fn write(buyer: &Buyer, show: &Made) -> anyhow::Result<f64> {
     let show = ShowRef(show.show_id).to_string();
+    let key = format!("first-{show}");
     let asked = Instant::now();
-    let answer = buyer.hold(&show, &["A-1-1"], "first").await;
+    let answer = buyer.hold(&show, &["A-1-1"], &key).await;
     let took_ms = asked.elapsed().as_secs_f64() * 1_000.0;
     let (status, body) = (answer.status, &answer.body);
     anyhow::ensure!(status == 201, "hold in {show}: {status} {body}");
