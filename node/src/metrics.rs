@@ -174,6 +174,7 @@ mod tests {
             "_groups",
             "_leaders",
             "_nodes",
+            "_state",
         ];
         for family in metrics.registry.gather() {
             let name = family.name();
