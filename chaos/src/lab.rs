@@ -26,7 +26,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// What to set up.
 #[derive(Debug)]
 pub struct LabOptions {
-    /// How many regions of the five, 1 to 5.
+    /// The built-in topology that the regions are taken from.
+    pub preset: &'static str,
+    /// How many of its regions, from the first on.
     pub regions: usize,
     /// Nodes in each, at least 1.
     pub nodes_per_region: u16,
@@ -46,6 +48,7 @@ impl LabOptions {
     pub const fn trio(shows: Vec<GridShow>) -> Self {
         let node_limits = Vec::new();
         Self {
+            preset: "five-regions",
             regions: 3,
             nodes_per_region: 1,
             wan: false,
@@ -89,8 +92,8 @@ impl Lab {
             None => tokio::task::spawn_blocking(build_siblings).await??,
         };
         let dir = tempfile::Builder::new().prefix("holdfast-lab-").tempdir()?;
-        let five = Topology::preset("five-regions").context("a built-in topology is missing")?;
-        let topology = five
+        let preset = Topology::preset(options.preset).context("a built-in topology is missing")?;
+        let topology = preset
             .with_first_regions(options.regions)?
             .with_nodes_per_region(options.nodes_per_region)?;
         let cluster = Cluster::start(ClusterOptions {

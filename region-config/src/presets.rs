@@ -4,7 +4,7 @@
 
 use crate::topology::Topology;
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("local", include_str!("../topologies/local.toml")),
     (
         "three-regions",
@@ -18,10 +18,11 @@ const FILES: [(&str, &str); 4] = [
         "eight-regions",
         include_str!("../topologies/eight-regions.toml"),
     ),
+    ("europe", include_str!("../topologies/europe.toml")),
 ];
 
 /// The names that [`Topology::preset`] knows.
-pub const PRESET_NAMES: [&str; 4] = [FILES[0].0, FILES[1].0, FILES[2].0, FILES[3].0];
+pub const PRESET_NAMES: [&str; 5] = [FILES[0].0, FILES[1].0, FILES[2].0, FILES[3].0, FILES[4].0];
 
 impl Topology {
     /// A topology that comes with the program, by name; `None` for an unknown one. See [`PRESET_NAMES`].

@@ -73,8 +73,16 @@ pub struct FailoverArgs {
     /// How the region is lost.
     #[arg(long, value_enum, default_value_t = Loss::Kill)]
     pub mode: Loss,
+    /// Whether the regions are neighbours (14 to 29 ms) instead of an ocean apart; then westeurope is the one to lose.
+    #[arg(long)]
+    pub near: bool,
     /// The region that is lost.
-    #[arg(long, value_name = "REGION", default_value = "eastus")]
+    #[arg(
+        long,
+        value_name = "REGION",
+        default_value = "eastus",
+        default_value_if("near", "true", "westeurope")
+    )]
     pub region: RegionId,
     /// Regions of the cluster, one node in each.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=5))]
@@ -103,6 +111,10 @@ pub(super) async fn run(args: FailoverArgs) -> anyhow::Result<Report> {
     let dir = super::bin_dir(args.bin_dir.as_ref())?;
     let mut options = LabOptions::wide(Vec::new());
     options.regions = usize::from(args.regions);
+    if args.near {
+        options.preset = "europe";
+        options.regions = 3;
+    }
     options.bin_dir = Some(dir.clone());
     let mut lab = Lab::start(options).await?;
     let result = measure(&mut lab, &args).await;
