@@ -9,7 +9,7 @@ mod sleep;
 mod vote;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -148,6 +148,9 @@ pub(crate) struct GroupCore {
     pub(crate) waking: tokio::sync::Mutex<()>,
     /// This replica stands because the leader's node is dead; its vote requests say so.
     pub(crate) takeover: Arc<AtomicBool>,
+    /// The term in which this replica, leading, last tried to hand its leadership over; 0 = never. openraft keeps to such an
+    /// attempt, and sends no heartbeats, until another term begins.
+    pub(crate) handing_over: AtomicU64,
     /// The replica is being put away.
     pub(crate) closed: CancellationToken,
 }
@@ -395,6 +398,10 @@ impl GroupCore {
     pub(crate) async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
         self.ready_to_lead(target)?;
         let stopped = TransferError::Stopped { group: self.group };
+        // A group that changes hands stays awake: those who would take it over by their timers must have them running.
+        self.gate.wrote();
+        self.handing_over
+            .store(self.leadership.borrow().term, Ordering::SeqCst);
         self.raft
             .trigger()
             .transfer_leader(target.get())

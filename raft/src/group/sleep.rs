@@ -108,7 +108,14 @@ impl GroupCore {
         };
         match tokio::time::timeout(limit, acknowledged).await {
             Ok(woken) => woken,
-            Err(_) => Err(ProposeError::NoQuorum { group }),
+            Err(_) => {
+                if self.handing_over.load(Ordering::SeqCst) == leadership.term {
+                    // It was to be handed over and nobody took it. The others sleep and will not stand: only a new term of its
+                    // own lets this leader speak again. A group that has stopped is found by the tending loop.
+                    let _ = self.raft.trigger().elect(false).await;
+                }
+                Err(ProposeError::NoQuorum { group })
+            }
         }
     }
 }

@@ -127,6 +127,7 @@ impl Host {
             parked: AtomicBool::new(true),
             appended_ms: AtomicU64::new(0),
             waking: tokio::sync::Mutex::new(()),
+            handing_over: AtomicU64::new(0),
             takeover,
             closed: CancellationToken::new(),
         }))

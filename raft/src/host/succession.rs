@@ -77,12 +77,13 @@ impl Candidacies {
         }
     }
 
-    fn end(&self, group: GroupId, succeeded: bool) {
+    /// A candidacy that failed rests for `rest`.
+    fn end(&self, group: GroupId, succeeded: bool, rest: Duration) {
         let mut groups = self.locked();
         if succeeded {
             groups.remove(&group);
         } else {
-            groups.insert(group, Some(Instant::now() + RETRY));
+            groups.insert(group, Some(Instant::now() + rest));
         }
     }
 }
@@ -165,7 +166,11 @@ impl Host {
                             return;
                         };
                         let succeeded = host.stand(group, &placement).await;
-                        host.inner.candidacies.end(group, succeeded);
+                        // All who stood in vain rest for different times, so that they do not meet again.
+                        let rank = placement.order.iter().position(|node| *node == me);
+                        let rank = u32::try_from(rank.unwrap_or_default()).unwrap_or_default();
+                        let rest = RETRY + RETRY * rank / 2;
+                        host.inner.candidacies.end(group, succeeded, rest);
                         if !succeeded {
                             host.inner.fabric.board.want_leader(group);
                         }
@@ -284,12 +289,15 @@ impl Host {
         core.takeover.store(true, Ordering::SeqCst);
         let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
         let board = Arc::clone(&self.inner.fabric.board);
+        let mut refused = false;
         loop {
             let begun = self.initialise(core, placement).await;
             // A replica that is awake and whose leader is heard only asks whether it may stand: a higher term of its own would
-            // depose a leader whose claim has not come yet.
+            // depose a leader whose claim has not come yet. So does one that was not elected at once: it may lack entries,
+            // and with ever higher terms it would keep those from being elected who have them.
             let followed = leadership.borrow().leader.filter(|l| *l != core.node);
-            let ask_first = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
+            let led = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
+            let ask_first = led || std::mem::replace(&mut refused, true);
             // A core that has stopped is found by the tending loop; the candidacy runs out.
             if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
                 return std::future::pending().await;
