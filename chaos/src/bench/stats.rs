@@ -72,10 +72,13 @@ pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
     rank(sorted.len(), share).map_or(f64::NAN, |rank| sorted[rank])
 }
 
-/// Sorts the samples and gives the one in the middle.
+/// Sorts the samples and gives the one in the middle, or the mean of the two there: of two rounds neither may be dropped.
 pub(super) fn median(samples: &mut [f64]) -> f64 {
     samples.sort_by(f64::total_cmp);
-    quantile(samples, 0.5)
+    let (Some(lower), upper) = (rank(samples.len(), 0.5), samples.len() / 2) else {
+        return f64::NAN;
+    };
+    f64::midpoint(samples[lower], samples[upper])
 }
 
 fn rank(count: usize, share: f64) -> Option<usize> {
@@ -108,6 +111,8 @@ mod tests {
         assert_eq!(quantile(&[7.0], 0.01), 7.0);
         assert!(quantile(&[], 0.5).is_nan());
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [3.0, 1.0]), 2.0);
+        assert!(median(&mut []).is_nan());
     }
 
     #[test]
