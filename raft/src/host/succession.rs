@@ -173,6 +173,7 @@ impl Host {
                         host.inner.candidacies.end(group, succeeded, rest);
                         if !succeeded {
                             host.inner.fabric.board.want_leader(group);
+                            host.call_for_candidates(group, &placement);
                         }
                     };
                     self.inner.group_tasks.spawn(standing);
@@ -262,6 +263,19 @@ impl Host {
             .find(|node| fabric.board.is_heard(**node));
         if let Some(link) = first.and_then(|node| fabric.link(*node)) {
             // It is asked for again when whoever wants the group comes back.
+            let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge {}));
+        }
+    }
+
+    /// This node was not elected. The others may take somebody for the leader who is heard but leads no more, as after a power
+    /// cut everywhere; one of them may have what this one lacks.
+    fn call_for_candidates(&self, group: GroupId, placement: &Placement) {
+        let fabric = &self.inner.fabric;
+        let others = placement.order.iter();
+        let others =
+            others.filter(|node| **node != self.inner.node && fabric.board.is_heard(**node));
+        for link in others.filter_map(|node| fabric.link(*node)) {
+            // Lost, it is called again after the next candidacy.
             let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge {}));
         }
     }

@@ -55,7 +55,10 @@ fn parse(arguments: &[String]) -> Result<Option<Options>, String> {
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut value = || rest.next().ok_or(format!("{argument} needs a value"));
+        let mut value = || {
+            rest.next()
+                .ok_or_else(|| format!("{argument} needs a value"))
+        };
         let number = |text: &String| {
             let number = text.parse::<u64>();
             number.map_err(|_| format!("{argument}: {text:?} is not a number"))
@@ -73,7 +76,8 @@ fn parse(arguments: &[String]) -> Result<Option<Options>, String> {
             "--sabotage" => {
                 let name = value()?;
                 let known = Sabotage::named(name);
-                options.sabotage = Some(known.ok_or(format!("--sabotage: unknown bug {name:?}"))?);
+                options.sabotage =
+                    Some(known.ok_or_else(|| format!("--sabotage: unknown bug {name:?}"))?);
             }
             "--trace" => options.trace = true,
             "--twice" => options.twice = true,

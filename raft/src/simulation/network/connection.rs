@@ -94,15 +94,9 @@ impl Connection {
     /// The next thing sent towards `to`.
     pub(super) fn next_sent(&mut self, to: End) -> Option<Parcel> {
         match (&mut self.purpose, to) {
-            (Purpose::Link { from_client, .. }, End::Server) => {
-                next(from_client, |frame| Parcel::Frame(frame))
-            }
-            (Purpose::Link { from_server, .. }, End::Client) => {
-                next(from_server, |frame| Parcel::Frame(frame))
-            }
-            (Purpose::Snapshot { from_client, .. }, End::Server) => {
-                next(from_client, |part| Parcel::Part(part))
-            }
+            (Purpose::Link { from_client, .. }, End::Server) => next(from_client, Parcel::Frame),
+            (Purpose::Link { from_server, .. }, End::Client) => next(from_server, Parcel::Frame),
+            (Purpose::Snapshot { from_client, .. }, End::Server) => next(from_client, Parcel::Part),
             (Purpose::Snapshot { .. }, End::Client) => None,
         }
     }
