@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub use self::cli::main;
-pub(crate) use self::runtime::SeededRuntime;
+pub(crate) use self::runtime::{SeededRuntime, random_bits};
 pub use self::sabotage::Sabotage;
 pub(crate) use self::sabotage::is as sabotaged;
 use self::world::{Outcome, World};

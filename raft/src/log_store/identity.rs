@@ -122,7 +122,11 @@ fn has_files(dir: &Path) -> Result<bool, OpenError> {
 
 fn draw() -> DiskId {
     loop {
-        if let Some(disk) = DiskId::new(rand::random()) {
+        #[cfg(not(feature = "simulation"))]
+        let bits = rand::random();
+        #[cfg(feature = "simulation")]
+        let bits = crate::simulation::random_bits();
+        if let Some(disk) = DiskId::new(bits) {
             return disk;
         }
     }

@@ -28,6 +28,11 @@ pub(super) fn seed(seed: u64) {
     RANDOM.with_borrow_mut(|random| *random = SmallRng::seed_from_u64(seed));
 }
 
+/// What our own code draws instead of bits from the operating system.
+pub(crate) fn random_bits() -> u128 {
+    RANDOM.with_borrow_mut(|random| random.random())
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct SeededRuntime {
