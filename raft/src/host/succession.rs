@@ -31,7 +31,9 @@ const ELECTION_SLACK: Duration = Duration::from_millis(700);
 /// After an attempt that came to nothing.
 const RETRY: Duration = Duration::from_millis(1_000);
 /// Groups that stand at once on this node.
-const STANDING_MAX: usize = 2_048;
+const STANDING_MAX: usize = 1_024;
+/// Orphans that a voter gets through in about one stagger; the next one waits a stagger more for each as many.
+const ORPHANS_PER_STAGGER: usize = 500;
 /// One candidacy is given up after this long; the next look decides anew.
 const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
 /// A vote that was not decided is asked for again after this, plus two round trips.
@@ -136,13 +138,16 @@ impl Host {
         let board = &self.inner.fabric.board;
         let mut again: Option<Instant> = None;
         let mut later = |at: Instant| again = Some(again.map_or(at, |other| other.min(at)));
-        for (group, since) in self.orphans(memory, now) {
+        let orphans = self.orphans(memory, now);
+        // The first voter of ten thousand groups needs its time: who stood for them meanwhile would only outbid it.
+        let backlog = u32::try_from(orphans.len() / ORPHANS_PER_STAGGER).unwrap_or(u32::MAX);
+        for (group, since) in orphans {
             let Some(placement) = self.inner.table.placement(group) else {
                 board.forget_group(group);
                 continue;
             };
             let me = self.inner.node;
-            let stagger = self.stagger(&placement);
+            let stagger = self.stagger(&placement).saturating_mul(1 + backlog);
             let Some(due) = due_at(&placement, me, since, stagger, |node| board.may_live(node))
             else {
                 self.pass_on(group, &placement);
