@@ -151,6 +151,8 @@ pub(crate) struct GroupCore {
     /// The term in which this replica, leading, last tried to hand its leadership over; 0 = never. openraft keeps to such an
     /// attempt, and sends no heartbeats, until another term begins.
     pub(crate) handing_over: AtomicU64,
+    /// When that was, ms after the gate was made.
+    pub(crate) handing_over_ms: AtomicU64,
     /// The replica is being put away.
     pub(crate) closed: CancellationToken,
 }
@@ -400,6 +402,8 @@ impl GroupCore {
         let stopped = TransferError::Stopped { group: self.group };
         // A group that changes hands stays awake: those who would take it over by their timers must have them running.
         self.gate.wrote();
+        self.handing_over_ms
+            .store(self.gate.now_ms(), Ordering::SeqCst);
         self.handing_over
             .store(self.leadership.borrow().term, Ordering::SeqCst);
         self.raft

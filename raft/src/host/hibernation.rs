@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -55,7 +56,7 @@ impl Host {
     /// Begins what is due for one replica, if anything and if there is room.
     fn tend(&self, core: Arc<GroupCore>, limit: &Arc<Semaphore>) {
         let idle = self.inner.idle;
-        let stopped = core.is_stopped();
+        let stopped = core.is_stopped() || core.is_mute();
         core.follow_to_sleep();
         let asleep = core.is_parked();
         let leads = core.leadership.borrow().leads;
@@ -103,6 +104,10 @@ impl Host {
         let Some((term, index, members)) = core.fully_replicated(&self.inner.fabric.board) else {
             return;
         };
+        // A leader that tried to hand over says nothing for the rest of its term; only those whose timers run get over it.
+        if core.handing_over.load(Ordering::SeqCst) == term {
+            return;
+        }
         // Heartbeats that are under way would wake who has just agreed to sleep: none is sent from here on, and those that
         // were are waited for.
         core.park();
@@ -193,6 +198,16 @@ impl GroupCore {
         if let Some(index) = claim.parked_at {
             self.park_as_follower(claim.term, index);
         }
+    }
+
+    /// Whether this leader tried to hand over and nobody took it: openraft lets it say nothing for the rest of its term, and
+    /// only a new start of the replica gives it another.
+    fn is_mute(&self) -> bool {
+        let now = *self.leadership.borrow();
+        let tried = self.handing_over.load(Ordering::SeqCst) == now.term;
+        let since_ms = self.handing_over_ms.load(Ordering::SeqCst);
+        let limit_ms = self.timing.election_timeout_max_ms * 4;
+        now.leads && tried && self.gate.now_ms().saturating_sub(since_ms) > limit_ms
     }
 
     /// Whether the state has something to do later that only a leader in memory would do.

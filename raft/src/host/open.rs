@@ -128,6 +128,7 @@ impl Host {
             appended_ms: AtomicU64::new(0),
             waking: tokio::sync::Mutex::new(()),
             handing_over: AtomicU64::new(0),
+            handing_over_ms: AtomicU64::new(0),
             takeover,
             closed: CancellationToken::new(),
         }))
