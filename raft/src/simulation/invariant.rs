@@ -5,6 +5,7 @@
 mod acknowledged_survives;
 mod applied_forward;
 mod committed_for_ever;
+mod first_seen;
 mod one_effect_per_request;
 mod one_leader_per_term;
 mod one_log_per_term;

@@ -6,14 +6,14 @@ use holdfast_inventory::ids::{BuyerId, RequestId};
 use holdfast_inventory::outcome::Outcome;
 use holdfast_region_config::GroupId;
 
+use super::first_seen::FirstSeen;
 use super::{Fact, Invariant};
 
 #[derive(Default)]
 pub(super) struct OneEffectPerRequest {
     /// Requests that had their effect, and the entry that had it.
     done: BTreeMap<(GroupId, RequestId), u64>,
-    /// The newest entry seen of each group; older ones were judged when they came.
-    newest: BTreeMap<GroupId, u64>,
+    entries: FirstSeen,
 }
 
 impl Invariant for OneEffectPerRequest {
@@ -22,29 +22,19 @@ impl Invariant for OneEffectPerRequest {
     }
 
     fn see(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        let Fact::Applied {
-            group,
-            index,
-            judged,
-            ..
-        } = fact
-        else {
+        let Some((group, index, judged)) = self.entries.of(fact) else {
             return Ok(());
         };
-        if self.newest.get(group).is_some_and(|newest| index <= newest) {
-            return Ok(());
-        }
-        self.newest.insert(*group, *index);
-        for one in *judged {
+        for one in judged {
             let request = one.request;
             // The system's own commands are not remembered; see `Command::is_remembered`.
             if request.caller == BuyerId::SYSTEM {
                 continue;
             }
-            let before = self.done.get(&(*group, request)).copied();
+            let before = self.done.get(&(group, request)).copied();
             match (&one.outcome, before) {
                 (Outcome::Done(_), None) => {
-                    self.done.insert((*group, request), *index);
+                    self.done.insert((group, request), index);
                 }
                 (Outcome::Done(_), Some(at)) => {
                     return Err(format!(

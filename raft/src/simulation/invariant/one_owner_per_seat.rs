@@ -6,12 +6,13 @@ use holdfast_inventory::ids::{HoldId, SeatNo};
 use holdfast_inventory::outcome::{Effect, HoldState, OrderState, Outcome};
 use holdfast_region_config::GroupId;
 
+use super::first_seen::FirstSeen;
 use super::{Fact, Invariant};
 
 #[derive(Default)]
 pub(super) struct OneOwnerPerSeat {
     owners: BTreeMap<(GroupId, SeatNo), HoldId>,
-    newest: BTreeMap<GroupId, u64>,
+    entries: FirstSeen,
 }
 
 impl OneOwnerPerSeat {
@@ -48,39 +49,29 @@ impl Invariant for OneOwnerPerSeat {
     }
 
     fn see(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        let Fact::Applied {
-            group,
-            index,
-            judged,
-            ..
-        } = fact
-        else {
+        let Some((group, index, judged)) = self.entries.of(fact) else {
             return Ok(());
         };
-        if self.newest.get(group).is_some_and(|newest| index <= newest) {
-            return Ok(());
-        }
-        self.newest.insert(*group, *index);
-        for one in *judged {
+        for one in judged {
             // Nothing expires here: a simulated sale is shorter than a hold.
             match &one.outcome {
                 Outcome::Done(Effect::Hold(view)) => match view.state {
                     HoldState::Active | HoldState::Ordered => {
-                        self.take(*group, *index, &view.seats, view.hold)?;
+                        self.take(group, index, &view.seats, view.hold)?;
                     }
                     HoldState::Released | HoldState::Expired => {
-                        self.give_back(*group, &view.seats, view.hold);
+                        self.give_back(group, &view.seats, view.hold);
                     }
                 },
                 Outcome::Done(Effect::Order(view)) => match view.state {
                     OrderState::Cancelled | OrderState::Expired => {
-                        self.give_back(*group, &view.seats, view.hold);
+                        self.give_back(group, &view.seats, view.hold);
                     }
                     OrderState::Open
                     | OrderState::Paying
                     | OrderState::Paid
                     | OrderState::Confirmed => {
-                        self.take(*group, *index, &view.seats, view.hold)?;
+                        self.take(group, index, &view.seats, view.hold)?;
                     }
                 },
                 _ => {}
