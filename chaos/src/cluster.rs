@@ -214,6 +214,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether a member was started and has not been ended by us. One that died by itself counts until somebody looks.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn is_running(&self, name: &str) -> Result<bool, ClusterError> {
+        Ok(self.member(name)?.process.is_some())
+    }
+
     /// The command that starts a member by hand, with the files and ports that it has.
     ///
     /// # Errors

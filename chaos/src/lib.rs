@@ -8,6 +8,7 @@
 //! | [`season`] | the sample season and its loader |
 //! | [`demo`] | `holdfast-chaos demo` |
 //! | [`buyer`] | one buyer over HTTP, for workloads and tests |
+//! | [`fault`] | what a drill breaks: each with a start and a heal |
 //! | [`history`] | what buyers asked and were answered |
 //! | [`checker`] | what must be true of a history |
 //! | [`bench`] | `holdfast-chaos bench` |
@@ -19,6 +20,7 @@ pub mod buyer;
 pub mod checker;
 pub mod cluster;
 pub mod demo;
+pub mod fault;
 pub mod history;
 pub mod lab;
 pub mod season;

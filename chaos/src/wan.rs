@@ -173,6 +173,11 @@ impl Wan {
         });
     }
 
+    /// Heals one way only: `to` hears `from` again.
+    pub fn heal_one_way(&self, from: &RegionId, to: &RegionId) {
+        self.change_partitions(|partitions| partitions.heal(from, to));
+    }
+
     /// Heals everything that was cut. What was stalled goes on.
     pub fn heal_all(&self) {
         self.change_partitions(Partitions::clear);
