@@ -12,6 +12,7 @@
 //! | [`history`] | what buyers asked and were answered |
 //! | [`checker`] | what must be true of a history |
 //! | [`bench`] | `holdfast-chaos bench` |
+//! | [`runbook`] | `holdfast-chaos runbook` |
 //!
 //! Must never: import the code under test. Only the contract (`holdfast-node-api`) and the topology.
 
@@ -23,6 +24,7 @@ pub mod demo;
 pub mod fault;
 pub mod history;
 pub mod lab;
+pub mod runbook;
 pub mod season;
 pub mod wan;
 pub mod workload;

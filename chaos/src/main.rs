@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use holdfast_chaos::bench::{self, BenchCommand};
 use holdfast_chaos::demo::{self, DemoArgs};
+use holdfast_chaos::runbook::{self, RunbookCommand};
 use holdfast_chaos::{checker, history};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
@@ -30,6 +31,9 @@ enum Command {
     /// Measure what the design promises.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Work through the pages for operators, each on a cluster of its own with the very fault.
+    #[command(subcommand)]
+    Runbook(RunbookCommand),
     /// Judge a history of buyers' requests (JSON lines): no seat with two owners, no request that acted twice.
     Check {
         /// The history.
@@ -52,6 +56,7 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Bench(command) => Box::pin(bench::run(command)).await,
+        Command::Runbook(command) => Box::pin(runbook::run(command)).await,
         Command::Check { file } => check(&file),
     };
     match result {

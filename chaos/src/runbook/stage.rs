@@ -1,0 +1,215 @@
+//! The cluster that one page is tried on: something on sale, people who buy, the very fault, and a shell beside it.
+//!
+//! Owns: all of it, from start to end. Must never: judge what a command said.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::alert::Prometheus;
+use super::front_matter::FrontMatter;
+use super::host::Hosts;
+use super::page::LabStep;
+use super::shell::{Ended, Shell};
+use crate::cluster::gateway_name;
+use crate::demo::bin_dir;
+use crate::fault::Running;
+use crate::lab::{Lab, LabOptions};
+use crate::season::GridShow;
+use crate::workload::sale::Sale;
+
+/// Fixes what faults and buyers choose: a page is about one situation, not about many.
+const SEED: u64 = 1;
+/// Rows and seats in a row of each show on sale.
+const HALL: (u32, u32) = (40, 50);
+
+/// A page's surroundings, running.
+#[derive(Debug)]
+pub struct Stage {
+    lab: Lab,
+    hosts: Hosts,
+    shell: Shell,
+    front: FrontMatter,
+    faults: Vec<Running>,
+    rng: StdRng,
+    sales: Vec<Sale>,
+    prometheus: Option<Prometheus>,
+}
+
+impl Stage {
+    /// Starts the cluster that `front` describes: in each region one show at home, `s1`, `s2`, … in the order of the
+    /// regions. With `rules_dir` a Prometheus watches with the rules there.
+    ///
+    /// # Errors
+    /// What keeps the cluster from running, or a fault that names what it does not have.
+    pub async fn start(front: &FrontMatter, rules_dir: Option<&Path>) -> anyhow::Result<Self> {
+        let spec = &front.lab;
+        let preset = "five-regions";
+        let topology = holdfast_region_config::Topology::preset(preset).context(preset)?;
+        let regions = topology.regions.iter().take(spec.regions);
+        let (rows, seats) = HALL;
+        let shows: Vec<GridShow> = regions
+            .map(|region| {
+                let slug = format!("evening-{}", region.id);
+                GridShow::new(&slug, region.id.as_str(), rows, seats)
+            })
+            .collect();
+        let lab = Lab::start(LabOptions {
+            preset,
+            regions: spec.regions,
+            nodes_per_region: spec.nodes_per_region,
+            wan: spec.wan,
+            shows: shows.clone(),
+            bin_dir: Some(bin_dir()?),
+            node_limits: spec.limits()?,
+        })
+        .await?;
+        for fault in &front.fault {
+            fault.check(lab.cluster.topology())?;
+        }
+        let dir = lab.cluster.data_dir().to_owned();
+        let hosts = Hosts::open(&dir).await?;
+        let work_dir = dir.join("work");
+        std::fs::create_dir_all(&work_dir)?;
+        let mut environment = hosts.environment(&dir);
+        environment.extend(addresses(&lab, &spec.ask)?);
+        environment.push(path_variable(&hosts)?);
+        let shell = Shell {
+            environment,
+            work_dir,
+        };
+        let prometheus = match rules_dir {
+            Some(rules) => Some(Prometheus::start(&lab, rules).await?),
+            None => None,
+        };
+        let sales = (0..shows.len())
+            .filter(|_| spec.buyers_per_gateway > 0)
+            .map(|at| Sale::start(&lab, at, shows[at].seats(), spec.buyers_per_gateway, SEED))
+            .collect();
+        Ok(Self {
+            lab,
+            hosts,
+            shell,
+            front: front.clone(),
+            faults: Vec::new(),
+            rng: StdRng::seed_from_u64(SEED),
+            sales,
+            prometheus,
+        })
+    }
+
+    /// Begins or ends the faults of the page; says what was hit.
+    ///
+    /// # Errors
+    /// When a fault cannot be begun or ended.
+    pub async fn carry_out(&mut self, step: LabStep) -> anyhow::Result<Vec<String>> {
+        let mut said = Vec::new();
+        match step {
+            LabStep::Inject => {
+                for fault in self.front.fault.clone() {
+                    let running = fault.start(&mut self.lab, &mut self.rng).await?;
+                    let report = running.report();
+                    let skipped = report.skipped.as_ref();
+                    anyhow::ensure!(
+                        skipped.is_none(),
+                        "this machine cannot have the fault: {}",
+                        skipped.map_or("", String::as_str)
+                    );
+                    said.push(report.what.clone());
+                    self.faults.push(running);
+                }
+            }
+            LabStep::Heal => {
+                for fault in self.faults.drain(..).rev() {
+                    said.push(format!("healed: {}", fault.report().what));
+                    fault.heal(&mut self.lab).await?;
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    /// Waits until `alert` fires, when there is a Prometheus. `None` = nobody watches.
+    ///
+    /// # Errors
+    /// When it does not, with what fires instead.
+    pub async fn fires(&mut self, alert: &str) -> anyhow::Result<Option<Duration>> {
+        match &mut self.prometheus {
+            Some(prometheus) => prometheus.fires(alert).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs a block's commands.
+    ///
+    /// # Errors
+    /// When they cannot be run at all.
+    pub async fn run(&mut self, script: &str, timeout: Duration) -> anyhow::Result<Ended> {
+        let Self {
+            lab, hosts, shell, ..
+        } = self;
+        shell.run(script, timeout, lab, hosts).await
+    }
+
+    /// Ends everything. With `keep` the files stay, and it is said where they are.
+    ///
+    /// # Errors
+    /// When a fault cannot be healed.
+    pub async fn end(mut self, keep: bool) -> anyhow::Result<Option<String>> {
+        let healed = self.carry_out(LabStep::Heal).await;
+        // Buyers insist on answers; there may be nobody left to give one, and nobody asks how they fared.
+        drop(self.sales);
+        if let Some(prometheus) = self.prometheus.take() {
+            prometheus.stop().await;
+        }
+        let kept = if keep {
+            self.lab.keep_files().map(|dir| dir.display().to_string())
+        } else {
+            None
+        };
+        self.lab.stop().await;
+        healed?;
+        Ok(kept)
+    }
+}
+
+/// The lab's own stand-ins first, then the programs under test, then what the machine has.
+fn path_variable(hosts: &Hosts) -> anyhow::Result<(String, String)> {
+    let rest = std::env::var("PATH").unwrap_or_default();
+    let (own, ours) = (hosts.bin_dir.display(), bin_dir()?);
+    Ok((
+        "PATH".to_owned(),
+        format!("{own}:{}:{rest}", ours.display()),
+    ))
+}
+
+/// `N1`, `N1_HTTP`, …, `GATEWAY_EASTUS`, …, and the node that is asked when none is named.
+fn addresses(lab: &Lab, ask: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let mut variables = Vec::new();
+    let topology = lab.cluster.topology();
+    for node in &topology.nodes {
+        let name = node.id.to_string();
+        let variable = name.to_uppercase();
+        if name == ask {
+            variables.push(("HOLDFAST_NODE_ADDR".to_owned(), node.addr.clone()));
+        }
+        variables.push((variable.clone(), node.addr.clone()));
+        let http = lab.cluster.member(&name)?.http;
+        variables.push((format!("{variable}_HTTP"), format!("http://{http}")));
+    }
+    anyhow::ensure!(
+        variables.iter().any(|(key, _)| key == "HOLDFAST_NODE_ADDR"),
+        "lab.ask names {ask}, which the cluster does not have"
+    );
+    for region in &topology.regions {
+        let variable = gateway_name(&region.id).replace('-', "_").to_uppercase();
+        variables.push((variable, lab.cluster.gateway_url(&region.id)?));
+    }
+    if let Some(control) = lab.cluster.control_url() {
+        variables.push(("NETWORK".to_owned(), control));
+    }
+    Ok(variables)
+}
