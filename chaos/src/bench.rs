@@ -62,15 +62,30 @@ pub enum BenchCommand {
     Summary(SummaryArgs),
 }
 
-/// Options of `bench hold`.
+/// What every bench is told.
 #[derive(Debug, Clone, Args)]
-pub struct HoldArgs {
+pub struct BenchArgs {
     /// Print one JSON object on one line of standard output instead of a table.
     #[arg(long)]
     pub json: bool,
     /// Directory of the binaries to measure [default: beside this program].
     #[arg(long, value_name = "DIR", alias = "release-binaries")]
     pub bin_dir: Option<PathBuf>,
+}
+
+impl BenchArgs {
+    /// Where the binaries to measure are: as asked, or beside this program.
+    fn bin_dir(&self) -> anyhow::Result<PathBuf> {
+        bin_dir(self.bin_dir.as_ref())
+    }
+}
+
+/// Options of `bench hold`.
+#[derive(Debug, Clone, Args)]
+pub struct HoldArgs {
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Least time of each point, seconds; a closed loop finishes whole shows.
     #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub seconds: u64,
@@ -100,12 +115,9 @@ pub struct HoldArgs {
 /// Options of `bench latency`.
 #[derive(Debug, Clone, Args)]
 pub struct LatencyArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Holds measured for each pair of gateway and home region.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(10..=1_000))]
     pub samples: u32,
@@ -152,13 +164,13 @@ pub async fn measure(command: BenchCommand) -> anyhow::Result<Report> {
 impl BenchCommand {
     const fn json(&self) -> bool {
         match self {
-            Self::Hold(args) => args.json,
-            Self::Latency(args) => args.json,
+            Self::Hold(args) => args.bench.json,
+            Self::Latency(args) => args.bench.json,
             Self::Failover(args) => args.json,
-            Self::Evacuate(args) => args.json,
-            Self::Restart(args) => args.json,
-            Self::Idle(args) => args.json,
-            Self::Disk(args) => args.json,
+            Self::Evacuate(args) => args.bench.json,
+            Self::Restart(args) => args.bench.json,
+            Self::Idle(args) => args.bench.json,
+            Self::Disk(args) => args.bench.json,
             Self::Summary(_) => false,
         }
     }

@@ -140,6 +140,12 @@ impl Buyer {
         })
     }
 
+    /// What the gateway gave it to prove who it is.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The same guest through another gateway.
     #[must_use]
     pub fn through(&self, url: &str) -> Self {

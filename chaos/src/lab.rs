@@ -125,7 +125,7 @@ impl Lab {
         self.shows = season::load(&season, &node, &topology, |_| {}).await?;
         for region in &topology.regions {
             for show in &self.shows {
-                self.wait_on_sale(&region.id, show).await?;
+                self.wait_on_sale(&region.id, show.show_id).await?;
             }
         }
         Ok(())
@@ -135,11 +135,11 @@ impl Lab {
     ///
     /// # Errors
     /// When it does not within a minute.
-    pub async fn wait_on_sale(&self, region: &RegionId, show: &LoadedShow) -> anyhow::Result<()> {
+    pub async fn wait_on_sale(&self, region: &RegionId, show_id: u64) -> anyhow::Result<()> {
         let url = format!(
             "{}/v1/shows/{}/seats?fields=state",
             self.cluster.gateway_url(region)?,
-            ShowRef(show.show_id)
+            ShowRef(show_id)
         );
         let mut last = String::new();
         for _ in 0..600 {

@@ -16,6 +16,8 @@ mod codec;
 pub mod command;
 pub mod records;
 pub mod rejection;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod sample;
 pub mod state;
 
 pub use codec::DirectoryCodecError;

@@ -11,6 +11,7 @@
 //! ```
 
 pub(crate) mod drive;
+pub(crate) mod news;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod report;

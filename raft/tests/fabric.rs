@@ -5,7 +5,7 @@ mod cluster;
 
 use std::time::Duration;
 
-use cluster::{Cluster, harbour_show, hold_and_release, hold_seat};
+use cluster::{Cluster, hold_and_release, hold_seat};
 use holdfast_inventory::ids::ShowId;
 use holdfast_inventory::outcome::Outcome;
 use holdfast_raft::IdleOptions;
@@ -30,11 +30,7 @@ fn forgetful() -> IdleOptions {
 async fn sleeping_shows(cluster: &Cluster) -> Vec<ShowId> {
     let mut shows = Vec::new();
     for n in 0..SHOWS {
-        let show = cluster
-            .create_show(harbour_show(&format!("tides-{n}")))
-            .await;
-        let leader = cluster.show_leader(show).await;
-        cluster.set_up(leader, show).await;
+        let (show, _) = cluster.on_sale(&format!("tides-{n}")).await;
         shows.push(show);
     }
     for show in &shows {

@@ -3,9 +3,9 @@
 #[path = "support/cluster.rs"]
 mod cluster;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cluster::{Cluster, harbour_show, hold_and_release, hold_seat};
+use cluster::{Cluster, PATIENCE, POLL, hold_and_release, hold_seat};
 use holdfast_inventory::ids::ShowId;
 use holdfast_inventory::outcome::Outcome;
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NodeRegistration, NodeState};
@@ -72,6 +72,25 @@ async fn members(cluster: &Cluster, show: ShowId) -> (Vec<u64>, Vec<u64>) {
     (sorted(status.voters), sorted(status.learners))
 }
 
+async fn deleted_at_node_3(cluster: &Cluster, show: ShowId) {
+    cluster
+        .until("node 3 has deleted its replica", |host| {
+            let (left, _) = host.directory().read(|d| d.shows()[&show].leaving.len());
+            left == 0
+        })
+        .await;
+    assert!(!cluster.host(2).has_replica(show));
+}
+
+/// Waits until it is so, by looking again and again.
+async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
 /// Sells one seat at whoever leads now; answers its index.
 async fn sell(cluster: &Cluster, show: ShowId, key: &str, seat: u32) -> u64 {
     let leader = cluster.show_leader(show).await;
@@ -83,9 +102,7 @@ async fn sell(cluster: &Cluster, show: ShowId, key: &str, seat: u32) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fourth_node_joins_and_takes_over_a_replica_while_the_show_sells() {
     let mut cluster = Cluster::start_in(&[1, 2, 3, 3], 3, awake(), Duration::ZERO).await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, _) = cluster.on_sale("tides-1").await;
     // More than the log keeps, so that the newcomer needs a snapshot.
     for round in 0..250u64 {
         let leader = cluster.show_leader(show).await;
@@ -112,31 +129,18 @@ async fn fourth_node_joins_and_takes_over_a_replica_while_the_show_sells() {
         assert!(round < 20_000, "it never settles");
     }
     assert_eq!(members(&cluster, show).await, (vec![1, 2, 4], vec![]));
-    cluster
-        .until("node 3 has deleted its replica", |host| {
-            let (left, _) = host.directory().read(|d| d.shows()[&show].leaving.len());
-            left == 0
-        })
-        .await;
-    assert!(!cluster.host(2).has_replica(show));
+    deleted_at_node_3(&cluster, show).await;
     let index = sell(&cluster, show, "after", 3).await;
-    let hash = |n| {
-        let cluster = &cluster;
-        async move {
-            cluster
-                .group(n, show)
-                .await
-                .read(|state| state.state_hash())
-                .0
-        }
-    };
     let leader = cluster.show_leader(show).await;
     let newcomer = cluster.group(3, show).await;
     newcomer
         .wait_applied(index, Duration::from_secs(20))
         .await
         .expect("it follows");
-    assert_eq!(hash(3).await, hash(leader).await);
+    assert_eq!(
+        cluster.state_hash(3, show).await,
+        cluster.state_hash(leader, show).await
+    );
     cluster.shutdown().await;
 }
 
@@ -144,9 +148,7 @@ async fn fourth_node_joins_and_takes_over_a_replica_while_the_show_sells() {
 async fn dead_node_is_replaced_by_itself_after_the_set_time() {
     let mut cluster =
         Cluster::start_in(&[1, 2, 3, 3], 4, awake(), Duration::from_millis(1_500)).await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, _) = cluster.on_sale("tides-1").await;
     sell(&cluster, show, "before", 0).await;
     cluster.kill(2).await;
     cluster
@@ -162,22 +164,14 @@ async fn dead_node_is_replaced_by_itself_after_the_set_time() {
     sell(&cluster, show, "after", 1).await;
     // It comes back, finds that it keeps nothing, and says so.
     cluster.restart(2).await;
-    cluster
-        .until("node 3 has deleted its replica", |host| {
-            let (left, _) = host.directory().read(|d| d.shows()[&show].leaving.len());
-            left == 0
-        })
-        .await;
-    assert!(!cluster.host(2).has_replica(show));
+    deleted_at_node_3(&cluster, show).await;
     cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaving_node_is_emptied_and_can_be_removed() {
     let cluster = Cluster::start_in(&[1, 2, 3, 3], 4, awake(), Duration::ZERO).await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, _) = cluster.on_sale("tides-1").await;
     let node = NodeId::new(3);
     let registered = NodeRegistration {
         region: RegionId::new("r3").expect("a region id"),
@@ -219,38 +213,25 @@ async fn leaving_node_is_emptied_and_can_be_removed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn change_goes_on_when_its_leader_is_killed_in_the_middle() {
     let mut cluster = Cluster::start_in(&[1, 2, 3, 3], 4, awake(), Duration::ZERO).await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     sell(&cluster, show, "before", 0).await;
     // Node 4 is away, so the change stops half-way: it is a learner already and cannot be made a voter.
     cluster.stop(3).await;
     let generation = set_replicas(&cluster, show, &[1, 2, 4], &[]).await;
-    let learns = |cluster: &Cluster, leader: usize| {
+    eventually("node 4 learns", async || {
         let group = cluster.host(leader).loaded_show(show);
         group.is_some_and(|group| group.status().learners == ids(&[4]))
-    };
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while !learns(&cluster, leader) {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "node 4 is never added"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    })
+    .await;
     cluster.kill(leader).await;
     cluster.restart(3).await;
     let successor = cluster.show_leader(show).await;
     assert_ne!(successor, leader);
     // The killed node may be one that stays: the group cannot settle without it, but its voters change.
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while members(&cluster, show).await.0 != [1, 2, 4] {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the change is never resumed"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the change is resumed", async || {
+        members(&cluster, show).await.0 == [1, 2, 4]
+    })
+    .await;
     sell(&cluster, show, "between", 1).await;
     cluster.restart(leader).await;
     cluster
@@ -263,9 +244,7 @@ async fn change_goes_on_when_its_leader_is_killed_in_the_middle() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leader_that_is_to_go_hands_over_and_goes() {
     let cluster = Cluster::start_in(&[1, 1, 2, 3], 4, awake(), Duration::ZERO).await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     let gone = leader as u64 + 1;
     let rest: Vec<u64> = (1..=4).filter(|node| *node != gone).collect();
     let generation = set_replicas(&cluster, show, &rest, &[]).await;

@@ -13,9 +13,7 @@ use holdfast_raft::directory::DirectoryOutcome;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn show_created_anywhere_is_sold_everywhere_once() {
     let cluster = Cluster::start().await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     let (index, first) = cluster
         .propose(leader, show, hold_seat(1, "first", 3))
         .await;
@@ -47,9 +45,7 @@ async fn show_created_anywhere_is_sold_everywhere_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn survivors_go_on_and_the_lost_node_catches_up() {
     let mut cluster = Cluster::start().await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     cluster
         .propose(leader, show, hold_seat(1, "before", 0))
         .await;
@@ -81,9 +77,7 @@ async fn survivors_go_on_and_the_lost_node_catches_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lagging_replica_is_caught_up_by_snapshot() {
     let mut cluster = Cluster::start().await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     let lagging = (leader + 1) % 3;
     cluster.stop(lagging).await;
     // More entries than are kept behind two snapshots, so that the log alone cannot help.
@@ -108,17 +102,10 @@ async fn lagging_replica_is_caught_up_by_snapshot() {
         .wait_applied(last, Duration::from_secs(30))
         .await
         .expect("it catches up");
-    let hash = |node| {
-        let cluster = &cluster;
-        async move {
-            cluster
-                .group(node, show)
-                .await
-                .read(|state| state.state_hash())
-                .0
-        }
-    };
-    assert_eq!(hash(lagging).await, hash(leader).await);
+    assert_eq!(
+        cluster.state_hash(lagging, show).await,
+        cluster.state_hash(leader, show).await
+    );
     cluster.shutdown().await;
 }
 
@@ -143,9 +130,7 @@ async fn node_that_was_down_learns_of_new_shows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_moves_to_a_caught_up_voter_on_request() {
     let cluster = Cluster::start().await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     let target = (leader + 1) % 3;
     cluster
         .group(leader, show)
@@ -169,9 +154,7 @@ async fn leadership_moves_to_a_caught_up_voter_on_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lone_survivor_refuses_writes_and_its_reads_grow_old() {
     let mut cluster = Cluster::start().await;
-    let show = cluster.create_show(harbour_show("tides-1")).await;
-    let leader = cluster.show_leader(show).await;
-    cluster.set_up(leader, show).await;
+    let (show, leader) = cluster.on_sale("tides-1").await;
     let lone = cluster.group(leader, show).await;
     cluster.stop((leader + 1) % 3).await;
     cluster.stop((leader + 2) % 3).await;

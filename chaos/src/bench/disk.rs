@@ -13,6 +13,7 @@ use clap::Args;
 use serde::Deserialize;
 use tokio::process::Command;
 
+use super::BenchArgs;
 use super::report::{Measurement, Report};
 
 /// The program that measures.
@@ -21,12 +22,9 @@ const PROGRAM: &str = "holdfast-store-bench";
 /// Options of `bench disk`.
 #[derive(Debug, Clone, Args)]
 pub struct DiskArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure, holdfast-store-bench among them [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Where to write; about 4 GB, removed at the end [default: the system's temporary directory].
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -43,7 +41,7 @@ struct Said {
 }
 
 pub(super) async fn run(args: DiskArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let program = dir.join(PROGRAM);
     let mut command = Command::new(&program);
     command.arg("--json").stderr(Stdio::inherit());

@@ -2,7 +2,7 @@
 //!
 //! Owns: the order of events. Must never: move a leader itself; it runs the operator's tool, as an operator would.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,6 +10,7 @@ use clap::Args;
 use holdfast_region_config::RegionId;
 use tokio::time::{Instant, sleep};
 
+use super::BenchArgs;
 use super::operator::operate;
 use super::report::{Measurement, Report};
 use super::shows::Maker;
@@ -23,12 +24,9 @@ const IDLE_HALL: (u32, u32) = (5, 10);
 /// Options of `bench evacuate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvacuateArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure, holdfastctl among them [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Shows that live in the region.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub shards: u32,
@@ -44,7 +42,7 @@ pub struct EvacuateArgs {
 }
 
 pub(super) async fn run(args: EvacuateArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let mut options = LabOptions::wide(Vec::new());
     options.bin_dir = Some(dir.clone());
     let lab = Lab::start(options).await?;

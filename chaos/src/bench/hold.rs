@@ -22,7 +22,7 @@ struct Rounds {
 }
 
 pub(super) async fn run(args: HoldArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     if args.against.is_empty() {
         let results = alone(&args, dir.clone()).await?;
         return Ok(Report::new("hold", &dir, results));

@@ -13,18 +13,13 @@ use axum::{Json, Router};
 use holdfast_node_api::refs::ShowRef;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::attempt::{Attempt, Size, Tally};
 use super::contender::Contender;
 use super::contender::holdfast::{Holdfast, hall};
 use super::report::Measurement;
 use super::stats::figure;
-use crate::lab::Lab;
-
-/// How long the gateway may take to know a new show.
-const KNOWN_MAX: Duration = Duration::from_secs(60);
-const KNOWN_POLL: Duration = Duration::from_millis(50);
 
 /// One loop's surroundings.
 struct Loop<'a> {
@@ -45,13 +40,12 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Vec<Measurement>> {
     let show = holdfast.open_show(size.seats).await?;
     let lab = &holdfast.lab;
-    let path = format!("/v1/shows/{}", ShowRef(show));
-    wait_known(lab, &format!("{}{path}/seats?fields=state", lab.gateway(0))).await?;
-    let token = guest_token(lab).await?;
+    lab.wait_on_sale(&lab.region(0), show).await?;
+    let guest = lab.guest(0).await?;
     let mut of = Loop {
         http: &lab.http,
-        url: format!("{}{path}/holds", lab.gateway(0)),
-        token: &token,
+        url: format!("{}/v1/shows/{}/holds", lab.gateway(0), ShowRef(show)),
+        token: guest.token(),
         show,
         size,
         seats: hall(size.seats).seats().into(),
@@ -74,28 +68,6 @@ pub(super) async fn measure(
     ];
     results.extend(hold.times.quantiles().measurements(&prefix));
     Ok(results)
-}
-
-async fn wait_known(lab: &Lab, url: &str) -> anyhow::Result<()> {
-    let until = Instant::now() + KNOWN_MAX;
-    loop {
-        let answer = lab.http.get(url).send().await;
-        if matches!(&answer, Ok(answer) if answer.status().is_success()) {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < until, "{url}: {answer:?}");
-        sleep(KNOWN_POLL).await;
-    }
-}
-
-async fn guest_token(lab: &Lab) -> anyhow::Result<String> {
-    let answer = lab
-        .http
-        .post(format!("{}/v1/guests", lab.gateway(0)))
-        .send()
-        .await?;
-    let body: Value = answer.error_for_status()?.json().await?;
-    Ok(body["token"].as_str().unwrap_or_default().to_owned())
 }
 
 impl Loop<'_> {

@@ -6,12 +6,12 @@
 //!
 //! Owns: the arithmetic, and waiting until the state is reached. Must never: say that a state was reached that was not.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::time::{Instant, sleep};
 
+use super::BenchArgs;
 use super::report::{Measurement, Report};
 use super::scrape::Counters;
 use super::shows::Maker;
@@ -45,12 +45,9 @@ pub enum State {
 /// Options of `bench idle`.
 #[derive(Debug, Clone, Args)]
 pub struct IdleArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Numbers of shows, rising.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [100, 1_000, 10_000])]
     pub shows: Vec<u32>,
@@ -101,7 +98,7 @@ struct Cost {
 }
 
 pub(super) async fn run(args: IdleArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let mut report = Report::new("idle", &dir, Vec::new());
     for &state in &args.states {
         let mut options = LabOptions::wide(Vec::new());

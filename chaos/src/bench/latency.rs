@@ -35,7 +35,7 @@ const WARM_UP: usize = 5;
 const AT_HOME: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let shows = HOMES.map(|home| {
         let mut hall = GridShow::new(home, home, HALL.0, HALL.1);
         hall.seats_per_buyer_max = 1_000;

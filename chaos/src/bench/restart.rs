@@ -2,7 +2,6 @@
 //!
 //! Owns: what counts as serving. Must never: take an open port for it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +10,7 @@ use holdfast_node_api::v1::GetSeatMapRequest;
 use holdfast_region_config::NodeId;
 use tokio::time::{Instant, sleep};
 
+use super::BenchArgs;
 use super::report::{Measurement, Report};
 use super::shows::{Made, Maker};
 use super::stats::Times;
@@ -31,19 +31,16 @@ const READ_POLL: Duration = Duration::from_millis(10);
 /// Options of `bench restart`.
 #[derive(Debug, Clone, Args)]
 pub struct RestartArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Shows on the node's disk.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub shards: u32,
 }
 
 pub(super) async fn run(args: RestartArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let mut options = LabOptions::trio(Vec::new());
     options.bin_dir = Some(dir.clone());
     let mut lab = Lab::start(options).await?;

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use holdfast_node_api::refs::ShowRef;
 use holdfast_region_config::RegionId;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::report::Measurement;
 use super::shows::Made;
 use super::stats::{Times, figure};
+use crate::buyer::Buyer;
 use crate::lab::Lab;
 use crate::season::GridShow;
 
@@ -24,8 +24,6 @@ use crate::season::GridShow;
 const HALL: (u32, u32) = (100, 100);
 /// Between two requests of one user.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a gateway may take to know a new show.
-const KNOWN_MAX: Duration = Duration::from_secs(60);
 
 /// A request that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -74,11 +72,11 @@ impl Users {
         for (show, region) in shows.iter().zip(regions.iter().cycle()) {
             let gateway = lab.cluster.gateway_url(region)?;
             let url = format!("{gateway}/v1/shows/{}", ShowRef(show.show_id));
-            known(lab, &format!("{url}/seats?fields=state")).await?;
+            lab.wait_on_sale(region, show.show_id).await?;
             let user = User {
                 http: lab.http.clone(),
                 url: format!("{url}/holds"),
-                token: guest(lab, &gateway).await?,
+                token: Buyer::guest(&lab.http, &gateway).await?.token().to_owned(),
                 seats: Arc::clone(&seats),
             };
             tasks.spawn(user.buy(stop.clone()));
@@ -162,25 +160,6 @@ impl User {
         }
         ended
     }
-}
-
-async fn known(lab: &Lab, url: &str) -> anyhow::Result<()> {
-    let until = Instant::now() + KNOWN_MAX;
-    loop {
-        let answer = lab.http.get(url).send().await;
-        if matches!(&answer, Ok(answer) if answer.status().is_success()) {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < until, "{url}: {answer:?}");
-        sleep(PAUSE).await;
-    }
-}
-
-async fn guest(lab: &Lab, gateway: &str) -> anyhow::Result<String> {
-    let answer = lab.http.post(format!("{gateway}/v1/guests")).send().await?;
-    let body: Value = answer.error_for_status()?.json().await?;
-    let token = body["token"].as_str().context("a guest without a token")?;
-    Ok(token.to_owned())
 }
 
 #[cfg(test)]

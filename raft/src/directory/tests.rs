@@ -1,9 +1,8 @@
 //! The directory's promises: creates are idempotent by slug, references hold, bytes survive and garbage is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use holdfast_inventory::ids::{CategoryNo, Currency, ShowId};
-use holdfast_inventory::show::{SaleRules, Seat};
+use holdfast_inventory::ids::ShowId;
 use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId, SurvivalGoal};
 
 use super::*;
@@ -13,47 +12,11 @@ mod nodes;
 mod replicas;
 
 fn plan(slug: &str) -> NewPlan {
-    let seat = |n: u32| Seat {
-        id: format!("A-{n}"),
-        zone: "Floor".to_owned(),
-        row: "A".to_owned(),
-        number: n.to_string(),
-        category: CategoryNo(0),
-        x: i32::try_from(n).unwrap_or_default() * 100,
-        y: 0,
-        accessible: false,
-        companion_of: None,
-    };
-    NewPlan {
-        slug: slug.to_owned(),
-        name: "Harbour hall".to_owned(),
-        width: 1000,
-        height: 1000,
-        categories: vec![("Stalls".to_owned(), "#aa0000".to_owned())],
-        seats: (0..4).map(seat).collect(),
-        areas: Vec::new(),
-    }
+    sample::plan(slug, 4)
 }
 
 fn show(slug: &str) -> NewShow {
-    NewShow {
-        slug: slug.to_owned(),
-        event_id: 1,
-        plan_id: 1,
-        venue: "Harbour hall".to_owned(),
-        city: "Amsterdam".to_owned(),
-        country: "NL".to_owned(),
-        starts_at_ms: 1,
-        time_zone: "Europe/Amsterdam".to_owned(),
-        local_date: "2027-03-01".to_owned(),
-        local_time: "20:00".to_owned(),
-        home_region: RegionId::new("westeurope").expect("a region id"),
-        currency: Currency::parse("EUR").expect("a currency"),
-        price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
-        rules: SaleRules::default(),
-        goal: SurvivalGoal::Region,
-        jurisdictions: BTreeSet::new(),
-    }
+    sample::show(slug, "westeurope")
 }
 
 fn create_show(show: NewShow) -> DirectoryCommand {
@@ -69,12 +32,7 @@ fn create_show(show: NewShow) -> DirectoryCommand {
 fn furnished() -> DirectoryState {
     let mut state = DirectoryState::default();
     state.apply(DirectoryCommand::ImportPlan(Box::new(plan("harbour"))));
-    state.apply(DirectoryCommand::CreateEvent(NewEvent {
-        slug: "tides".to_owned(),
-        name: "Tides".to_owned(),
-        category: "concert".to_owned(),
-        description: String::new(),
-    }));
+    state.apply(DirectoryCommand::CreateEvent(sample::event()));
     state
 }
 

@@ -45,6 +45,19 @@ pub(crate) trait OpenStores: Send + Sync + 'static {
     }
 }
 
+/// Opens the snapshots, and by `open_log` a log that keeps what only they have.
+pub(crate) fn open_stores<E: ToString>(
+    dir: &Path,
+    identity: NodeIdentity,
+    open_log: impl FnOnce(LogOptions) -> Result<LogEngine, E>,
+) -> Result<(SnapshotStore, LogEngine), String> {
+    let snapshots = SnapshotStore::open(dir).map_err(|e| e.to_string())?;
+    let mut options = LogOptions::new(identity);
+    options.purge_floor = Some(Arc::new(snapshots.clone()));
+    let log = open_log(options).map_err(|e| e.to_string())?;
+    Ok((snapshots, log))
+}
+
 struct RealDisks;
 
 impl OpenStores for RealDisks {
@@ -53,11 +66,7 @@ impl OpenStores for RealDisks {
         dir: &Path,
         identity: NodeIdentity,
     ) -> Result<(SnapshotStore, LogEngine), String> {
-        let snapshots = SnapshotStore::open(dir).map_err(|e| e.to_string())?;
-        let mut options = LogOptions::new(identity);
-        options.purge_floor = Some(Arc::new(snapshots.clone()));
-        let log = LogEngine::open(dir, options).map_err(|e| e.to_string())?;
-        Ok((snapshots, log))
+        open_stores(dir, identity, |options| LogEngine::open(dir, options))
     }
 
     fn disk(&self, dir: &Path) -> Arc<dyn DataDisk> {

@@ -15,6 +15,7 @@ use openraft::{ChangeMembers, ServerState};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::news::News;
 use super::plan::{Next, Step, Target, View, Waiting, next_step};
 use crate::Host;
 use crate::group::GroupCore;
@@ -101,35 +102,13 @@ struct Wanted {
 impl Host {
     /// Works on every group that this node leads and that is not what it shall be, until stopped.
     pub(crate) async fn drive_until_stopped(self) {
-        let stop = self.inner.stop_duties.clone();
-        let mut applied = self.directory().applied();
-        let mut board = self.inner.fabric.board.changed();
-        let mut topology = self.inner.topology.changed();
+        let mut news = News::of(&self, GATHER);
         let limit = Arc::new(Semaphore::new(DRIVEN_MAX));
         loop {
-            applied.borrow_and_update();
-            board.borrow_and_update();
-            topology.borrow_and_update();
+            news.all_seen();
             let waiting = self.drive_due(&limit);
-            let again = async {
-                if waiting {
-                    tokio::time::sleep(RETRY_INTERVAL).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                changed = applied.changed() => if changed.is_err() { return },
-                changed = board.changed() => if changed.is_err() { return },
-                changed = topology.changed() => if changed.is_err() { return },
-                () = again => {}
-            }
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(GATHER) => {}
+            if !news.wait(waiting.then_some(RETRY_INTERVAL)).await {
+                return;
             }
         }
     }

@@ -14,6 +14,7 @@ use holdfast_region_config::{
     strongest_goal,
 };
 
+use super::news::News;
 use super::plan::Target;
 use crate::Host;
 use crate::directory::{DirectoryCommand, DirectoryOutcome, DirectoryState, NodeState, ShowRecord};
@@ -38,37 +39,15 @@ struct Memory {
 impl Host {
     /// Finds new places while this node leads the directory, until stopped.
     pub(crate) async fn keep_placed_until_stopped(self) {
-        let stop = self.inner.stop_duties.clone();
-        let mut applied = self.directory().applied();
-        let mut board = self.inner.fabric.board.changed();
-        let mut topology = self.inner.topology.changed();
+        let mut news = News::of(&self, GATHER);
         let mut memory = Memory::default();
         loop {
-            applied.borrow_and_update();
-            board.borrow_and_update();
-            topology.borrow_and_update();
+            news.all_seen();
             let leads = self.directory().leadership().borrow().leads;
             let more = leads && self.place_away(&mut memory).await;
             let watching = more || (leads && self.somebody_is_silent());
-            let again = async {
-                if watching {
-                    tokio::time::sleep(LOOK_INTERVAL).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                changed = applied.changed() => if changed.is_err() { return },
-                changed = board.changed() => if changed.is_err() { return },
-                changed = topology.changed() => if changed.is_err() { return },
-                () = again => {}
-            }
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(GATHER) => {}
+            if !news.wait(watching.then_some(LOOK_INTERVAL)).await {
+                return;
             }
         }
     }

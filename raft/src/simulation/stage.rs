@@ -2,18 +2,18 @@
 //!
 //! Owns: the draw of it from the seed. Must never: draw anything after the world has begun to move.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_inventory::ids::{CategoryNo, Currency};
-use holdfast_inventory::show::{Area, SaleRules, Seat, SingleSeatRule};
-use holdfast_region_config::{NodeId, RegionId, SurvivalGoal, Topology};
+use holdfast_inventory::ids::CategoryNo;
+use holdfast_inventory::show::{Area, SaleRules, SingleSeatRule};
+use holdfast_region_config::{NodeId, Topology};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
 use crate::IdleOptions;
-use crate::directory::{DirectoryCommand, NewEvent, NewPlan, NewShow};
+use crate::directory::{DirectoryCommand, NewPlan, NewShow, sample};
 
 /// Numbered seats of every show; few, so that buyers meet.
 pub(super) const SEATS: u32 = 24;
@@ -69,12 +69,7 @@ impl Stage {
     pub(super) fn catalogue(&self) -> Vec<DirectoryCommand> {
         let mut commands = vec![
             DirectoryCommand::ImportPlan(Box::new(plan())),
-            DirectoryCommand::CreateEvent(NewEvent {
-                slug: "tides".to_owned(),
-                name: "Tides".to_owned(),
-                category: "concert".to_owned(),
-                description: String::new(),
-            }),
+            DirectoryCommand::CreateEvent(sample::event()),
         ];
         for (n, (voters, learners)) in self.replicas.iter().enumerate() {
             commands.push(DirectoryCommand::CreateShow {
@@ -123,24 +118,7 @@ fn topology(
 }
 
 fn plan() -> NewPlan {
-    let seat = |n: u32| Seat {
-        id: format!("A-{n}"),
-        zone: "Floor".to_owned(),
-        row: format!("{}", n / 8),
-        number: n.to_string(),
-        category: CategoryNo(0),
-        x: i32::try_from(n % 8).unwrap_or_default() * 100,
-        y: i32::try_from(n / 8).unwrap_or_default() * 100,
-        accessible: false,
-        companion_of: None,
-    };
     NewPlan {
-        slug: "harbour".to_owned(),
-        name: "Harbour hall".to_owned(),
-        width: 1_000,
-        height: 1_000,
-        categories: vec![("Stalls".to_owned(), "#aa0000".to_owned())],
-        seats: (0..SEATS).map(seat).collect(),
         areas: vec![Area {
             id: "pit".to_owned(),
             name: "Pit".to_owned(),
@@ -149,30 +127,17 @@ fn plan() -> NewPlan {
             x: 500,
             y: 900,
         }],
+        ..sample::plan("harbour", SEATS)
     }
 }
 
 fn show(n: usize) -> NewShow {
     NewShow {
-        slug: format!("tides-{n}"),
-        event_id: 1,
-        plan_id: 1,
-        venue: "Harbour hall".to_owned(),
-        city: "Amsterdam".to_owned(),
-        country: "NL".to_owned(),
-        starts_at_ms: 1,
-        time_zone: "Europe/Amsterdam".to_owned(),
-        local_date: "2027-03-01".to_owned(),
-        local_time: "20:00".to_owned(),
-        home_region: RegionId::new("r1").expect("a region id"),
-        currency: Currency::parse("EUR").expect("a currency"),
-        price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
         rules: SaleRules {
             single_seat: SingleSeatRule::Off,
             seats_per_buyer_max: 1_000,
             ..SaleRules::default()
         },
-        goal: SurvivalGoal::Region,
-        jurisdictions: BTreeSet::new(),
+        ..sample::show(&format!("tides-{n}"), "r1")
     }
 }

@@ -1,29 +1,30 @@
 //! A cluster of three hosts for tests: own directories, own ports, stopped and started one by one.
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_inventory::command::{Command, Entry, Envelope, PlaceHold, Wanted};
-use holdfast_inventory::ids::{
-    BuyerId, CategoryNo, Currency, HoldId, RequestId, RequestKey, SeatNo, ShowId,
-};
+use holdfast_inventory::ids::{BuyerId, HoldId, RequestId, RequestKey, SeatNo, ShowId};
 use holdfast_inventory::outcome::Outcome;
-use holdfast_inventory::show::{SaleRules, Seat, SingleSeatRule};
+use holdfast_inventory::show::{SaleRules, SingleSeatRule};
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
 use holdfast_raft::{Host, HostOptions, IdleOptions, ShowGroup, SnapshotOptions};
-use holdfast_region_config::{NodeId, RegionId, SurvivalGoal, Topology};
+use holdfast_region_config::{NodeId, Topology};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+#[path = "../../src/directory/sample.rs"]
+mod sample;
+
 const NODES: usize = 3;
 /// Elections here take one to two seconds; a machine that is busy with other tests may take several times that.
-const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 struct Running {
     host: Host,
@@ -254,15 +255,12 @@ impl Cluster {
     }
 
     pub(crate) async fn create_show_outcome(&self, show: NewShow) -> DirectoryOutcome {
-        self.directory(DirectoryCommand::ImportPlan(Box::new(harbour_plan())))
+        self.directory(DirectoryCommand::ImportPlan(Box::new(sample::plan(
+            "harbour", 8,
+        ))))
+        .await;
+        self.directory(DirectoryCommand::CreateEvent(sample::event()))
             .await;
-        let event = NewEvent {
-            slug: "tides".to_owned(),
-            name: "Tides".to_owned(),
-            category: "concert".to_owned(),
-            description: String::new(),
-        };
-        self.directory(DirectoryCommand::CreateEvent(event)).await;
         let voters: Vec<NodeId> = (0..NODES).map(|n| self.node_id(n)).collect();
         let command = DirectoryCommand::CreateShow {
             show: Box::new(show),
@@ -322,6 +320,19 @@ impl Cluster {
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     }
 
+    /// A show that is being sold, and which node leads it.
+    pub(crate) async fn on_sale(&self, slug: &str) -> (ShowId, usize) {
+        let show = self.create_show(harbour_show(slug)).await;
+        let leader = self.show_leader(show).await;
+        self.set_up(leader, show).await;
+        (show, leader)
+    }
+
+    pub(crate) async fn state_hash(&self, n: usize, show: ShowId) -> u64 {
+        let group = self.group(n, show).await;
+        group.read(|state| state.state_hash()).0
+    }
+
     /// Proposes at `leader`; answers the index and the last command's outcome.
     pub(crate) async fn propose(
         &self,
@@ -346,50 +357,13 @@ impl Cluster {
     }
 }
 
-fn harbour_plan() -> NewPlan {
-    let seat = |n: u32| Seat {
-        id: format!("A-{n}"),
-        zone: "Floor".to_owned(),
-        row: "A".to_owned(),
-        number: n.to_string(),
-        category: CategoryNo(0),
-        x: i32::try_from(n).expect("small") * 100,
-        y: 0,
-        accessible: false,
-        companion_of: None,
-    };
-    NewPlan {
-        slug: "harbour".to_owned(),
-        name: "Harbour hall".to_owned(),
-        width: 1000,
-        height: 1000,
-        categories: vec![("Stalls".to_owned(), "#aa0000".to_owned())],
-        seats: (0..8).map(seat).collect(),
-        areas: Vec::new(),
-    }
-}
-
 pub(crate) fn harbour_show(slug: &str) -> NewShow {
     NewShow {
-        slug: slug.to_owned(),
-        event_id: 1,
-        plan_id: 1,
-        venue: "Harbour hall".to_owned(),
-        city: "Amsterdam".to_owned(),
-        country: "NL".to_owned(),
-        starts_at_ms: 1,
-        time_zone: "Europe/Amsterdam".to_owned(),
-        local_date: "2027-03-01".to_owned(),
-        local_time: "20:00".to_owned(),
-        home_region: RegionId::new("r1").expect("a region id"),
-        currency: Currency::parse("EUR").expect("a currency"),
-        price_minor: BTreeMap::from([("Stalls".to_owned(), 4_500)]),
         rules: SaleRules {
             single_seat: SingleSeatRule::Off,
             ..SaleRules::default()
         },
-        goal: SurvivalGoal::Region,
-        jurisdictions: BTreeSet::new(),
+        ..sample::show(slug, "r1")
     }
 }
 

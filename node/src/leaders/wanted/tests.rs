@@ -1,54 +1,11 @@
-//! Six nodes in three regions, one show at home in `a`: who should lead it?
+//! Five nodes in three regions, one show at home in `a`: who should lead it?
 
 use holdfast_region_config::Topology;
 use proptest::prelude::*;
 
 use super::*;
 
-const TOPOLOGY: &str = r#"
-cluster = "six"
-[[region]]
-id = "a"
-name = "A"
-lat = 0.0
-lon = 0.0
-[[region]]
-id = "b"
-name = "B"
-lat = 0.0
-lon = 1.0
-[[region]]
-id = "c"
-name = "C"
-lat = 0.0
-lon = 2.0
-[[node]]
-id = 1
-region = "a"
-addr = "127.0.0.1:1"
-[[node]]
-id = 2
-region = "a"
-addr = "127.0.0.1:2"
-[[node]]
-id = 3
-region = "b"
-addr = "127.0.0.1:3"
-[[node]]
-id = 4
-region = "b"
-addr = "127.0.0.1:4"
-[[node]]
-id = 5
-region = "c"
-addr = "127.0.0.1:5"
-[rtt]
-source = "made up"
-[rtt.ms]
-a = { b = 10.0, c = 30.0 }
-b = { a = 10.0, c = 20.0 }
-c = { a = 30.0, b = 20.0 }
-"#;
+const TOPOLOGY: &str = include_str!("../tests/five-nodes.toml");
 
 fn node(id: u64) -> NodeId {
     NodeId::new(id)

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::directory::{DirectoryCommand, NewEvent};
 use crate::disk::DiskState;
-use crate::host::env::{HostEnv, OpenStores};
+use crate::host::env::{HostEnv, OpenStores, open_stores};
 use crate::host::{HostOptions, IdleOptions, SnapshotOptions};
 use crate::log_store::tests::flaky_fs::{FULL, FlakyFs, SOUND, SYNC_FAILS};
-use crate::log_store::{LogEngine, LogHealth, LogOptions, NodeIdentity};
+use crate::log_store::{LogEngine, LogHealth, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
 
 /// A bound against hanging; nothing here is timed.
@@ -29,12 +29,9 @@ impl OpenStores for FlakyStores {
         dir: &Path,
         identity: NodeIdentity,
     ) -> Result<(SnapshotStore, LogEngine), String> {
-        let snapshots = SnapshotStore::open(dir).map_err(|e| e.to_string())?;
-        let mut options = LogOptions::new(identity);
-        options.purge_floor = Some(Arc::new(snapshots.clone()));
-        let log = LogEngine::open_with_file_system(dir, options, Arc::new(self.fs.clone()))
-            .map_err(|e| e.to_string())?;
-        Ok((snapshots, log))
+        open_stores(dir, identity, |options| {
+            LogEngine::open_with_file_system(dir, options, Arc::new(self.fs.clone()))
+        })
     }
 }
 
