@@ -3,14 +3,15 @@
 //! Owns: the request forms and what an answer means for a buyer. Must never: call a write refused that may have
 //! happened: a time-out, a lost connection and every 5xx leave it open.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
+use holdfast_node_api::refs::{HoldRef, OrderRef, ShowRef};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::history::{Op, Operation, Outcome, Recorder};
+use crate::history::{self, Asked, Invoke, Op, Outcome, Reading, Recorder};
 
 /// Longest wait for one answer; a gateway gives up before.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,10 +66,7 @@ impl Answer {
     /// The `seats` by plan id.
     #[must_use]
     pub fn seats(&self) -> Vec<String> {
-        let seats = self.body["seats"].as_array().into_iter().flatten();
-        seats
-            .filter_map(|seat| seat.as_str().map(str::to_owned))
-            .collect()
+        texts(&self.body["seats"])
     }
 
     /// What the buyer knows now.
@@ -79,7 +77,7 @@ impl Answer {
             202 => Outcome::Unknown,
             200..=299 => Outcome::Ok,
             409 if self.code() == "request_in_flight" => Outcome::Unknown,
-            400..=499 => Outcome::Refused,
+            400..=499 => Outcome::Rejected,
             _ => Outcome::Unknown,
         }
     }
@@ -98,7 +96,7 @@ pub struct Buyer {
     url: String,
     token: String,
     name: String,
-    recorder: Option<Arc<Recorder>>,
+    recorder: Option<Recorder>,
 }
 
 /// A client for many buyers; they share connections as browsers behind one proxy do.
@@ -155,11 +153,11 @@ impl Buyer {
         }
     }
 
-    /// Writes down every write from now on.
+    /// Writes down every write and recorded look from now on.
     #[must_use]
-    pub fn recorded(self, recorder: &Arc<Recorder>) -> Self {
+    pub fn recorded(self, recorder: &Recorder) -> Self {
         Self {
-            recorder: Some(Arc::clone(recorder)),
+            recorder: Some(recorder.clone()),
             ..self
         }
     }
@@ -172,7 +170,7 @@ impl Buyer {
 
     /// Reads anything below `/v1`.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, None, None).await
+        self.send(Method::GET, path, None, None, None).await
     }
 
     /// Holds named seats.
@@ -242,6 +240,42 @@ impl Buyer {
         }
     }
 
+    /// Looks at every seat of a show; with letters in the order of `seats` in the history.
+    pub async fn read_seats(&self, show: &str, seats: &[String], reading: Reading) -> Answer {
+        let asked = self.asked(Op::ReadSeats, show, "");
+        let asked =
+            asked.map(|(recorder, asked)| (recorder, recorder.invoke(Invoke { reading, ..asked })));
+        let path = format!("/v1/shows/{show}/seats");
+        let answer = self.look(&path, reading).await;
+        if let Some((recorder, asked)) = asked {
+            let mut said = said(&answer);
+            said.states = letters(&answer.body, seats);
+            said.seats.clear();
+            self.answered(recorder, asked, &answer, said);
+        }
+        answer
+    }
+
+    /// Looks at an order.
+    pub async fn read_order(&self, order: &str, reading: Reading) -> Answer {
+        let asked = self.asked(Op::ReadOrder, order, "");
+        let asked =
+            asked.map(|(recorder, asked)| (recorder, recorder.invoke(Invoke { reading, ..asked })));
+        let answer = self.look(&format!("/v1/orders/{order}"), reading).await;
+        if let Some((recorder, asked)) = asked {
+            self.answered(recorder, asked, &answer, said(&answer));
+        }
+        answer
+    }
+
+    async fn look(&self, path: &str, reading: Reading) -> Answer {
+        let consistency = match reading {
+            Reading::Linearizable => Some("linearizable"),
+            Reading::Near | Reading::Session => None,
+        };
+        self.send(Method::GET, path, None, None, consistency).await
+    }
+
     async fn write(
         &self,
         op: Op,
@@ -251,41 +285,56 @@ impl Buyer {
         body: Option<&Value>,
         key: &str,
     ) -> Answer {
-        let Some(recorder) = &self.recorder else {
-            return self.send(method, path, body, Some(key)).await;
-        };
-        let started = recorder.now();
-        let answer = self.send(method, path, body, Some(key)).await;
-        let asked = body.map_or_else(Vec::new, |body| {
-            let seats = body["seats"].as_array().into_iter().flatten();
-            seats
-                .filter_map(|seat| seat.as_str().map(str::to_owned))
-                .collect()
+        let asked = self.asked(op, subject, key).map(|(recorder, asked)| {
+            let body = body.unwrap_or(&Value::Null);
+            let quantity = body["best_available"]["quantity"].as_u64().unwrap_or(0);
+            let asked = Invoke {
+                seats: texts(&body["seats"]),
+                quantity: u32::try_from(quantity).unwrap_or(u32::MAX),
+                ..asked
+            };
+            (recorder, recorder.invoke(asked))
         });
-        let seats = answer.seats();
-        recorder.record(Operation {
-            started_us: started,
-            ended_us: recorder.now(),
-            buyer: self.name.clone(),
-            gateway: self.url.clone(),
-            key: key.to_owned(),
-            op,
-            subject: subject.to_owned(),
-            outcome: answer.outcome(),
-            code: answer.code().to_owned(),
-            id: answer.id(),
-            state: answer.state().to_owned(),
-            seats: if answer.outcome() == Outcome::Ok && !seats.is_empty() {
-                seats
-            } else {
-                asked
-            },
-            expires_in_us: answer.body["expires_at_ms"]
-                .as_u64()
-                .zip(answer.body["now_ms"].as_u64())
-                .map(|(expires, now)| expires.saturating_sub(now).saturating_mul(1_000)),
-        });
+        let answer = self.send(method, path, body, Some(key), None).await;
+        if let Some((recorder, asked)) = asked {
+            self.answered(recorder, asked, &answer, said(&answer));
+        }
         answer
+    }
+
+    /// What a call about `subject` (a show, hold or order, as the operation has it) looks like in the history.
+    fn asked(&self, op: Op, subject: &str, key: &str) -> Option<(&Recorder, Invoke)> {
+        let recorder = self.recorder.as_ref()?;
+        let mut asked = Invoke::new(self.name.as_str(), op);
+        asked.buyer.clone_from(&self.name);
+        key.clone_into(&mut asked.key);
+        asked.at.clone_from(&self.url);
+        let show_id = match op {
+            Op::Hold | Op::ReadSeats | Op::Block | Op::Unblock => {
+                subject.clone_into(&mut asked.show);
+                None
+            }
+            Op::Extend | Op::Release | Op::Order | Op::ReadHold => {
+                subject.clone_into(&mut asked.hold);
+                subject.parse().ok().map(|HoldRef { show_id, .. }| show_id)
+            }
+            Op::Pay | Op::Cancel | Op::Refund | Op::ReadOrder => {
+                subject.clone_into(&mut asked.order);
+                subject.parse().ok().map(|OrderRef { show_id, .. }| show_id)
+            }
+        };
+        if let Some(show_id) = show_id {
+            asked.show = ShowRef(show_id).to_string();
+        }
+        Some((recorder, asked))
+    }
+
+    fn answered(&self, recorder: &Recorder, asked: Asked, answer: &Answer, said: history::Answer) {
+        match answer.outcome() {
+            Outcome::Ok => recorder.ok(asked, said),
+            Outcome::Rejected => recorder.rejected(asked, said),
+            Outcome::Unknown => recorder.unknown(asked, said),
+        }
     }
 
     async fn send(
@@ -294,11 +343,15 @@ impl Buyer {
         path: &str,
         body: Option<&Value>,
         key: Option<&str>,
+        consistency: Option<&str>,
     ) -> Answer {
         let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
+        }
+        if let Some(consistency) = consistency {
+            request = request.header("X-Consistency", consistency);
         }
         if let Some(body) = body {
             request = request.json(body);
@@ -328,6 +381,60 @@ impl Buyer {
             },
             Err(error) => Answer::silence(&error),
         }
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten();
+    texts
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// States of a full seat map as letters, in the order of `seats`.
+fn letters(body: &Value, seats: &[String]) -> String {
+    let listed = body["seats"].as_array().into_iter().flatten();
+    let states: HashMap<&str, &str> = listed
+        .filter_map(|seat| Some((seat["id"].as_str()?, seat["state"].as_str()?)))
+        .collect();
+    let letter = |seat: &String| {
+        states
+            .get(seat.as_str())
+            .and_then(|state| state.chars().next())
+    };
+    seats
+        .iter()
+        .map(|seat| letter(seat).unwrap_or('?'))
+        .collect()
+}
+
+/// What an answer says, for the history.
+fn said(answer: &Answer) -> history::Answer {
+    let body = &answer.body;
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    let number = |key: &str| body[key].as_u64().unwrap_or(0);
+    let (id, as_of) = (text("id"), &body["as_of"]);
+    // A hold names its order, an order its hold.
+    let (hold, order) = if id.parse::<OrderRef>().is_ok() {
+        (text("hold"), id)
+    } else {
+        (id, text("order"))
+    };
+    history::Answer {
+        code: text("code"),
+        why: text("detail"),
+        replayed: answer.replayed,
+        hold,
+        order,
+        state: text("state"),
+        seats: texts(&body["seats"]),
+        expires_ms: number("expires_at_ms"),
+        now_ms: number("now_ms"),
+        index: as_of["index"].as_u64().unwrap_or_else(|| number("index")),
+        age_ms: as_of["age_ms"].as_u64(),
+        total_minor: body["total_minor"].as_u64(),
+        tickets: texts(&body["tickets"]),
+        ..history::Answer::default()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: building the sibling binaries once, and the directory. Must never: be used by the demo.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -16,7 +17,6 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::buyer::{self, Buyer};
-use crate::checker::FinalState;
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::season::{self, GridShow, LoadedShow, Season};
 
@@ -66,6 +66,15 @@ impl LabOptions {
             ..Self::trio(shows)
         }
     }
+}
+
+/// What the system says at the end, read from its leader.
+#[derive(Debug, Clone, Default)]
+pub struct FinalState {
+    /// State of each seat of a show by plan id: `available`, `held`, `sold`, `blocked`.
+    pub seats: BTreeMap<String, String>,
+    /// State of each order by id.
+    pub orders: BTreeMap<String, String>,
 }
 
 /// A running cluster with shows on sale.

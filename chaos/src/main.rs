@@ -2,17 +2,15 @@
 //!
 //! Owns: the command line. Must never: do the work itself.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use holdfast_chaos::bench::{self, BenchCommand};
+use holdfast_chaos::checker::{self, Options};
 use holdfast_chaos::demo::{self, DemoArgs};
 use holdfast_chaos::runbook::{self, RunbookCommand};
-use holdfast_chaos::{checker, history};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
 /// Run, break and measure Holdfast on one machine, with the real binaries and an emulated wide-area network.
@@ -66,18 +64,10 @@ async fn main() -> ExitCode {
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
-    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    let operations = history::read(BufReader::new(opened))?;
-    let violations = checker::check(&operations);
-    for violation in &violations {
-        println!("{violation}");
-    }
-    anyhow::ensure!(
-        violations.is_empty(),
-        "{} promises broken",
-        violations.len()
-    );
-    println!("{} operations, no promise broken", operations.len());
+    let verdict = checker::check(file, &Options::default())
+        .with_context(|| format!("cannot judge {}", file.display()))?;
+    println!("{verdict}");
+    anyhow::ensure!(verdict.is_valid(), "not valid: {:?}", verdict.conclusion());
     Ok(())
 }
 

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_chaos::buyer::{Buyer, insist};
-use holdfast_chaos::checker;
-use holdfast_chaos::history::Recorder;
+use holdfast_chaos::checker::{self, Options};
+use holdfast_chaos::history::{Header, Reading, Recorder, Show};
 use holdfast_chaos::lab::{Lab, LabOptions};
 use holdfast_chaos::season::GridShow;
 use tokio::task::JoinSet;
@@ -30,7 +29,12 @@ async fn a_hundred_of_a_thousand_buyers_win_and_the_rest_are_told_so() {
     let seats = hall.seats();
     let shows = vec![hall];
     let lab = Lab::start(LabOptions::wide(shows)).await.unwrap();
-    let recorder = Arc::new(Recorder::default());
+    let recorder = Recorder::in_memory(Header::new("race"));
+    recorder.show(Show {
+        show: lab.show(0),
+        seats: seats.clone(),
+        ..Show::default()
+    });
     let mut buyers = Vec::new();
     for number in 0..BUYERS {
         buyers.push(lab.guest(number % 3).await.unwrap().recorded(&recorder));
@@ -49,8 +53,13 @@ async fn a_hundred_of_a_thousand_buyers_win_and_the_rest_are_told_so() {
         }
     }
     assert_eq!((winners.len(), losers), (SEATS, BUYERS - SEATS));
-    let violations = checker::check(&recorder.operations());
-    assert!(violations.is_empty(), "{violations:?}");
+    let looker = lab.guest(1).await.unwrap().recorded(&recorder);
+    looker
+        .read_seats(&lab.show(0), &seats, Reading::Linearizable)
+        .await;
+    recorder.finish().unwrap();
+    let verdict = checker::check_history(&recorder.history().unwrap(), &Options::default());
+    assert!(verdict.is_valid(), "{verdict}");
     let state = lab.final_state(2, &lab.show(0), &[]).await.unwrap();
     assert!(
         state.seats.values().all(|now| now == "held"),

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use holdfast_chaos::checker;
+use holdfast_chaos::checker::{self, Options};
+use holdfast_chaos::history::{History, Reading};
 use holdfast_chaos::lab::{Lab, LabOptions};
 use holdfast_chaos::season::GridShow;
 use holdfast_chaos::workload::sale::{Ended, Sale, first_success_after};
@@ -24,20 +25,26 @@ fn hall(home: &str) -> GridShow {
 }
 
 /// No seat has two owners, nothing acknowledged is gone, every replica says the same.
-async fn nothing_is_lost(lab: &Lab, ended: &Ended) {
-    let violations = checker::check(&ended.operations);
-    assert!(violations.is_empty(), "{violations:?}");
+async fn nothing_is_lost(lab: &Lab, ended: &Ended) -> History {
     lab.replicas_agree(lab.shows[0].show_id, PATIENCE)
         .await
         .unwrap();
+    let history = ended.recorder.history().unwrap();
+    let seats = &history.shows[0].seats;
     for gateway in 0..3 {
-        let state = lab
-            .final_state(gateway, &lab.show(0), &ended.orders)
-            .await
-            .unwrap();
-        let missing = checker::check_final(&ended.operations, &state);
-        assert!(missing.is_empty(), "through gateway {gateway}: {missing:?}");
+        let guest = lab.guest(gateway).await.unwrap().recorded(&ended.recorder);
+        guest
+            .read_seats(&lab.show(0), seats, Reading::Linearizable)
+            .await;
+        for (buyer, order) in &ended.orders {
+            let buyer = buyer.through(&lab.gateway(gateway));
+            buyer.read_order(order, Reading::Linearizable).await;
+        }
     }
+    ended.recorder.finish().unwrap();
+    let history = ended.recorder.history().unwrap();
+    let verdict = checker::check_history(&history, &Options::default());
+    assert!(verdict.is_valid(), "{verdict}");
     for node in 1..=3 {
         let status = lab
             .status(NodeId::new(node), lab.shows[0].show_id)
@@ -45,6 +52,7 @@ async fn nothing_is_lost(lab: &Lab, ended: &Ended) {
             .unwrap();
         assert_eq!(status.invariant_violations, 0, "on node {node}");
     }
+    history
 }
 
 /// The whole story once: the leader's node dies and comes back, then the whole region, in mid-sale.
@@ -57,7 +65,7 @@ async fn lose_node_then_region(options: LabOptions, seed: u64, sales_before: usi
     let sale = Sale::start(&lab, 0, seats, 3, seed);
 
     sale.sells(sales_before, PATIENCE).await.unwrap();
-    let node_lost_us = sale.now_us();
+    let node_lost_ns = sale.now_ns();
     lab.cluster.kill("n1").await.unwrap();
     sale.sells(5, PATIENCE).await.unwrap();
     lab.cluster.spawn("n1").unwrap();
@@ -68,7 +76,7 @@ async fn lose_node_then_region(options: LabOptions, seed: u64, sales_before: usi
     lab.leader_is(lab.shows[0].show_id, NodeId::new(1), PATIENCE)
         .await
         .unwrap();
-    let region_lost_us = sale.now_us();
+    let region_lost_ns = sale.now_ns();
     lab.cluster.kill_region(&home).await.unwrap();
     sale.sells(5, PATIENCE).await.unwrap();
     for name in lab.cluster.names_in(&home) {
@@ -78,9 +86,9 @@ async fn lose_node_then_region(options: LabOptions, seed: u64, sales_before: usi
     sale.sells(5, PATIENCE).await.unwrap();
     let ended = sale.end().await;
 
-    nothing_is_lost(&lab, &ended).await;
-    for (what, since_us) in [("node", node_lost_us), ("region", region_lost_us)] {
-        let gap = first_success_after(&ended.operations, since_us, &others).unwrap();
+    let history = nothing_is_lost(&lab, &ended).await;
+    for (what, since_ns) in [("node", node_lost_ns), ("region", region_lost_ns)] {
+        let gap = first_success_after(&history, since_ns, &others).unwrap();
         eprintln!("{what} lost: first hold granted elsewhere after {gap:?}");
         assert!(gap < WRITABLE_AGAIN_MAX, "{what} lost: {gap:?}");
     }
@@ -106,7 +114,7 @@ async fn a_region_that_does_not_lead_is_hardly_missed() {
     let mut lab = Lab::start(LabOptions::trio(vec![hall])).await.unwrap();
     let sale = Sale::start(&lab, 0, seats, 2, 5);
     sale.sells(5, PATIENCE).await.unwrap();
-    let lost_us = sale.now_us();
+    let lost_ns = sale.now_ns();
     let lost = lab.region(2);
     lab.cluster.kill_region(&lost).await.unwrap();
     sale.sells(10, PATIENCE).await.unwrap();
@@ -115,8 +123,8 @@ async fn a_region_that_does_not_lead_is_hardly_missed() {
         lab.cluster.wait_ready(&name, PATIENCE).await.unwrap();
     }
     let ended = sale.end().await;
-    nothing_is_lost(&lab, &ended).await;
-    let gap = first_success_after(&ended.operations, lost_us, &[lab.gateway(1)]).unwrap();
+    let history = nothing_is_lost(&lab, &ended).await;
+    let gap = first_success_after(&history, lost_ns, &[lab.gateway(1)]).unwrap();
     assert!(gap < WRITABLE_AGAIN_MAX, "{gap:?}");
     lab.stop().await;
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::buyer::{Buyer, insist};
-use crate::history::{Op, Operation, Outcome, Recorder};
+use crate::history::{Header, History, Op, Outcome, Recorder, Show};
 use crate::lab::Lab;
 
 /// How long a buyer insists on one answer before giving up on the whole purchase.
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A running sale.
 #[derive(Debug)]
 pub struct Sale {
-    recorder: Arc<Recorder>,
+    recorder: Recorder,
     sold: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
     buyers: JoinSet<Vec<(Buyer, String)>>,
@@ -37,8 +37,8 @@ pub struct Sale {
 /// What is left of a sale that ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Every request and its answer.
-    pub operations: Vec<Operation>,
+    /// Writes down what is looked at afterwards.
+    pub recorder: Recorder,
     /// Confirmed orders with their buyers.
     pub orders: Vec<(Buyer, String)>,
 }
@@ -48,7 +48,7 @@ struct Shopper {
     url: String,
     show: String,
     seats: Arc<Vec<String>>,
-    recorder: Arc<Recorder>,
+    recorder: Recorder,
     sold: Arc<AtomicUsize>,
     stop: watch::Receiver<bool>,
 }
@@ -63,7 +63,15 @@ impl Sale {
         buyers_per_gateway: u64,
         seed: u64,
     ) -> Self {
-        let recorder = Arc::new(Recorder::default());
+        let recorder = Recorder::in_memory(Header {
+            seed: Some(seed),
+            ..Header::new("sale")
+        });
+        recorder.show(Show {
+            show: ShowRef(lab.shows[show].show_id).to_string(),
+            seats: seats.clone(),
+            ..Show::default()
+        });
         let (sold, seats) = (Arc::new(AtomicUsize::new(0)), Arc::new(seats));
         let stop = watch::Sender::new(false);
         let mut buyers = JoinSet::new();
@@ -74,7 +82,7 @@ impl Sale {
                     url: lab.gateway(usize::try_from(region).unwrap_or(0)),
                     show: ShowRef(lab.shows[show].show_id).to_string(),
                     seats: Arc::clone(&seats),
-                    recorder: Arc::clone(&recorder),
+                    recorder: recorder.clone(),
                     sold: Arc::clone(&sold),
                     stop: stop.subscribe(),
                 };
@@ -107,22 +115,20 @@ impl Sale {
             anyhow::ensure!(
                 started.elapsed() < patience,
                 "{sold} of {more} sales are missing after {patience:?}; last: {:?}",
-                self.recorder
-                    .operations()
-                    .iter()
-                    .rev()
-                    .take(5)
-                    .collect::<Vec<_>>()
+                self.recorder.history().map(|history| {
+                    let last = history.calls.into_iter().rev().take(5);
+                    last.collect::<Vec<_>>()
+                })
             );
             sleep(LOOK).await;
         }
         Ok(started.elapsed())
     }
 
-    /// µs on the history's clock, for [`first_success_after`].
+    /// ns on the history's clock, for [`first_success_after`].
     #[must_use]
-    pub fn now_us(&self) -> u64 {
-        self.recorder.now()
+    pub fn now_ns(&self) -> u64 {
+        self.recorder.now_ns()
     }
 
     /// Lets every buyer finish what is begun, and returns what happened.
@@ -130,31 +136,27 @@ impl Sale {
         self.stop.send_replace(true);
         let finished = self.buyers.join_all().await;
         Ended {
-            operations: self.recorder.operations(),
+            recorder: self.recorder,
             orders: finished.into_iter().flatten().collect(),
         }
     }
 }
 
-/// How long after `since_us` the first hold that began then was granted through one of `gateways`.
+/// How long after `since_ns` the first hold that began then was granted through one of `gateways`.
 #[must_use]
 pub fn first_success_after(
-    operations: &[Operation],
-    since_us: u64,
+    history: &History,
+    since_ns: u64,
     gateways: &[String],
 ) -> Option<Duration> {
-    let granted = |o: &&Operation| {
-        o.op == Op::Hold
-            && o.outcome == Outcome::Ok
-            && o.started_us >= since_us
-            && gateways.contains(&o.gateway)
-    };
-    let first = operations
-        .iter()
-        .filter(granted)
-        .map(|o| o.ended_us)
-        .min()?;
-    Some(Duration::from_micros(first - since_us))
+    let calls = history.calls.iter().filter(|call| {
+        call.op == Op::Hold
+            && call.is_ok()
+            && call.invoked_ns >= since_ns
+            && gateways.iter().any(|url| url == history.text(call.at))
+    });
+    let first = calls.map(|call| call.end.at_ns).min()?;
+    Some(Duration::from_nanos(first - since_ns))
 }
 
 impl Shopper {
