@@ -30,6 +30,8 @@ pub struct Metrics {
     pub read_tries: IntCounterVec,
     /// Whole time of a write, all tries together.
     pub write_seconds: Histogram,
+    /// Age of the seat maps that were handed out, as the replica that gave each said.
+    pub map_age_seconds: Histogram,
     /// Connections open now.
     pub connections: IntGauge,
     catalogue_age: Gauge,
@@ -80,6 +82,10 @@ impl Metrics {
                 "holdfast_gateway_write_seconds",
                 "Whole time of a write against nodes, all tries together.",
             ))?,
+            map_age_seconds: Histogram::with_opts(seconds(
+                "holdfast_gateway_map_age_seconds",
+                "Age of the seat maps that were handed out.",
+            ))?,
             connections: IntGauge::new("holdfast_gateway_connections", "Connections open now.")?,
             catalogue_age: Gauge::new(
                 "holdfast_gateway_catalogue_age_seconds",
@@ -98,6 +104,7 @@ impl Metrics {
         registry.register(Box::new(self.write_tries.clone()))?;
         registry.register(Box::new(self.read_tries.clone()))?;
         registry.register(Box::new(self.write_seconds.clone()))?;
+        registry.register(Box::new(self.map_age_seconds.clone()))?;
         registry.register(Box::new(self.connections.clone()))?;
         registry.register(Box::new(self.catalogue_age.clone()))
     }

@@ -23,8 +23,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use holdfast_inventory::ids::OutboxSeq;
 use holdfast_inventory::{ids::ShowId, invariants};
-use holdfast_raft::{GroupStatus, Host, ReplicaSummary};
+use holdfast_raft::{Clock, GroupStatus, Host, ReplicaSummary};
 use holdfast_region_config::GroupId;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,7 +41,8 @@ const DIRECTORY_AGE_MS_MAX: u64 = 10_000;
 pub struct DebugState {
     /// This node's groups.
     pub host: Host,
-    /// Where everything is.
+    /// What stamps entries here.
+    pub clock: Arc<dyn Clock>,
     /// Counters.
     pub metrics: Metrics,
     /// Set when the node begins to stop.
@@ -108,6 +110,9 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     };
     let own = Some(state.host.node());
     let peers = state.host.peers();
+    let directory = state.host.directory();
+    let clock_ms = state.clock.now_ms();
+    let outbox = outbox(&state.host, clock_ms);
     let sample = Sample {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
@@ -119,6 +124,11 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),
         silent_nodes: peers.iter().filter(|peer| !peer.alive).count(),
         invariant_violations: invariants::violations_total(),
+        clock_ms,
+        directory_age_ms: directory.status().age_ms,
+        catalogue_shows: directory.read(|directory| directory.shows().len()).0,
+        outbox_waiting: outbox.waiting,
+        outbox_oldest_ms: outbox.oldest_ms,
     };
     match state.metrics.render(sample) {
         Ok(text) => {
@@ -127,6 +137,33 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         }
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// What waits to be done for the shows that this node leads and has in memory.
+#[derive(Debug, Default)]
+struct Outbox {
+    waiting: usize,
+    oldest_ms: u64,
+}
+
+/// A show whose outbox is not empty is awake, so none is missed that this node's workers could move on.
+fn outbox(host: &Host, clock_ms: u64) -> Outbox {
+    let mut outbox = Outbox::default();
+    for group in host.loaded_shows() {
+        if host.leader_of(group.show_id()) != Some(host.node()) {
+            continue;
+        }
+        let (waiting, oldest_at_ms) = group
+            .read(|state| {
+                let oldest = state.outbox_pending(OutboxSeq(1), 1).next();
+                (state.outbox_len(), oldest.map(|record| record.at_ms))
+            })
+            .0;
+        outbox.waiting += waiting;
+        let waited_ms = oldest_at_ms.map_or(0, |at_ms| clock_ms.saturating_sub(at_ms));
+        outbox.oldest_ms = outbox.oldest_ms.max(waited_ms);
+    }
+    outbox
 }
 
 /// A page of replicas: `?after=7` goes on behind group 7.

@@ -3,15 +3,17 @@
 //! Owns: names (each ends in its unit, `_total` or `_ratio`, or counts things that exist now) and the registry.
 //! Must never: carry a label with unbounded values, such as a show or a buyer.
 
+mod lag;
 mod sampled;
 
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Counter, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
+use self::lag::Lag;
 pub use self::sampled::Sample;
 use self::sampled::Sampled;
 use crate::leaders::wanted::Reason;
@@ -47,6 +49,7 @@ pub struct Metrics {
     /// Groups led here that should be led elsewhere.
     pub leaders_to_move: IntGauge,
     sampled: Sampled,
+    lag: Lag,
 }
 
 /// Puts metrics into the registry.
@@ -68,6 +71,18 @@ impl Register<'_> {
         let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        let gauge = Gauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn seconds_counter(&self, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
+        let counter = Counter::new(name, help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
@@ -137,6 +152,7 @@ impl Metrics {
                 "groups led here that should be led elsewhere",
             )?,
             sampled: Sampled::new(&register)?,
+            lag: Lag::new(&register)?,
             submit,
             registry,
         })
@@ -153,6 +169,7 @@ impl Metrics {
     /// When the encoder fails, which it does not for a registry of this kind.
     pub fn render(&self, sample: Sample) -> Result<String, prometheus::Error> {
         self.sampled.take(&sample);
+        self.lag.take(&sample);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
@@ -173,6 +190,8 @@ mod tests {
             "_requests",
             "_groups",
             "_leaders",
+            "_records",
+            "_shows",
             "_nodes",
             "_state",
         ];

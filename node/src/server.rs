@@ -165,6 +165,7 @@ impl Server {
         let stop_listeners = CancellationToken::new();
         let debug = debug::router(DebugState {
             host: host.clone(),
+            clock: Arc::clone(&around.clock),
             metrics: metrics.clone(),
             draining: Arc::clone(&draining),
         });

@@ -3,6 +3,7 @@
 //! Owns: `GET /v1/shows/{show}/seats`, its full and its compact form. Must never: guess a state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -64,6 +65,8 @@ pub(super) async fn map(
         Json(full_view(show_id, &map, &layout)).into_response()
     };
     let as_of = map.as_of.unwrap_or_default();
+    let age = Duration::from_millis(as_of.age_ms);
+    app.metrics.map_age_seconds.observe(age.as_secs_f64());
     let headers = response.headers_mut();
     // Also on 304, where there is no body to say it.
     headers.insert("holdfast-index", HeaderValue::from(as_of.index));

@@ -30,6 +30,16 @@ pub struct Sample {
     pub silent_nodes: usize,
     /// Broken invariants counted in this process.
     pub invariant_violations: u64,
+    /// This node's clock, ms since the Unix epoch.
+    pub clock_ms: u64,
+    /// Since a quorum of the directory was heard, ms.
+    pub directory_age_ms: u64,
+    /// Shows that the directory knows.
+    pub catalogue_shows: usize,
+    /// Outbox records that wait in the shows that this node leads and has in memory.
+    pub outbox_waiting: usize,
+    /// How long the oldest of them has waited, ms; 0 when none waits.
+    pub outbox_oldest_ms: u64,
 }
 
 /// Their metrics.

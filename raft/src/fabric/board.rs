@@ -39,6 +39,8 @@ pub(crate) struct Board {
     leaving: Mutex<BTreeSet<NodeId>>,
     silences: AtomicU64,
     false_silences: AtomicU64,
+    /// Who was heard, fell silent, and has not come back as another process. Never held over `.await`.
+    fell_silent: Mutex<BTreeSet<NodeId>>,
     /// Peers that came back; the number only counts.
     heard_again: Mutex<Vec<NodeId>>,
     /// Which disk each node is known by.
@@ -69,6 +71,7 @@ impl Board {
             leaving: Mutex::default(),
             silences: AtomicU64::new(0),
             false_silences: AtomicU64::new(0),
+            fell_silent: Mutex::default(),
             heard_again: Mutex::default(),
             disks: Disks::default(),
         }
@@ -115,21 +118,24 @@ impl Board {
         if changes.is_empty() {
             return;
         }
-        let restarted = |node| changes.contains(&Change::Restarted(node));
+        let mut fell_silent = locked(&self.fell_silent);
         for change in &changes {
             match *change {
                 Change::Silent(node) => {
                     self.silences.fetch_add(1, Ordering::Relaxed);
+                    fell_silent.insert(node);
                     tracing::warn!(%node, "node is silent");
                 }
                 Change::Heard(node) => {
-                    if self.silences.load(Ordering::Relaxed) > 0 && !restarted(node) {
+                    if fell_silent.remove(&node) {
                         self.false_silences.fetch_add(1, Ordering::Relaxed);
                     }
                     tracing::info!(%node, "node is heard");
                     locked(&self.heard_again).push(node);
                 }
                 Change::Restarted(node) => {
+                    // Its silence was a true one: that process is gone. It is heard again a moment later, once it hears us.
+                    fell_silent.remove(&node);
                     tracing::info!(%node, "node has restarted");
                     self.bereave(node, Instant::now());
                 }
@@ -392,5 +398,30 @@ impl Pulses for Board {
 
     fn nudged(&self, group: GroupId) {
         self.want_leader(group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_false_only_when_the_same_process_is_heard_again() {
+        let board = Board::new(NodeId::new(1), 1, Duration::from_secs(1));
+        let other = NodeId::new(2);
+        board.note(vec![Change::Heard(other)]);
+        assert_eq!(
+            board.silences(),
+            (0, 0),
+            "whoever is heard first was never silent"
+        );
+        board.note(vec![Change::Silent(other)]);
+        board.note(vec![Change::Heard(other)]);
+        assert_eq!(board.silences(), (1, 1));
+        // A new process is known before it is heard: it has to hear us first.
+        board.note(vec![Change::Silent(other)]);
+        board.note(vec![Change::Restarted(other)]);
+        board.note(vec![Change::Heard(other)]);
+        assert_eq!(board.silences(), (2, 1));
     }
 }

@@ -21,6 +21,8 @@ use crate::snapshot_store::SnapshotStats;
 pub struct LogCounters {
     /// Group commits that ended with an fdatasync.
     pub syncs: u64,
+    /// Time spent on those, write and sync together, µs.
+    pub sync_us: u64,
     /// Group commits.
     pub batches: u64,
     /// Entries made durable.
@@ -253,6 +255,7 @@ impl Host {
     pub fn log_counters(&self) -> LogCounters {
         let LogStats {
             syncs,
+            sync_us,
             batches,
             entries,
             written_bytes,
@@ -262,6 +265,7 @@ impl Host {
         } = self.inner.log.stats();
         LogCounters {
             syncs,
+            sync_us,
             batches,
             entries,
             written_bytes,

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use holdfast_region_config::GroupId;
 use tokio::sync::mpsc::Receiver;
@@ -219,13 +220,18 @@ impl Committer {
         #[cfg(feature = "simulation")]
         let sync =
             sync && !crate::simulation::sabotaged(crate::simulation::Sabotage::AckBeforeFsync);
+        let began = Instant::now();
         let bytes = match parts.disk.write(batch, sync) {
             Ok(bytes) => bytes,
             Err(error) => return Err(parts.health.fail(&reason_of(&error))),
         };
         self.since_freed_bytes += bytes;
         add(&parts.counters.batches, 1);
-        add(&parts.counters.syncs, usize::from(sync));
+        if sync {
+            let took_us = usize::try_from(began.elapsed().as_micros()).unwrap_or(usize::MAX);
+            add(&parts.counters.syncs, 1);
+            add(&parts.counters.sync_us, took_us);
+        }
         add(&parts.counters.written_bytes, bytes);
         Ok(())
     }

@@ -13,6 +13,8 @@ pub(crate) struct LogStats {
     pub(crate) batches: u64,
     /// Group commits that ended with an fdatasync.
     pub(crate) syncs: u64,
+    /// Time spent on those, write and sync together, µs.
+    pub(crate) sync_us: u64,
     /// Entries made durable.
     pub(crate) entries: u64,
     /// Bytes written to log files.
@@ -35,6 +37,7 @@ pub(super) struct Counters {
     pub(super) requests: AtomicU64,
     pub(super) batches: AtomicU64,
     pub(super) syncs: AtomicU64,
+    pub(super) sync_us: AtomicU64,
     pub(super) entries: AtomicU64,
     pub(super) written_bytes: AtomicU64,
     pub(super) purge_runs: AtomicU64,
@@ -52,6 +55,7 @@ impl Counters {
             requests: read(&self.requests),
             batches: read(&self.batches),
             syncs: read(&self.syncs),
+            sync_us: read(&self.sync_us),
             entries: read(&self.entries),
             written_bytes: read(&self.written_bytes),
             purge_runs: read(&self.purge_runs),

@@ -1,0 +1,63 @@
+//! What lags behind: the outbox behind the sales, this node's directory behind the others', its clock beside theirs.
+//!
+//! Owns: those metrics. Must never: read the state itself; [`super::Sample`] brings it.
+
+use prometheus::{Counter, Error, Gauge, IntGauge};
+
+use super::{Register, Sample};
+
+/// Gauges in seconds are fractions: what alerts compare with is often less than one.
+#[derive(Debug, Clone)]
+pub(super) struct Lag {
+    log_sync: Counter,
+    clock: Gauge,
+    directory_age: Gauge,
+    catalogue_shows: IntGauge,
+    outbox_waiting: IntGauge,
+    outbox_oldest: Gauge,
+}
+
+impl Lag {
+    pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            log_sync: register.seconds_counter(
+                "holdfast_log_sync_seconds_total",
+                "time spent on writes of the Raft log that end with a sync",
+            )?,
+            clock: register.seconds(
+                "holdfast_clock_seconds",
+                "this node's clock since the Unix epoch; it stamps entries, so holds expire by it",
+            )?,
+            directory_age: register.seconds(
+                "holdfast_directory_age_seconds",
+                "since a quorum of the directory was heard; grows while this node is cut off",
+            )?,
+            catalogue_shows: register.gauge(
+                "holdfast_catalogue_shows",
+                "shows that the directory knows, as this node has it",
+            )?,
+            outbox_waiting: register.gauge(
+                "holdfast_outbox_waiting_records",
+                "payments, notices and events that wait, of the shows that this node leads and has in memory",
+            )?,
+            outbox_oldest: register.seconds(
+                "holdfast_outbox_oldest_seconds",
+                "how long the oldest of them has waited; 0 when none waits",
+            )?,
+        })
+    }
+
+    pub(super) fn take(&self, sample: &Sample) {
+        let seconds = |ms: u64| std::time::Duration::from_millis(ms).as_secs_f64();
+        let synced = std::time::Duration::from_micros(sample.log.sync_us).as_secs_f64();
+        self.log_sync
+            .inc_by((synced - self.log_sync.get()).max(0.0));
+        self.clock.set(seconds(sample.clock_ms));
+        self.directory_age.set(seconds(sample.directory_age_ms));
+        self.outbox_oldest.set(seconds(sample.outbox_oldest_ms));
+        let set =
+            |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.catalogue_shows, sample.catalogue_shows);
+        set(&self.outbox_waiting, sample.outbox_waiting);
+    }
+}
