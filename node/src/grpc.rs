@@ -2,6 +2,7 @@
 //!
 //! Owns: the services and the form of their errors. Must never: decide anything; it converts, asks and converts back.
 
+mod audit;
 mod catalogue;
 mod catalogue_watch;
 mod cluster;

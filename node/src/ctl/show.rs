@@ -2,6 +2,7 @@
 //!
 //! Owns: how a show is listed and judged. Must never: sell; that is the gateway's.
 
+mod audit;
 mod replicas;
 
 use std::path::PathBuf;
@@ -34,6 +35,17 @@ pub(super) enum Command {
     Replicas {
         /// The show, such as s7
         show: ShowRef,
+    },
+    /// Check every replica of a show against every invariant, and all of them against each other
+    Audit {
+        /// The show, such as s7
+        show: ShowRef,
+        /// Say whose this seat is on each replica, by its id in the plan
+        #[arg(long, value_name = "SEAT")]
+        seat: Option<String>,
+        /// Longest time to catch all replicas at one place of the log, seconds
+        #[arg(long, value_name = "S", default_value_t = 10)]
+        wait_s: u64,
     },
     /// Keep a show's leader at a node or in a region until further notice; no request fails
     #[command(group = clap::ArgGroup::new("where").required(true))]
@@ -78,6 +90,9 @@ pub(super) async fn run(command: &Command, target: &Target) -> Result<Answer, Fa
             Ok(status(&node.ask(operator.show_status(request)).await?))
         }
         Command::Replicas { show } => replicas::run(&target.node()?, *show).await,
+        Command::Audit { show, seat, wait_s } => {
+            audit::run(target, *show, seat.as_deref(), *wait_s).await
+        }
         Command::MoveLeader { show, to, how, .. } => {
             let wish = match to {
                 Some(place) => Wish::Pin(*show, place.clone()),

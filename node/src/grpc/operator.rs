@@ -211,6 +211,13 @@ impl Operator for OperatorService {
         Ok(Response::new(v1::ShowStatusReply { as_of, ..reply }))
     }
 
+    async fn audit_show(
+        &self,
+        request: Request<v1::AuditShowRequest>,
+    ) -> Result<Response<v1::AuditShowReply>, Status> {
+        super::audit::audit(&self.host, &request.into_inner()).await
+    }
+
     async fn announce_node(
         &self,
         request: Request<v1::AnnounceNodeRequest>,

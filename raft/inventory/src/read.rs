@@ -28,6 +28,19 @@ pub const SEAT_SOLD: u8 = 2;
 /// The byte for a seat off sale.
 pub const SEAT_BLOCKED: u8 = 3;
 
+/// Whose a seat is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeatOwner {
+    /// Free.
+    Nobody,
+    /// Set aside for this hold, or for the unpaid order opened from it.
+    Hold(HoldId),
+    /// Sold to this order.
+    Order(OrderId),
+    /// Off sale.
+    Blocked,
+}
+
 /// Places of one area; they add up to its capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AreaState {
@@ -108,6 +121,18 @@ impl InventoryState {
     #[must_use]
     pub fn seat_code(&self, seat: SeatNo) -> Option<u8> {
         self.seat_codes().nth(seat.index())
+    }
+
+    /// Whose a seat is, by the record and not by the clock: a hold that is due owns it until it is swept. `None` for an
+    /// unknown seat.
+    #[must_use]
+    pub fn seat_owner(&self, seat: SeatNo) -> Option<SeatOwner> {
+        self.seats.get(seat.index()).map(|state| match state {
+            SeatState::Available => SeatOwner::Nobody,
+            SeatState::Held(hold) => SeatOwner::Hold(*hold),
+            SeatState::Sold(order) => SeatOwner::Order(*order),
+            SeatState::Blocked => SeatOwner::Blocked,
+        })
     }
 
     /// Every area in area-number order, at the shard's clock.
