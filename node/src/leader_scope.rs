@@ -17,8 +17,8 @@ use holdfast_inventory::{
     ids::RequestId,
     outcome::Outcome,
 };
-use holdfast_raft::{Clock, Host, ShowGroup};
-use tokio::task::JoinSet;
+use holdfast_raft::{Clock, Host, ShowGroup, pace::pause_after};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -97,6 +97,7 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
     let mut scopes = JoinSet::new();
     loop {
         changed.borrow_and_update();
+        let began = Instant::now();
         for group in context.host.loaded_shows() {
             let id = group.group_id();
             if followed.insert(id) {
@@ -116,7 +117,7 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
                 if news.is_err() {
                     break;
                 }
-                tokio::time::sleep(LOOK_PAUSE).await;
+                tokio::time::sleep(pause_after(began, LOOK_PAUSE)).await;
             }
             Some(ended) = scopes.join_next() => match ended {
                 Ok(group) => {

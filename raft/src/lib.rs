@@ -20,6 +20,7 @@ mod host;
 mod lease;
 mod log_store;
 mod membership;
+pub mod pace;
 mod reseed;
 #[cfg(feature = "simulation")]
 pub mod simulation;

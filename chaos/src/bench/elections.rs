@@ -1,15 +1,38 @@
-//! How many elections there were, from the terms that nodes report.
+//! Who leads what in which term, as the nodes report it, and how many elections there were.
 //!
-//! Owns: counting terms. Must never: take a group that only now is known for one that elected.
+//! Owns: reading whole lists of groups, counting terms. Must never: take a group that only now is known for one that elected.
 
 use std::collections::BTreeMap;
 
-use holdfast_node_api::v1::ClusterStatusRequest;
+use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::v1::{ClusterStatusRequest, GroupStatus};
 
 use crate::lab::Lab;
 
 /// As many as a node says at once.
 const GROUPS_PER_PAGE: u32 = 1_000;
+
+/// Calls `saw` with every group that the node says it keeps; false when it does not answer.
+pub(super) async fn each_group(node: &NodeClient, mut saw: impl FnMut(GroupStatus)) -> bool {
+    let mut operator = node.operator();
+    let mut after_group = None;
+    loop {
+        let request = ClusterStatusRequest {
+            all_groups: true,
+            after_group,
+            limit: GROUPS_PER_PAGE,
+        };
+        let Ok(status) = operator.cluster_status(request).await else {
+            return false;
+        };
+        let page = status.into_inner();
+        page.groups.into_iter().for_each(&mut saw);
+        after_group = page.next_after_group;
+        if after_group.is_none() {
+            return true;
+        }
+    }
+}
 
 /// The newest term of every group that any node reports.
 #[derive(Debug, Clone, Default)]
@@ -24,27 +47,8 @@ impl Terms {
         let mut terms = Self::default();
         let mut answered = false;
         for node in &lab.cluster.topology().nodes {
-            let mut operator = lab.node(node.id)?.operator();
-            let mut after_group = None;
-            loop {
-                let request = ClusterStatusRequest {
-                    all_groups: true,
-                    after_group,
-                    limit: GROUPS_PER_PAGE,
-                };
-                let Ok(status) = operator.cluster_status(request).await else {
-                    break;
-                };
-                answered = true;
-                let page = status.into_inner();
-                for group in page.groups {
-                    terms.saw(group.group_id, group.term);
-                }
-                after_group = page.next_after_group;
-                if after_group.is_none() {
-                    break;
-                }
-            }
+            let saw = |group: GroupStatus| terms.saw(group.group_id, group.term);
+            answered |= each_group(&lab.node(node.id)?, saw).await;
         }
         anyhow::ensure!(answered, "no node answers");
         Ok(terms)

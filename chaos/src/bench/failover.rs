@@ -1,11 +1,13 @@
 //! A region is lost: how long until each show, hot or idle, takes a write again.
 //!
 //! All shows live in the region that is lost, so that every one of them must elect. Hot shows are written to all the
-//! time; idle ones have not been touched since they were made. After the loss each show is written to, over and over,
-//! until some surviving node acknowledges: the time from the loss to that answer is the show's recovery time. A write
-//! goes out every [`probe_pause`] or so, so the figures are too high by up to that, never too low.
+//! time; idle ones have not been touched since they were made. The time from the loss until a surviving node acknowledges a write
+//! to a show is its recovery time; [`idle`] says how idle ones are looked at. The figures are too high by up to the time
+//! between two looks, never too low.
 //!
 //! Owns: the order of events. Must never: count an answer from the region that is lost.
+
+mod idle;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use futures_util::{StreamExt, stream};
 use holdfast_region_config::{NodeId, RegionId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,8 +36,6 @@ const IDLE_HALL: (u32, u32) = (5, 10);
 const HOT_HALL: (u32, u32) = (100, 100);
 /// Time between two writes to one hot show.
 const HOT_PAUSE: Duration = Duration::from_millis(50);
-/// Writes to idle shows a second, over all shows: what the probing may cost the machine.
-const PROBES_PER_S: u64 = 10_000;
 /// Requests of users that began in this time around the loss are looked at.
 const USERS_BEFORE: Duration = Duration::from_millis(500);
 const USERS_LOOK: Duration = Duration::from_secs(5);
@@ -126,12 +125,12 @@ pub(super) async fn run(args: FailoverArgs) -> anyhow::Result<Report> {
     lab.stop().await;
     let mut report = Report::new("failover", &dir, result?);
     report.notes.push(format!(
-        "{:?} of {}, {} of {} shows hot; an idle show is probed every {:?}",
+        "{:?} of {}, {} of {} shows hot; idle shows: {}",
         args.mode,
         args.region,
         args.hot.min(args.shards),
         args.shards,
-        probe_pause(args.shards)
+        idle::how(args.shards)
     ));
     Ok(report)
 }
@@ -163,7 +162,8 @@ async fn measure(lab: &mut Lab, args: &FailoverArgs) -> anyhow::Result<Vec<Measu
     eprintln!("... {} is lost", args.region);
     let own = Usage::own()?.cpu;
     let lost_at = Instant::now();
-    let probing = probe_idle(&scene, args.shards, lost_at);
+    let survivors = idle::survivors(lab, &scene.victims)?;
+    let probing = idle::probe(&scene, &survivors, lost_at);
     let ((), idle) = tokio::try_join!(lose_region(lab, args, &scene), probing)?;
     let hot = recovered_hot(&mut hot, lost_at).await?;
     let took_s = lost_at.elapsed().as_secs_f64();
@@ -277,40 +277,6 @@ async fn recovered_hot(
     Ok(times)
 }
 
-/// Time between two writes to one idle show that has not recovered.
-fn probe_pause(shards: u32) -> Duration {
-    let millis = u64::from(shards) * 1_000 / PROBES_PER_S;
-    Duration::from_millis(millis.clamp(50, 1_000))
-}
-
-/// Writes to every idle show until it takes it; seconds from the loss to the answer.
-async fn probe_idle(scene: &Scene, shards: u32, lost_at: Instant) -> anyhow::Result<Vec<f64>> {
-    let pause = probe_pause(shards);
-    let until = lost_at + RECOVERED_MAX;
-    let count = scene.idle.len().max(1);
-    let probes = scene
-        .idle
-        .iter()
-        .enumerate()
-        .map(|(number, show)| async move {
-            // Spread over one pause, or all shows would be asked in the same instant, over and over.
-            sleep(pause.mul_f64(figure(number as u64) / figure(count as u64))).await;
-            let request = place_hold(show.show_id, vec![0], 2, "probe");
-            let written = scene
-                .writer
-                .write(&request, show.leader, pause, until)
-                .await?;
-            let recovered = written.map_or(RECOVERED_MAX, |w| w.at.duration_since(lost_at));
-            anyhow::Ok(recovered.as_secs_f64())
-        });
-    let mut probes = stream::iter(probes).buffer_unordered(count);
-    let mut times = Vec::with_capacity(count);
-    while let Some(time) = probes.next().await {
-        times.push(time?);
-    }
-    Ok(times)
-}
-
 /// What users at the other regions' gateways saw around the loss.
 fn user_visible(mut seen: Seen) -> Vec<Measurement> {
     if seen.requests == 0 {
@@ -347,13 +313,6 @@ fn recovery(prefix: &str, times_s: &mut [f64], promised: bool) -> Vec<Measuremen
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn probing_costs_the_same_however_many_shows_there_are() {
-        assert_eq!(probe_pause(10), Duration::from_millis(50));
-        assert_eq!(probe_pause(1_000), Duration::from_millis(100));
-        assert_eq!(probe_pause(10_000), Duration::from_secs(1));
-    }
 
     #[test]
     fn a_show_that_never_recovered_is_counted_and_is_the_worst() {

@@ -43,7 +43,7 @@ pub async fn run(led: Led) {
                     tracing::error!(%show, %reason, "show cannot be set up");
                     return;
                 }
-                _ => tracing::info!(%show, "show is set up"),
+                _ => tracing::debug!(%show, "show is set up"),
             },
             Err(error) => {
                 tracing::debug!(%show, %error, "show is not set up yet");

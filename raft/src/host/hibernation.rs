@@ -26,7 +26,10 @@ use crate::transport::wire::pb;
 /// How often idle groups are looked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Groups that are being put to sleep or woken at a time.
-const CHANGING_MAX: usize = 64;
+const CHANGING_MAX: usize = 256;
+/// A group that was only opened to be led again, and that nobody has written to since, sleeps again after this long: ten
+/// thousand that are awake for nothing would keep a machine from what is wanted.
+const UNWANTED_FOR: Duration = Duration::from_secs(1);
 /// What a heartbeat may take beyond the round trip.
 const HEARTBEATS_SETTLE: Duration = Duration::from_millis(20);
 /// What a replica may take to answer, beyond its round trip.
@@ -60,7 +63,11 @@ impl Host {
         core.follow_to_sleep();
         let asleep = core.is_parked();
         let leads = core.leadership.borrow().leads;
-        let due_to_sleep = leads && !asleep && core.gate.unwritten_for() >= idle.hibernate_after;
+        let patience = match core.gate.writes() {
+            0 => idle.hibernate_after.min(UNWANTED_FOR),
+            _ => idle.hibernate_after,
+        };
+        let due_to_sleep = leads && !asleep && core.gate.unwritten_for() >= patience;
         let due_to_go = asleep && core.gate.unused_for() >= idle.unload_after;
         if !(stopped || due_to_sleep || due_to_go) {
             return;

@@ -24,14 +24,18 @@ use super::Host;
 use super::open::votes;
 use super::slots::Placement;
 use crate::group::GroupCore;
+use crate::pace::pause_after;
 use crate::transport::wire::pb;
 
 /// What a vote, an entry and their fsyncs may take beyond their ways, on a machine that has a thousand of them to do.
 const ELECTION_SLACK: Duration = Duration::from_millis(700);
 /// After an attempt that came to nothing.
 const RETRY: Duration = Duration::from_millis(1_000);
-/// Groups that stand at once on this node.
-const STANDING_MAX: usize = 1_024;
+/// Groups that stand at once on this node: enough to keep votes, fsyncs and the longest ways busy, few enough that each is
+/// through long before its candidacy runs out.
+const STANDING_MAX: usize = 256;
+/// When as many stand as may, others are looked at again after this.
+const FULL: Duration = Duration::from_millis(25);
 /// Orphans that a voter gets through in about one stagger; the next one waits a stagger more for each as many.
 const ORPHANS_PER_STAGGER: usize = 500;
 /// One candidacy is given up after this long; the next look decides anew.
@@ -113,6 +117,7 @@ impl Host {
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             changed.borrow_and_update();
+            let began = Instant::now();
             let again = self.look_for_orphans(&mut memory, &limit);
             let due = async {
                 match again {
@@ -121,7 +126,7 @@ impl Host {
                 }
             };
             // Many claims change together; one look serves them all.
-            tokio::time::sleep(GATHER).await;
+            tokio::time::sleep(pause_after(began, GATHER)).await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -162,14 +167,15 @@ impl Host {
                 later(now + RETRY);
                 continue;
             }
+            let Ok(place) = Arc::clone(limit).try_acquire_owned() else {
+                later(now + FULL);
+                break;
+            };
             match self.inner.candidacies.begin(group, now) {
                 Ok(()) => {
                     let host = self.clone();
-                    let limit = Arc::clone(limit);
                     let standing = async move {
-                        let Ok(_place) = limit.acquire().await else {
-                            return;
-                        };
+                        let _place = place;
                         let succeeded = host.stand(group, &placement).await;
                         // All who stood in vain rest for different times, so that they do not meet again.
                         let rank = placement.order.iter().position(|node| *node == me);

@@ -21,6 +21,9 @@ use super::{CALLS_IN_FLIGHT_MAX, Pulses, STREAM_APPENDS_IN_FLIGHT_MAX};
 /// Pings whose answer is still of interest: at ten a second, more than the longest silence that is borne.
 const PINGS_REMEMBERED: usize = 64;
 
+/// One part in this many of the queue is for what the node says of itself and not for a group.
+const NODE_SHARE: usize = 4;
+
 /// Why a frame did not get an answer. Every one of them is worth another try later; none says whether the peer acted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LinkError {
@@ -239,11 +242,20 @@ impl Link {
         }
     }
 
+    /// Puts a frame into the queue. What the nodes say of themselves has places of its own there: a ping that finds no room
+    /// passes for silence, and a claim that finds none costs the connection and with it everybody's sessions.
     fn send(&self, state: &State, frame: pb::Frame) -> Result<(), LinkError> {
         let outbound = state
             .outbound
             .as_ref()
             .ok_or(LinkError::Down(self.target))?;
+        let of_the_node = matches!(
+            frame.body,
+            Some(pb::frame::Body::Ping(_) | pb::frame::Body::Claims(_))
+        );
+        if !of_the_node && outbound.capacity() <= outbound.max_capacity() / NODE_SHARE {
+            return Err(LinkError::Full(self.target));
+        }
         outbound.try_send(frame).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => LinkError::Full(self.target),
             mpsc::error::TrySendError::Closed(_) => LinkError::Down(self.target),
@@ -361,127 +373,4 @@ impl Drop for Forget<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct NoPulses;
-
-    impl Pulses for NoPulses {
-        fn ping(&self, nonce: u64) -> pb::Ping {
-            pb::Ping {
-                nonce,
-                ..Default::default()
-            }
-        }
-
-        fn answered(&self, _: NodeId, _: Instant, _: &pb::Ping) -> bool {
-            true
-        }
-
-        fn pinged(&self, _: NodeId, ping: &pb::Ping) -> pb::Ping {
-            ping.clone()
-        }
-
-        fn greeted(&self, _: NodeId) {}
-
-        fn claimed(&self, _: NodeId, _: pb::Claims) {}
-
-        fn nudged(&self, _: GroupId) {}
-    }
-
-    fn link_to_two() -> Arc<Link> {
-        Link::new(NodeId::new(2), Duration::from_millis(1), Arc::new(NoPulses))
-    }
-
-    fn connect(link: &Link) -> mpsc::Receiver<pb::Frame> {
-        let (outbound, sent) = mpsc::channel(16);
-        link.connected(outbound);
-        sent
-    }
-
-    fn vote_body() -> pb::frame::Body {
-        pb::frame::Body::Vote(pb::VoteRequest::default())
-    }
-
-    #[tokio::test]
-    async fn call_on_a_link_that_is_down_fails_at_once() {
-        let link = link_to_two();
-        let error = link
-            .call(GroupId::new(1), vote_body())
-            .await
-            .expect_err("down");
-        assert_eq!(error, LinkError::Down(NodeId::new(2)));
-    }
-
-    #[tokio::test]
-    async fn broken_connection_wakes_everyone_who_waits() {
-        let link = link_to_two();
-        let mut outbound = connect(&link);
-        let call = link.call(GroupId::new(1), vote_body());
-        let breaker = async {
-            outbound.recv().await.expect("the frame was sent");
-            link.disconnected();
-        };
-        let (answer, ()) = tokio::join!(call, breaker);
-        assert_eq!(
-            answer.expect_err("broken"),
-            LinkError::Broken(NodeId::new(2))
-        );
-    }
-
-    #[tokio::test]
-    async fn broken_connection_ends_what_travels_beside_it() {
-        let link = link_to_two();
-        let never = std::future::pending::<()>();
-        assert_eq!(
-            link.while_connected(never).await,
-            Err(LinkError::Down(NodeId::new(2)))
-        );
-        let (outbound, _frames) = mpsc::channel(1);
-        link.connected(outbound);
-        let never = std::future::pending::<()>();
-        let breaker = async { link.disconnected() };
-        let (ended, ()) = tokio::join!(link.while_connected(never), breaker);
-        assert_eq!(ended, Err(LinkError::Broken(NodeId::new(2))));
-    }
-
-    #[tokio::test]
-    async fn answer_goes_to_the_session_that_asked() {
-        let link = link_to_two();
-        let mut outbound = connect(&link);
-        let call = link.call(GroupId::new(1), vote_body());
-        let peer = async {
-            let asked = outbound.recv().await.expect("the frame was sent");
-            let reply = pb::frame::Body::VoteReply(pb::VoteReply {
-                granted: true,
-                ..Default::default()
-            });
-            link.received(pb::Frame {
-                group: 1,
-                session: asked.session + 7,
-                body: Some(reply.clone()),
-            });
-            link.received(pb::Frame {
-                group: 1,
-                session: asked.session,
-                body: Some(reply),
-            });
-        };
-        let (answer, ()) = tokio::join!(call, peer);
-        assert!(matches!(answer, Ok(pb::frame::Body::VoteReply(reply)) if reply.granted));
-        assert!(link.state().waiters.is_empty());
-    }
-
-    #[tokio::test]
-    async fn caller_that_gives_up_leaves_no_waiter() {
-        let link = link_to_two();
-        let _outbound = connect(&link);
-        let call = link.call(GroupId::new(1), vote_body());
-        assert!(
-            tokio::time::timeout(Duration::from_millis(5), call)
-                .await
-                .is_err()
-        );
-        assert!(link.state().waiters.is_empty());
-    }
-}
+mod tests;
