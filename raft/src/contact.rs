@@ -2,9 +2,9 @@
 //!
 //! Owns: the age of a stale read. Must never: make a state look younger than it is.
 //!
-//! An append or heartbeat of a leader whose lease holds that arrives at `t` and says "committed up to `c`" proves, once this replica has applied `c`,
-//! that its state was the newest the leader knew when it sent the message: at most one one-way delay before `t`. So the age
-//! is `now - t` for the newest such message whose `c` is applied, plus that delay.
+//! An append or heartbeat of a leader whose lease holds that was sent at `t` and says "committed up to `c`" proves, once this replica has
+//! applied `c`, that its state was the newest there was at `t`. So the age is `now - t` for the newest such message whose `c` is
+//! applied. When it came says nothing: it may have been held on its way. `fabric::clocks` puts a bound on `t`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ const UNPROVEN_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 struct State {
-    /// (commit index, received), oldest first.
+    /// (commit index, current at), as they came.
     unproven: VecDeque<(u64, Instant)>,
     current_at: Option<Instant>,
 }
@@ -34,32 +34,29 @@ impl Contact {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The leader said that everything up to `commit` was committed at `current_at`: when the message came, less the age
-    /// of the leader's own knowledge.
+    /// The leader said that nothing beyond `commit` was committed at `current_at`; `None` = it is not known when that was.
     pub(crate) fn heard(&self, commit: Option<u64>, current_at: Option<Instant>) {
-        let (Some(commit), Some(received)) = (commit, current_at) else {
+        let (Some(commit), Some(current_at)) = (commit, current_at) else {
             return;
         };
         let mut state = self.state();
         if state.unproven.len() == UNPROVEN_MAX {
             state.unproven.pop_front();
         }
-        state.unproven.push_back((commit, received));
+        state.unproven.push_back((commit, current_at));
     }
 
     /// How old a state applied up to `applied` may be at `now`; `None` when this replica was never current.
-    pub(crate) fn age(&self, applied: u64, now: Instant, one_way: Duration) -> Option<Duration> {
+    pub(crate) fn age(&self, applied: u64, now: Instant) -> Option<Duration> {
         let mut state = self.state();
-        while let Some((commit, received)) = state.unproven.front().copied() {
+        while let Some((commit, at)) = state.unproven.front().copied() {
             if commit > applied {
                 break;
             }
             state.unproven.pop_front();
-            state.current_at = Some(state.current_at.map_or(received, |at| at.max(received)));
+            state.current_at = Some(state.current_at.map_or(at, |before| before.max(at)));
         }
-        state
-            .current_at
-            .map(|at| now.saturating_duration_since(at) + one_way)
+        state.current_at.map(|at| now.saturating_duration_since(at))
     }
 }
 
@@ -72,17 +69,11 @@ mod tests {
         let contact = Contact::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(contact.age(0, start, Duration::ZERO), None);
+        assert_eq!(contact.age(0, start), None);
         contact.heard(Some(5), Some(at(0)));
         contact.heard(Some(9), Some(at(100)));
-        assert_eq!(
-            contact.age(5, at(150), Duration::ZERO),
-            Some(Duration::from_millis(150))
-        );
-        assert_eq!(
-            contact.age(9, at(150), Duration::from_millis(45)),
-            Some(Duration::from_millis(95))
-        );
+        assert_eq!(contact.age(5, at(150)), Some(Duration::from_millis(150)));
+        assert_eq!(contact.age(9, at(150)), Some(Duration::from_millis(50)));
     }
 
     #[test]
@@ -91,7 +82,7 @@ mod tests {
         let start = Instant::now();
         contact.heard(Some(1), Some(start));
         contact.heard(Some(1), None);
-        let age = contact.age(1, start + Duration::from_secs(30), Duration::ZERO);
+        let age = contact.age(1, start + Duration::from_secs(30));
         assert_eq!(age, Some(Duration::from_secs(30)));
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod announce;
 pub(crate) mod board;
 pub(crate) mod claims;
+pub(crate) mod clocks;
 pub(crate) mod disks;
 pub(crate) mod liveness;
 

@@ -293,16 +293,13 @@ impl GroupCore {
     /// applied an entry of its own term: before that it may lack what the last one acknowledged.
     fn age_ms(&self, applied: u64) -> u64 {
         let leadership = *self.leadership.borrow();
-        let one_way = |leader| self.fabric.rtt_to(leader) / 2;
         let asleep = self.asleep_since(applied);
         let age = if leadership.leads {
             asleep.map_or_else(|| self.lease.age(), |at| Some(at.elapsed()))
         } else if let Some(at) = asleep {
-            let claimed = self.fabric.board.claim_of(self.group);
-            Some(at.elapsed() + claimed.map_or(Duration::ZERO, |c| one_way(c.leader)))
+            Some(at.elapsed())
         } else {
-            let one_way = leadership.leader.map_or(Duration::ZERO, one_way);
-            self.contact.age(applied, Instant::now(), one_way)
+            self.contact.age(applied, Instant::now())
         };
         age.map_or(u64::MAX, |age| {
             u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
@@ -310,18 +307,12 @@ impl GroupCore {
     }
 
     /// When a sleeping group was last known to have nothing beyond `applied`: its leader said so, and said that a majority of
-    /// the voters lets nobody else lead. `None` = it does not sleep, or that is not known.
+    /// the voters has let nobody else lead ever since. `None` = it does not sleep, or that is not known.
     fn asleep_since(&self, applied: u64) -> Option<Instant> {
         let board = &self.fabric.board;
         let claim = board.claim_of(self.group)?;
-        if claim.parked_at != Some(applied) {
-            return None;
-        }
-        let voters = self.voters();
-        if claim.leader == self.node {
-            return board.is_assured(&voters).then(Instant::now);
-        }
-        board.assured_at(claim.leader, &voters)
+        let parked = claim.parked.filter(|parked| parked.index == applied)?;
+        board.assured_at(claim.leader, &self.voters(), parked.since_ms)
     }
 
     /// Who votes, by the newest membership known here.

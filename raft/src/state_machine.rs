@@ -127,6 +127,11 @@ impl Shared {
         self.applied.subscribe()
     }
 
+    /// The number of applied entries. What was answered is counted.
+    pub(crate) fn applied_count(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
     fn publish(&self, applied: Option<LogId>) {
         self.applied
             .send_replace(applied.map_or(0, |id| id.index() + 1));

@@ -31,6 +31,8 @@ pub(crate) trait Pulses: Send + Sync + 'static {
     fn answered(&self, from: NodeId, sent: Instant, answer: &wire::pb::Ping) -> bool;
     /// A peer pings; returns the answer.
     fn pinged(&self, from: NodeId, ping: &wire::pb::Ping) -> wire::pb::Ping;
+    /// The earliest moment at which process `incarnation` of a peer can have stamped a message so; `None` = not known.
+    fn stamped(&self, from: NodeId, incarnation: u64, stamp_ms: u64) -> Option<Instant>;
     /// A peer opened a connection: what it said on an earlier one may have been lost half-way.
     fn greeted(&self, from: NodeId);
     /// A peer says what it leads.

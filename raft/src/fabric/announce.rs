@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Fabric;
+use super::claims::Parked;
 use crate::transport::link::Link;
 use crate::transport::wire::pb;
 
@@ -23,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mine {
     term: u64,
-    parked_at: Option<u64>,
+    parked: Option<Parked>,
 }
 
 #[derive(Debug, Default)]
@@ -66,10 +67,10 @@ impl Announcer {
     }
 
     /// This node leads `group` in this term, asleep since an index or awake; `None` = it does not lead it.
-    pub(super) fn set(&self, group: GroupId, claim: Option<(u64, Option<u64>)>) {
+    pub(super) fn set(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) {
         let mut said = self.said();
         match claim {
-            Some((term, parked_at)) => said.mine.insert(group, Mine { term, parked_at }),
+            Some((term, parked)) => said.mine.insert(group, Mine { term, parked }),
             None => said.mine.remove(&group),
         };
         for unsaid in said.unsaid.values_mut() {
@@ -113,17 +114,19 @@ impl Announcer {
 }
 
 fn named(group: GroupId, mine: Option<&Mine>) -> pb::Claim {
+    let parked = mine.and_then(|mine| mine.parked);
     pb::Claim {
         group: group.get(),
         term: mine.map_or(0, |mine| mine.term),
         withdrawn: mine.is_none(),
-        parked_at: mine.and_then(|mine| mine.parked_at),
+        parked_at: parked.map(|parked| parked.index),
+        parked_ms: parked.map_or(0, |parked| parked.since_ms),
     }
 }
 
 impl Fabric {
     /// Notes that this node leads `group` or not, and tells the others in a moment.
-    pub(crate) fn claim(&self, group: GroupId, claim: Option<(u64, Option<u64>)>) {
+    pub(crate) fn claim(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) {
         if self.board.claim_here(group, claim) {
             self.announcer.set(group, claim);
         }

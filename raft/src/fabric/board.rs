@@ -12,7 +12,8 @@ use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Parked};
+use super::clocks::OwnClock;
 use super::disks::Disks;
 use super::liveness::{Change, Liveness, Pulse};
 use crate::transport::Pulses;
@@ -26,6 +27,7 @@ const HANDED_OVER: Duration = Duration::from_secs(2);
 pub(crate) struct Board {
     me: NodeId,
     silence_floor: Duration,
+    clock: OwnClock,
     resting: AtomicBool,
     liveness: Mutex<Liveness>,
     claims: Mutex<Claims>,
@@ -54,16 +56,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Board {
     pub(crate) fn new(me: NodeId, incarnation: u64, silence_floor: Duration) -> Self {
+        let liveness = Liveness::new(me, incarnation, silence_floor, Instant::now());
         Self {
             me,
             silence_floor,
+            clock: liveness.clock(),
             resting: AtomicBool::new(false),
-            liveness: Mutex::new(Liveness::new(
-                me,
-                incarnation,
-                silence_floor,
-                Instant::now(),
-            )),
+            liveness: Mutex::new(liveness),
             claims: Mutex::default(),
             orphans: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -174,9 +173,9 @@ impl Board {
     }
 
     /// This node leads the group, or (`None`) does not any more.
-    pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<u64>)>) -> bool {
+    pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) -> bool {
         let changed = match claim {
-            Some((term, parked_at)) => self.take_claim(group, self.me, term, parked_at),
+            Some((term, parked)) => self.take_claim(group, self.me, term, parked),
             None => locked(&self.claims).withdraw(group, self.me),
         };
         if changed {
@@ -190,12 +189,12 @@ impl Board {
         group: GroupId,
         leader: NodeId,
         term: u64,
-        parked_at: Option<u64>,
+        parked: Option<Parked>,
     ) -> bool {
         let claim = Claim {
             leader,
             term,
-            parked_at,
+            parked,
         };
         let changed = locked(&self.claims).claim(group, claim);
         if changed {
@@ -288,12 +287,29 @@ impl Board {
         locked(&self.liveness).shields(leader, Instant::now())
     }
 
-    pub(crate) fn is_assured(&self, voters: &[NodeId]) -> bool {
+    pub(crate) fn is_assured(&self, voters: &[(NodeId, Option<Instant>)]) -> bool {
         locked(&self.liveness).is_assured(voters, Instant::now())
     }
 
-    pub(crate) fn assured_at(&self, leader: NodeId, voters: &[NodeId]) -> Option<Instant> {
-        locked(&self.liveness).assured_at(leader, voters)
+    pub(crate) fn assured_at(
+        &self,
+        leader: NodeId,
+        voters: &[NodeId],
+        since_ms: u64,
+    ) -> Option<Instant> {
+        locked(&self.liveness).assured_at(leader, voters, since_ms, Instant::now())
+    }
+
+    /// How often a promise to this node was renewed after it had run out.
+    pub(crate) fn gaps(&self) -> u64 {
+        locked(&self.liveness).gaps()
+    }
+
+    /// What this node's clock showed `age` ago, ms: a stamp that peers can place. 0 = before it began.
+    pub(crate) fn stamp_ms(&self, age: Duration) -> u64 {
+        let at = Instant::now().checked_sub(age);
+        at.and_then(|at| self.clock.shows_ms(at))
+            .unwrap_or_default()
     }
 
     /// Silence of a node now, and how much of it is taken for a death.
@@ -311,23 +327,35 @@ fn pulse_from_pb(ping: &pb::Ping) -> Pulse {
     Pulse {
         incarnation: ping.incarnation,
         silent: nodes(&ping.silent),
-        unassured: nodes(&ping.unassured),
+        assured: ping
+            .assured
+            .iter()
+            .map(|assured| (NodeId::new(assured.node), assured.since_ms))
+            .collect(),
         resting: ping.resting,
+        clock_ms: ping.clock_ms,
     }
 }
 
 impl Pulses for Board {
     fn ping(&self, nonce: u64) -> pb::Ping {
         let pulse = locked(&self.liveness).pulse(Instant::now());
+        let assured = pulse.assured.into_iter();
         pb::Ping {
             nonce,
             incarnation: pulse.incarnation,
             silent: pulse.silent.into_iter().map(NodeId::get).collect(),
             resting: pulse.resting,
-            unassured: pulse.unassured.into_iter().map(NodeId::get).collect(),
+            assured: assured
+                .map(|(node, since_ms)| pb::Assured {
+                    node: node.get(),
+                    since_ms,
+                })
+                .collect(),
             leaving: self.leaves.load(Ordering::Relaxed),
             disk: self.disks.own_bytes(),
             wrong_disk: false,
+            clock_ms: pulse.clock_ms,
         }
     }
 
@@ -361,6 +389,11 @@ impl Pulses for Board {
         self.ping(ping.nonce)
     }
 
+    fn stamped(&self, from: NodeId, incarnation: u64, stamp_ms: u64) -> Option<Instant> {
+        let stamped = locked(&self.liveness).stamped(from, incarnation, stamp_ms)?;
+        Some(stamped.min(Instant::now()))
+    }
+
     fn greeted(&self, from: NodeId) {
         locked(&self.claims).forget_parking(from);
     }
@@ -370,7 +403,10 @@ impl Pulses for Board {
             let taken = Claim {
                 leader: from,
                 term: claim.term,
-                parked_at: claim.parked_at,
+                parked: claim.parked_at.map(|index| Parked {
+                    index,
+                    since_ms: claim.parked_ms,
+                }),
             };
             (GroupId::new(claim.group), taken)
         };
@@ -383,7 +419,7 @@ impl Pulses for Board {
             given_up = locked(&self.claims).replace(from, &held);
         }
         for (group, claim) in held {
-            self.take_claim(group, from, claim.term, claim.parked_at);
+            self.take_claim(group, from, claim.term, claim.parked);
             locked(&self.orphans).remove(&group);
         }
         for claim in withdrawn {

@@ -9,6 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_region_config::{GroupId, NodeId};
 
+/// Since when a group sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// Nothing was appended after this log index and nothing will be before the claim is renewed.
+    pub(crate) index: u64,
+    /// What the leader's clock showed when nothing beyond it was acknowledged by anybody, ms; 0 = it does not know.
+    pub(crate) since_ms: u64,
+}
+
 /// One node's word that it leads a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -16,8 +25,8 @@ pub(crate) struct Claim {
     pub(crate) leader: NodeId,
     /// In which term.
     pub(crate) term: u64,
-    /// The group sleeps since this log index: nothing was appended after it and nothing will be before the claim is renewed.
-    pub(crate) parked_at: Option<u64>,
+    /// The group sleeps.
+    pub(crate) parked: Option<Parked>,
 }
 
 /// The claims known to one node.
@@ -100,7 +109,7 @@ impl Claims {
     pub(crate) fn forget_parking(&mut self, leader: NodeId) {
         for group in self.by_leader.get(&leader).into_iter().flatten() {
             if let Some(claim) = self.by_group.get_mut(group) {
-                claim.parked_at = None;
+                claim.parked = None;
             }
         }
     }
@@ -126,7 +135,7 @@ mod tests {
         Claim {
             leader,
             term,
-            parked_at: None,
+            parked: None,
         }
     }
 
@@ -161,7 +170,10 @@ mod tests {
     fn broken_connection_wakes_sleeping_claims() {
         let mut claims = Claims::default();
         let parked = Claim {
-            parked_at: Some(9),
+            parked: Some(Parked {
+                index: 9,
+                since_ms: 7,
+            }),
             ..claim(A, 1)
         };
         claims.claim(GroupId::new(1), parked);

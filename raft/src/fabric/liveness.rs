@@ -26,6 +26,8 @@ use std::time::Duration;
 use holdfast_region_config::NodeId;
 use tokio::time::Instant;
 
+use super::clocks::{OwnClock, PeerClock};
+
 /// Silence shorter than this is never taken for a death: seven pings, or a process stalled for half a second.
 pub(crate) const SILENCE_FLOOR: Duration = Duration::from_millis(700);
 /// However irregular the answers were, silence longer than this is one.
@@ -46,10 +48,12 @@ pub(crate) struct Pulse {
     pub(crate) incarnation: u64,
     /// Who is silent for the sender.
     pub(crate) silent: BTreeSet<NodeId>,
-    /// Whose promise to shield the sender has run out, by the sender's own clock.
-    pub(crate) unassured: BTreeSet<NodeId>,
+    /// Whose promise to shield the sender holds, and what the sender's clock showed when it began to, ms.
+    pub(crate) assured: BTreeMap<NodeId, u64>,
     /// The sender leads nothing now and is to be taken over.
     pub(crate) resting: bool,
+    /// What the clock of the sender's process shows, ms.
+    pub(crate) clock_ms: u64,
 }
 
 /// Something that others act upon.
@@ -72,14 +76,20 @@ struct Peer {
     deviation: Duration,
     /// When the newest answered ping was sent.
     answered: Option<Instant>,
+    /// Since when its promise has held without a gap.
+    promised_since: Option<Instant>,
     silent: bool,
     /// Since when it is heard: a ping sent before said that it was silent, and such a ping is answered without a promise.
     heard_since: Option<Instant>,
     incarnation: Option<u64>,
     /// Number of its newest ping; older ones that come late are of no interest.
     nonce: u64,
-    /// What it last said, and when that came.
-    said: Option<(Instant, Pulse)>,
+    /// What it last said.
+    said: Option<Pulse>,
+    /// What the answers to our pings say about its clock.
+    clock: Option<PeerClock>,
+    /// Who shielded it when its newest ping left, and since when by its clock; and when that was, by ours.
+    vouched: Option<(Instant, BTreeMap<NodeId, u64>)>,
 }
 
 impl Peer {
@@ -89,12 +99,15 @@ impl Peer {
             gap: Duration::from_millis(100),
             deviation: Duration::ZERO,
             answered: None,
+            promised_since: None,
             // Until it is heard for the first time; nobody elects on the strength of that alone.
             silent: true,
             heard_since: None,
             incarnation: None,
             nonce: 0,
             said: None,
+            clock: None,
+            vouched: None,
         }
     }
 
@@ -130,6 +143,9 @@ pub(crate) struct Liveness {
     resting: bool,
     floor: Duration,
     started: Instant,
+    clock: OwnClock,
+    /// How often a promise was renewed after it had run out.
+    gaps: u64,
     peers: BTreeMap<NodeId, Peer>,
 }
 
@@ -142,8 +158,22 @@ impl Liveness {
             resting: false,
             floor,
             started: now,
+            clock: OwnClock::new(now),
+            gaps: 0,
             peers: BTreeMap::new(),
         }
+    }
+
+    /// The clock that this node's messages are stamped with.
+    pub(crate) fn clock(&self) -> OwnClock {
+        self.clock
+    }
+
+    /// The earliest moment at which process `incarnation` of `node` can have stamped a message with `stamp_ms`; `None` = not
+    /// known, or there was no stamp.
+    pub(crate) fn stamped(&self, node: NodeId, incarnation: u64, stamp_ms: u64) -> Option<Instant> {
+        let clock = self.peers.get(&node)?.clock?;
+        clock.stamped(incarnation, stamp_ms)
     }
 
     /// Begins to watch a node.
@@ -167,16 +197,23 @@ impl Liveness {
         Pulse {
             incarnation: self.incarnation,
             resting: self.resting,
+            clock_ms: self.clock.shows_ms(now).unwrap_or_default(),
             silent: all
                 .clone()
                 .filter(|(_, peer)| peer.silent)
                 .map(|(node, _)| *node)
                 .collect(),
-            unassured: all
-                .filter(|(_, peer)| !self.promises(peer, now))
-                .map(|(node, _)| *node)
-                .collect(),
+            assured: self.assured(now),
         }
+    }
+
+    /// Who shields this node, and since when, by its own clock.
+    fn assured(&self, now: Instant) -> BTreeMap<NodeId, u64> {
+        let shielding = self.peers.iter();
+        shielding
+            .filter(|(_, peer)| self.promises(peer, now))
+            .filter_map(|(node, peer)| Some((*node, self.clock.shows_ms(peer.promised_since?)?)))
+            .collect()
     }
 
     fn promises(&self, peer: &Peer, now: Instant) -> bool {
@@ -198,6 +235,12 @@ impl Liveness {
                 return Vec::new();
             }
             peer.nonce = nonce;
+            // Claims travel with pings, in order: what a peer has claimed to sleep did so when it sent this. Of the answers to our
+            // own pings, which take another connection, that cannot be said.
+            let stamped = |clock: &PeerClock| clock.stamped(pulse.incarnation, pulse.clock_ms);
+            if let Some(sent) = peer.clock.as_ref().and_then(stamped) {
+                peer.vouched = Some((sent, pulse.assured.clone()));
+            }
         }
         // A peer that does not hear us is not shielded by us: it could not keep its groups going with our help.
         let hears_us = !pulse.silent.contains(&self.me);
@@ -212,9 +255,19 @@ impl Liveness {
         now: Instant,
         pulse: Pulse,
     ) -> Vec<Change> {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            let read = PeerClock::new(pulse.incarnation, sent, pulse.clock_ms);
+            peer.clock = read.map(|read| read.or_better(peer.clock)).or(peer.clock);
+        }
         if let Some(peer) = self.peers.get_mut(&from)
             && peer.heard_since.is_some_and(|since| sent >= since)
         {
+            let holds = |sent: Instant| now.saturating_duration_since(sent) < self.floor * 9 / 10;
+            if !peer.answered.is_some_and(holds) {
+                // The peer may have let go in between. It shields from when it got the ping, which was before now.
+                self.gaps += u64::from(peer.promised_since.is_some());
+                peer.promised_since = Some(now);
+            }
             peer.answered = Some(peer.answered.map_or(sent, |before| before.max(sent)));
         }
         self.said(from, now, pulse, true)
@@ -231,20 +284,21 @@ impl Liveness {
         {
             // Promises of the process that is gone bind nobody.
             peer.answered = None;
+            peer.vouched = None;
             changes.push(Change::Restarted(from));
         }
         peer.incarnation = Some(pulse.incarnation);
         if pulse.resting {
             // By its own word it is as good as dead, and relies on no promise.
             peer.proof = None;
-            peer.said = Some((now, pulse));
+            peer.said = Some(pulse);
             peer.heard_since = None;
             if !std::mem::replace(&mut peer.silent, true) {
                 changes.push(Change::Silent(from));
             }
             return changes;
         }
-        peer.said = Some((now, pulse));
+        peer.said = Some(pulse);
         if proves_path {
             peer.proven(now);
             if std::mem::take(&mut peer.silent) {
@@ -306,7 +360,7 @@ impl Liveness {
                     && peer
                         .said
                         .as_ref()
-                        .is_some_and(|(_, pulse)| pulse.silent.contains(&node))
+                        .is_some_and(|pulse| pulse.silent.contains(&node))
             })
         };
         let votes = voters
@@ -331,26 +385,46 @@ impl Liveness {
         })
     }
 
-    /// Whether a majority of `voters` shields this node now.
-    pub(crate) fn is_assured(&self, voters: &[NodeId], now: Instant) -> bool {
-        let mine = |voter: NodeId| {
-            voter == self.me
-                || self
-                    .peers
-                    .get(&voter)
-                    .is_some_and(|peer| self.promises(peer, now))
+    /// Whether a majority of `voters` shields this node, each without a gap since the moment named with it; `None` = it may have
+    /// let go meanwhile.
+    pub(crate) fn is_assured(&self, voters: &[(NodeId, Option<Instant>)], now: Instant) -> bool {
+        let shields = |(voter, since): &&(NodeId, Option<Instant>)| {
+            let peer = self.peers.get(voter);
+            let held = peer.filter(|peer| self.promises(peer, now));
+            let promised_since = held.and_then(|peer| peer.promised_since);
+            *voter == self.me || promised_since.is_some_and(|from| since.is_some_and(|s| from <= s))
         };
-        voters.iter().filter(|voter| mine(**voter)).count() * 2 > voters.len()
+        voters.iter().filter(shields).count() * 2 > voters.len()
     }
 
-    /// When `leader` last said that a majority of `voters` shields it: until then nothing of a group that it has parked can
-    /// have changed.
-    pub(crate) fn assured_at(&self, leader: NodeId, voters: &[NodeId]) -> Option<Instant> {
-        let (at, pulse) = self.peers.get(&leader)?.said.as_ref()?;
-        let shielding = voters
-            .iter()
-            .filter(|voter| !pulse.unassured.contains(voter));
-        (shielding.count() * 2 > voters.len()).then_some(*at)
+    /// Up to when, by the word of `leader`, a majority of `voters` has shielded it ever since its clock showed `since_ms`: for as
+    /// long nothing of a group that it parked then can have changed.
+    pub(crate) fn assured_at(
+        &self,
+        leader: NodeId,
+        voters: &[NodeId],
+        since_ms: u64,
+        now: Instant,
+    ) -> Option<Instant> {
+        let (at, assured) = if leader == self.me {
+            (now, &self.assured(now))
+        } else {
+            let (at, assured) = self.peers.get(&leader)?.vouched.as_ref()?;
+            (*at, assured)
+        };
+        let shields = |voter: &&NodeId| {
+            **voter == leader
+                || assured
+                    .get(voter)
+                    .is_some_and(|from_ms| *from_ms < since_ms)
+        };
+        let is_known = since_ms > 0;
+        (is_known && voters.iter().filter(shields).count() * 2 > voters.len()).then_some(at)
+    }
+
+    /// How often a promise was renewed after it had run out: what was assured before may not be any more.
+    pub(crate) fn gaps(&self) -> u64 {
+        self.gaps
     }
 
     /// Time since the last proof of life; `None` = never heard.

@@ -4,7 +4,8 @@
 //! something to do at a known time.
 //!
 //! A sleeping group sends no message and runs no timer. Replicas that were out of reach when it fell asleep are remembered:
-//! when such a node is heard again the group is woken for them, a few at a time.
+//! when such a node is heard again the group is woken for them, a few at a time. So is a group whose leader cannot vouch any more that
+//! nobody else has led meanwhile: after a majority had let go of its node and shields it again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast_region_config::NodeId;
+use holdfast_region_config::{GroupId, NodeId};
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver as _;
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Host;
+use crate::fabric::claims::{Claim, Parked};
 use crate::group::GroupCore;
 use crate::state_machine::Machine;
 use crate::transport::wire::pb;
@@ -30,6 +32,8 @@ const CHANGING_MAX: usize = 256;
 /// A group that was only opened to be led again, and that nobody has written to since, sleeps again after this long: ten
 /// thousand that are awake for nothing would keep a machine from what is wanted.
 const UNWANTED_FOR: Duration = Duration::from_secs(1);
+/// Groups woken per look because their leader cannot vouch for them: 64 a second.
+const DOUBTED_MAX: usize = 16;
 /// What a heartbeat may take beyond the round trip.
 const HEARTBEATS_SETTLE: Duration = Duration::from_millis(20);
 /// What a replica may take to answer, beyond its round trip.
@@ -41,6 +45,7 @@ impl Host {
         let limit = Arc::new(Semaphore::new(CHANGING_MAX));
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut gaps_seen = 0;
         loop {
             tokio::select! {
                 biased;
@@ -48,6 +53,7 @@ impl Host {
                 _ = ticks.tick() => {}
             }
             self.wake_for_returned(&limit);
+            self.wake_doubted(&mut gaps_seen, &limit);
             for core in self.inner.table.all_loaded() {
                 if !core.group.is_directory() {
                     self.tend(core, &limit);
@@ -130,9 +136,11 @@ impl Host {
         let leads = *core.leadership.borrow();
         if all && core.gate.writes() == writes && leads.leads && leads.term == term {
             core.park();
+            let since_ms = core.lease.stamp_ms(index);
+            let parked = Parked { index, since_ms };
             self.inner
                 .fabric
-                .claim(core.group, Some((term, Some(index))));
+                .claim(core.group, Some((term, Some(parked))));
             let away: BTreeSet<NodeId> = away.into_iter().collect();
             self.inner.table.asleep_without(core.group, away);
             self.inner.counters.slept();
@@ -164,6 +172,38 @@ impl Host {
             return;
         }
         let groups = self.inner.table.take_asleep_without(&returned);
+        self.wake_some(groups, limit);
+    }
+
+    /// Wakes sleeping groups for which this node cannot vouch any more, a few per look, when it could again.
+    fn wake_doubted(&self, gaps_seen: &mut u64, limit: &Arc<Semaphore>) {
+        let board = &self.inner.fabric.board;
+        let gaps = board.gaps();
+        if gaps == *gaps_seen {
+            return;
+        }
+        let now = Some(Instant::now());
+        let is_doubted = |(group, claim): &(GroupId, Claim)| {
+            let placement = self.inner.table.placement(*group);
+            let Some((parked, placement)) = claim.parked.zip(placement) else {
+                return false;
+            };
+            let voters = &placement.order;
+            let shielding: Vec<_> = voters.iter().map(|voter| (*voter, now)).collect();
+            let since_ms = parked.since_ms;
+            board.is_assured(&shielding)
+                && board.assured_at(claim.leader, voters, since_ms).is_none()
+        };
+        let claims = board.claims_of(self.inner.node).into_iter();
+        let doubted = claims.filter(is_doubted).map(|(group, _)| group);
+        let doubted: Vec<GroupId> = doubted.take(DOUBTED_MAX).collect();
+        if doubted.len() < DOUBTED_MAX {
+            *gaps_seen = gaps;
+        }
+        self.wake_some(doubted, limit);
+    }
+
+    fn wake_some(&self, groups: Vec<GroupId>, limit: &Arc<Semaphore>) {
         if groups.is_empty() {
             return;
         }
@@ -177,7 +217,7 @@ impl Host {
                 let waking = host.clone();
                 host.inner.group_tasks.spawn(async move {
                     if let Err(error) = waking.lead_awake(group).await {
-                        tracing::debug!(%group, %error, "sleeping group was not woken for a returned node");
+                        tracing::debug!(%group, %error, "sleeping group was not woken");
                     }
                     drop(place);
                 });
@@ -202,8 +242,8 @@ impl GroupCore {
         let Some(claim) = claim.filter(|claim| self.fabric.board.is_heard(claim.leader)) else {
             return;
         };
-        if let Some(index) = claim.parked_at {
-            self.park_as_follower(claim.term, index);
+        if let Some(parked) = claim.parked {
+            self.park_as_follower(claim.term, parked.index);
         }
     }
 

@@ -90,7 +90,11 @@ impl Host {
             .map_err(|e| e.to_string())?;
         let shared = state_machine.shared();
         let board = Arc::clone(&inner.fabric.board);
-        let lease = Arc::new(Lease::new(timing.election_timeout_max_ms, board));
+        let lease = Arc::new(Lease::new(
+            timing.election_timeout_max_ms,
+            Arc::clone(&shared),
+            board,
+        ));
         let takeover = Arc::new(AtomicBool::new(false));
         let network = GroupNetworkFactory {
             group,

@@ -1,7 +1,7 @@
 //! Readers: look at replicas and judge whether what they see is as fresh as it claims to be.
 //!
-//! Owns: the two kinds of reads that promise everything acknowledged: under the lease, and after a confirmation by a quorum. Must never: look at a machine
-//! that stands still; nobody could.
+//! Owns: the three kinds of reads: under the lease and after a confirmation by a quorum, which promise everything acknowledged, and
+//! stale ones, which promise everything acknowledged up to their age. Must never: look at a machine that stands still; nobody could.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,29 +85,47 @@ impl Readers {
             if self.random.random_bool(0.1) {
                 self.confirm(machine, show, acknowledged);
             } else {
-                self.look(machine, show, acknowledged, witness);
+                self.look(machine, show, now_ms, clients, witness);
             }
         }
     }
 
-    /// Reads what the machine has in memory, if it holds the lease.
-    fn look(&mut self, machine: &Machine, show: ShowId, acknowledged: u64, witness: &Witness) {
+    /// Reads what the machine has in memory: current if it holds the lease, otherwise as old as it says.
+    fn look(
+        &mut self,
+        machine: &Machine,
+        show: ShowId,
+        now_ms: u64,
+        clients: &Clients,
+        witness: &Witness,
+    ) {
         let looked = machine.inside(|host| {
             let replica = doors::loaded_show(host, show)?;
             let leased = replica.leadership().borrow().leads && replica.has_lease();
             let ((), as_of) = replica.read(|_| ());
             Some((leased, as_of))
         });
-        if let Some((true, as_of)) = looked.flatten() {
-            self.reads_total += 1;
-            witness.tell(&Fact::Read {
-                node: machine.node,
-                group: GroupId::new(show.get()),
-                kind: "lease",
-                index: as_of.index,
-                acknowledged,
-            });
-        }
+        let Some((leased, as_of)) = looked.flatten() else {
+            return;
+        };
+        let (kind, age_ms) = if leased {
+            ("lease", 0)
+        } else if as_of.age_ms == u64::MAX {
+            // It claims nothing.
+            return;
+        } else {
+            // Ages are told in whole milliseconds, rounded down.
+            ("stale", as_of.age_ms + 1)
+        };
+        let group = GroupId::new(show.get());
+        self.reads_total += 1;
+        witness.tell(&Fact::Read {
+            node: machine.node,
+            group,
+            kind,
+            index: as_of.index,
+            acknowledged: clients.acknowledged_before(group, now_ms.saturating_sub(age_ms)),
+        });
     }
 
     fn confirm(&self, machine: &Machine, show: ShowId, acknowledged: u64) {

@@ -143,7 +143,7 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let body = pb::frame::Body::Append(wire::append_to_pb(&rpc, leader_age_ms(&self.lease)));
+        let body = pb::frame::Body::Append(wire::append_to_pb(&rpc, current_ms(&self.lease, &rpc)));
         match self.call(body, option.soft_ttl()).await? {
             pb::frame::Body::AppendReply(reply) => append_reply(reply),
             _ => Err(self.unexpected()),
@@ -245,10 +245,13 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     }
 }
 
-/// A replica that does not lead says nothing about what is current; openraft sends appends only from leaders.
-fn leader_age_ms(lease: &Lease) -> u64 {
-    let age = lease.age().unwrap_or(Duration::MAX);
-    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+/// What this node's clock showed when what the append calls committed was current; 0 = not known. Until an entry of its own
+/// term is committed a leader may lack what the last one acknowledged.
+fn current_ms(lease: &Lease, append: &AppendEntriesRequest<TypeConfig>) -> u64 {
+    let term = append.vote.leader_id.term;
+    let committed = append.leader_commit.as_ref();
+    let committed = committed.filter(|id| **id.committed_leader_id() == term);
+    committed.map_or(0, |id| lease.stamp_ms(id.index()))
 }
 
 fn append_reply(reply: pb::AppendReply) -> RpcResult<AppendEntriesResponse<TypeConfig>> {

@@ -18,8 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::calls::{
-    ReplyTo, run_pipeline, said_at, spawn_append, spawn_park, spawn_report, spawn_transfer,
-    spawn_vote,
+    ReplyTo, run_pipeline, spawn_append, spawn_park, spawn_report, spawn_transfer, spawn_vote,
 };
 use super::dial::{DialError, FrameStream};
 use super::wire::pb::frame::Body;
@@ -113,6 +112,7 @@ impl PeerServer {
         let connection = Connection {
             server: self.clone(),
             from,
+            incarnation: 0,
             replies,
             sessions: BTreeMap::new(),
         };
@@ -152,6 +152,8 @@ struct Connection {
     server: PeerServer,
     /// Who dialled.
     from: NodeId,
+    /// Its process, as the first ping on this connection said, which comes before anything else.
+    incarnation: u64,
     replies: mpsc::Sender<pb::Frame>,
     /// Open append pipelines by session.
     sessions: BTreeMap<u64, mpsc::Sender<Append>>,
@@ -193,6 +195,7 @@ impl Connection {
         };
         match body {
             Body::Ping(ping) => {
+                self.incarnation = ping.incarnation;
                 let answer = self.server.pulses.pinged(self.from, &ping);
                 return reply_to.send(Body::Pong(answer)).await;
             }
@@ -213,7 +216,10 @@ impl Connection {
         };
         match body {
             Body::StreamAppend(append) => self.stream_append(addressee, reply_to, append).await,
-            Body::Append(append) => spawn_append(addressee, reply_to, append),
+            Body::Append(append) => {
+                let current_at = self.placed(append.current_ms);
+                spawn_append(addressee, reply_to, append, current_at);
+            }
             Body::Vote(request) => spawn_vote(addressee, reply_to, request, false),
             Body::PreVote(request) => spawn_vote(addressee, reply_to, request, true),
             Body::Transfer(request) => spawn_transfer(addressee, reply_to, request),
@@ -237,6 +243,12 @@ impl Connection {
             .then(|| Addressee::OnDisk(groups.open(group)))
     }
 
+    /// A moment that the peer names by its clock, by ours.
+    fn placed(&self, stamp_ms: u64) -> Option<Instant> {
+        let pulses = &self.server.pulses;
+        pulses.stamped(self.from, self.incarnation, stamp_ms)
+    }
+
     /// Passes an append to its session's pipeline, which the first one opens.
     async fn stream_append(
         &mut self,
@@ -244,7 +256,7 @@ impl Connection {
         reply_to: ReplyTo,
         append: pb::AppendRequest,
     ) {
-        let current_at = said_at(append.leader_age_ms);
+        let current_at = self.placed(append.current_ms);
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
             Err(e) => {

@@ -178,14 +178,14 @@ fn entry_from_pb(wire: pb::Entry) -> Result<Entry, Malformed> {
 
 pub(crate) fn append_to_pb(
     request: &AppendEntriesRequest<TypeConfig>,
-    leader_age_ms: u64,
+    current_ms: u64,
 ) -> pb::AppendRequest {
     pb::AppendRequest {
         vote: Some(vote_to_pb(&request.vote)),
         prev_log_id: request.prev_log_id.as_ref().map(log_id_to_pb),
         entries: request.entries.iter().map(entry_to_pb).collect(),
         leader_commit: request.leader_commit.as_ref().map(log_id_to_pb),
-        leader_age_ms,
+        current_ms,
     }
 }
 
@@ -339,7 +339,7 @@ mod tests {
                 payload: Some(pb::entry::Payload::Blank(pb::Blank {})),
             }],
             leader_commit: None,
-            leader_age_ms: 0,
+            current_ms: 0,
         };
         assert_eq!(
             append_from_pb(wire).expect_err("a gap").field,

@@ -27,6 +27,12 @@ fn view(start: Instant, until_ms: u64) -> Liveness {
     view
 }
 
+/// These voters, each to have shielded since then.
+fn since(start: Instant, ms: u64, voters: &[u64]) -> Vec<(NodeId, Option<Instant>)> {
+    let since = Some(at(start, ms));
+    voters.iter().map(|voter| (node(*voter), since)).collect()
+}
+
 fn pulse(of: u64) -> Pulse {
     Pulse {
         incarnation: of * 10,
@@ -115,7 +121,7 @@ fn another_incarnation_is_a_restart() {
     let changes = view.pinged(node(2), 1, at(start, 1_050), reborn);
     assert_eq!(changes, [Change::Restarted(node(2))]);
     assert!(
-        !view.is_assured(&[node(1), node(2)], at(start, 1_050)),
+        !view.is_assured(&since(start, 900, &[1, 2]), at(start, 1_050)),
         "what the last process promised is void"
     );
 }
@@ -129,17 +135,16 @@ fn leader_is_assured_for_less_time_than_it_is_shielded() {
     voter.add(node(1));
     voter.pinged(node(1), 1, at(start, 900), pulse(1));
     voter.pinged(node(1), 2, at(start, 1_000), pulse(1));
-    let voters = [node(1), node(2), node(3)];
     leader.look(at(start, 1_100), Duration::ZERO);
     for ms in (1_000..3_000).step_by(10) {
         let now = at(start, ms);
-        let assured = leader.is_assured(&voters, now);
+        let assured = leader.is_assured(&since(start, 1_000, &[1, 2]), now);
         assert!(
             !assured || voter.shields(node(1), now),
             "at {ms} ms the leader trusts a promise that the voter does not keep"
         );
     }
-    assert!(leader.is_assured(&voters, at(start, 1_600)));
+    assert!(leader.is_assured(&since(start, 1_600, &[1, 2]), at(start, 1_600)));
     assert!(!voter.shields(node(1), at(start, 1_701)));
 }
 
@@ -150,7 +155,7 @@ fn voter_that_the_leader_does_not_hear_promises_nothing() {
     leader.add(node(2));
     // The ping went out while node 2 was silent for the leader, and said so.
     leader.answered(node(2), at(start, 0), at(start, 50), pulse(2));
-    assert!(!leader.is_assured(&[node(1), node(2)], at(start, 60)));
+    assert!(!leader.is_assured(&since(start, 50, &[1, 2]), at(start, 60)));
     let mut voter = Liveness::new(node(2), 20, SILENCE_FLOOR, start);
     voter.add(node(1));
     voter.pinged(node(1), 1, at(start, 2_000), silent_for(1, 2));
@@ -166,13 +171,63 @@ fn young_process_shields_everybody() {
     assert!(!voter.shields(node(1), at(start, 701)));
 }
 
+/// What node 2 says when its clock shows `clock_ms`.
+fn stamped(clock_ms: u64) -> Pulse {
+    Pulse {
+        clock_ms,
+        ..pulse(2)
+    }
+}
+
+/// Up to when node 2 vouches for what it parked when its clock showed 100, alone.
+fn vouched(view: &Liveness) -> Option<Instant> {
+    view.assured_at(node(2), &[node(2)], 100, Instant::now())
+}
+
 #[test]
 fn old_ping_that_comes_late_says_nothing() {
     let start = Instant::now();
     let mut view = view(start, 1_000);
-    view.pinged(node(2), 8, at(start, 1_000), pulse(2));
-    view.pinged(node(2), 7, at(start, 1_600), pulse(2));
-    assert_eq!(view.assured_at(node(2), &[node(2)]), Some(at(start, 1_000)));
+    view.answered(node(2), at(start, 900), at(start, 900), stamped(900));
+    view.pinged(node(2), 8, at(start, 1_000), stamped(1_000));
+    view.pinged(node(2), 7, at(start, 1_600), stamped(1_600));
+    assert_eq!(vouched(&view), Some(at(start, 999)));
+}
+
+#[test]
+fn leader_vouches_for_the_moment_at_which_its_ping_left() {
+    let start = Instant::now();
+    let mut view = view(start, 1_000);
+    view.answered(node(2), at(start, 900), at(start, 920), stamped(400));
+    assert_eq!(vouched(&view), None);
+    // It left when the peer's clock showed 520, and was held for three seconds.
+    view.pinged(node(2), 8, at(start, 4_020), stamped(520));
+    let left = vouched(&view);
+    assert_eq!(left, Some(at(start, 1_019)));
+    let reborn = Pulse {
+        incarnation: 21,
+        ..stamped(5)
+    };
+    view.pinged(node(2), 1, at(start, 4_100), reborn);
+    assert_eq!(vouched(&view), None);
+}
+
+#[test]
+fn promise_with_a_gap_assures_nothing_from_before_it() {
+    let start = Instant::now();
+    let mut view = view(start, 1_000);
+    let voters = |ms| since(start, ms, &[1, 2, 4]);
+    assert!(view.is_assured(&voters(500), at(start, 1_100)));
+    // The next answer comes after the promise of the one before has run out; node 2 may have let go in between.
+    view.answered(node(2), at(start, 1_500), at(start, 1_700), pulse(2));
+    assert!(!view.is_assured(&voters(1_650), at(start, 1_750)));
+    assert!(view.is_assured(&voters(1_700), at(start, 1_750)));
+    assert_eq!(view.gaps(), 1);
+    let own = [node(1), node(2), node(4)];
+    let mine = |since_ms| view.assured_at(node(1), &own, since_ms, at(start, 1_750));
+    assert_eq!(mine(1_650), None);
+    assert_eq!(mine(1_750), Some(at(start, 1_750)));
+    assert_eq!(mine(0), None);
 }
 
 #[test]

@@ -116,7 +116,9 @@ impl<F: FileSystem> LogDisk for RaftEngineDisk<F> {
             let (begin, stop) = (engine_index(next), engine_index(end));
             let read = catch_unwind(AssertUnwindSafe(|| {
                 let engine = self.engine();
-                engine.fetch_entries_to::<Indexed>(group, begin, stop, bytes_max, &mut values)
+                with_own_block_cache(|| {
+                    engine.fetch_entries_to::<Indexed>(group, begin, stop, bytes_max, &mut values)
+                })
             }));
             match read {
                 Ok(Ok(_)) => {}
@@ -152,7 +154,7 @@ impl<F: FileSystem> LogDisk for RaftEngineDisk<F> {
     }
 
     fn free_old_files(&self) -> Result<Vec<u64>, LogError> {
-        caught(|| self.engine().purge_expired_files())
+        caught(|| with_own_block_cache(|| self.engine().purge_expired_files()))
     }
 
     fn used_bytes(&self) -> u64 {
@@ -236,6 +238,17 @@ impl MessageExt for Indexed {
 /// The engine counts from 1, the consensus library from 0.
 fn engine_index(index: u64) -> u64 {
     index.saturating_add(1)
+}
+
+/// The engine remembers the last block it read per thread, by file number, offset and length. A process has one engine; a simulation
+/// has many on one thread, and files that lose their end and are written anew, so there each reading gets a thread to itself.
+fn with_own_block_cache<T: Send>(read: impl FnOnce() -> T + Send) -> T {
+    #[cfg(feature = "simulation")]
+    if crate::simulation::is_running() {
+        let joined = std::thread::scope(|scope| scope.spawn(read).join());
+        return joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+    read()
 }
 
 fn caught<T>(write: impl FnOnce() -> raft_engine::Result<T>) -> Result<T, LogError> {

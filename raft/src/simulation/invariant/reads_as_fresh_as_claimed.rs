@@ -1,4 +1,5 @@
-//! A read under a lease, or after a confirmation by a quorum, shows everything acknowledged before it began.
+//! A read under a lease, or after a confirmation by a quorum, shows everything acknowledged before it began; a stale one everything
+//! acknowledged before the moment that its age points to.
 
 use super::{Fact, Invariant};
 

@@ -20,6 +20,10 @@ impl Pulses for NoPulses {
         ping.clone()
     }
 
+    fn stamped(&self, _: NodeId, _: u64, _: u64) -> Option<Instant> {
+        None
+    }
+
     fn greeted(&self, _: NodeId) {}
 
     fn claimed(&self, _: NodeId, _: pb::Claims) {}

@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep};
 use super::super::STREAM_APPENDS_IN_FLIGHT_MAX;
 use super::super::link::{Link, LinkError};
 use super::super::wire::{self, Malformed, pb};
-use super::{Kinship, RpcResult, leader_age_ms, unreachable};
+use super::{Kinship, RpcResult, current_ms, unreachable};
 use crate::lease::Lease;
 use crate::types::{LogId, TypeConfig};
 
@@ -111,7 +111,7 @@ where
                     return;
                 }
             }
-            let append = wire::append_to_pb(&request, leader_age_ms(&self.lease));
+            let append = wire::append_to_pb(&request, current_ms(&self.lease, &request));
             let body = pb::frame::Body::StreamAppend(append);
             if let Err(error) = self.link.tell(self.group, self.session, body) {
                 self.failed = Some(error.into());

@@ -18,11 +18,6 @@ use super::{Addressee, Append};
 use crate::group::Standing;
 use crate::membership::report::take_report;
 
-/// When the leader knew what it says now: `None` = so long ago that it says nothing.
-pub(super) fn said_at(leader_age_ms: u64) -> Option<Instant> {
-    Instant::now().checked_sub(std::time::Duration::from_millis(leader_age_ms))
-}
-
 /// Feeds one session's appends to openraft's pipeline and sends the answers in order.
 pub(super) async fn run_pipeline(
     addressee: Addressee,
@@ -83,12 +78,16 @@ pub(super) async fn run_pipeline(
     }
 }
 
-pub(super) fn spawn_append(addressee: Addressee, reply_to: ReplyTo, append: pb::AppendRequest) {
+pub(super) fn spawn_append(
+    addressee: Addressee,
+    reply_to: ReplyTo,
+    append: pb::AppendRequest,
+    current_at: Option<Instant>,
+) {
     tokio::spawn(async move {
         let Some(open) = addressee.open().await else {
             return not_open(&reply_to).await;
         };
-        let current_at = said_at(append.leader_age_ms);
         let request = match wire::append_from_pb(append) {
             Ok(request) => request,
             Err(e) => {
