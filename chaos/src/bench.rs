@@ -16,7 +16,6 @@ mod http;
 mod idle;
 mod latency;
 mod open;
-mod operator;
 mod pace;
 mod report;
 mod restart;

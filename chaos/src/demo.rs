@@ -5,7 +5,7 @@
 
 pub mod args;
 mod report;
-mod status;
+pub(crate) mod status;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -28,6 +28,10 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct LabOptions {
     /// The built-in topology that the regions are taken from.
     pub preset: &'static str,
+    /// Regions and nodes as they are, instead of the built-in topology.
+    pub topology: Option<Topology>,
+    /// Fixes the network's jitter.
+    pub seed: u64,
     /// How many of its regions, from the first on.
     pub regions: usize,
     /// Nodes in each, at least 1.
@@ -49,6 +53,8 @@ impl LabOptions {
         let node_limits = Vec::new();
         Self {
             preset: "five-regions",
+            topology: None,
+            seed: 1,
             regions: 3,
             nodes_per_region: 1,
             wan: false,
@@ -101,14 +107,17 @@ impl Lab {
             None => tokio::task::spawn_blocking(build_siblings).await??,
         };
         let dir = tempfile::Builder::new().prefix("holdfast-lab-").tempdir()?;
-        let preset = Topology::preset(options.preset).context("a built-in topology is missing")?;
-        let topology = preset
-            .with_first_regions(options.regions)?
-            .with_nodes_per_region(options.nodes_per_region)?;
+        let topology = match options.topology {
+            Some(topology) => topology,
+            None => Topology::preset(options.preset)
+                .context("a built-in topology is missing")?
+                .with_first_regions(options.regions)?
+                .with_nodes_per_region(options.nodes_per_region)?,
+        };
         let cluster = Cluster::start(ClusterOptions {
             topology,
             wan: options.wan,
-            seed: 1,
+            seed: options.seed,
             data_dir: dir.path().to_owned(),
             port_base: None,
             bin_dir,

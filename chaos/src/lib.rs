@@ -9,6 +9,9 @@
 //! | [`demo`] | `holdfast-chaos demo` |
 //! | [`buyer`] | one buyer over HTTP, for workloads and tests |
 //! | [`fault`] | what a drill breaks: each with a start and a heal |
+//! | [`workload`] | what buyers do meanwhile |
+//! | [`drill`] | hypothesis, faults, workloads, expectations, verdict: `holdfast-chaos drill` |
+//! | [`report`] | what a drill found, for people and machines; the scorecard |
 //! | [`history`] | what buyers asked and were answered |
 //! | [`checker`] | what must be true of a history |
 //! | [`bench`] | `holdfast-chaos bench` |
@@ -21,9 +24,12 @@ pub mod buyer;
 pub mod checker;
 pub mod cluster;
 pub mod demo;
+pub mod drill;
 pub mod fault;
 pub mod history;
 pub mod lab;
+mod operator;
+pub mod report;
 pub mod runbook;
 pub mod season;
 pub mod wan;

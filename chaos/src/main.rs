@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use holdfast_chaos::bench::{self, BenchCommand};
 use holdfast_chaos::checker::{self, Options};
 use holdfast_chaos::demo::{self, DemoArgs};
+use holdfast_chaos::drill::{self, DrillCommand};
 use holdfast_chaos::runbook::{self, RunbookCommand};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
@@ -29,6 +30,9 @@ enum Command {
     /// Measure what the design promises.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Break a cluster on purpose and judge what happens.
+    #[command(subcommand)]
+    Drill(DrillCommand),
     /// Work through the pages for operators, each on a cluster of its own with the very fault.
     #[command(subcommand)]
     Runbook(RunbookCommand),
@@ -54,6 +58,14 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Bench(command) => Box::pin(bench::run(command)).await,
+        // A drill has more to say than yes and no; see its help.
+        Command::Drill(command) => match Box::pin(drill::run(command)).await {
+            Ok(code) => return code,
+            Err(error) => {
+                failed(&error);
+                return ExitCode::from(2);
+            }
+        },
         Command::Runbook(command) => Box::pin(runbook::run(command)).await,
         Command::Check { file } => check(&file),
     };

@@ -304,7 +304,7 @@ fn today() -> String {
 }
 
 /// The civil date of a day since 1970-01-01 (years as 400-year eras of 146,097 days that begin in March).
-fn day_of(days: u64) -> String {
+pub(crate) fn day_of(days: u64) -> String {
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -11,12 +11,12 @@ use holdfast_region_config::RegionId;
 use tokio::time::{Instant, sleep};
 
 use super::BenchArgs;
-use super::operator::operate;
 use super::report::{Measurement, Report};
 use super::shows::Maker;
 use super::stats::figure;
 use super::users::{self, Users};
 use crate::lab::{Lab, LabOptions};
+use crate::operator::operate;
 use crate::season::GridShow;
 
 /// Rows and seats of the shows that nobody buys.

@@ -18,10 +18,10 @@ use holdfast_region_config::{GroupId, NodeId, place};
 use tokio::time::Instant;
 
 use super::LatencyArgs;
-use super::operator::operate;
 use super::report::{Measurement, Report};
 use super::stats::quantile;
 use crate::lab::{Lab, LabOptions};
+use crate::operator::operate;
 use crate::season::GridShow;
 
 /// Rows and seats of the halls.

@@ -26,6 +26,11 @@ impl Status {
         Self { bar }
     }
 
+    /// Whether there is a moving line.
+    pub(crate) const fn moves(&self) -> bool {
+        self.bar.is_some()
+    }
+
     /// What is being done now.
     pub(crate) fn begin(&self, what: &str) {
         match &self.bar {

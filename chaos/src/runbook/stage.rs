@@ -62,9 +62,9 @@ impl Stage {
             regions: spec.regions,
             nodes_per_region: spec.nodes_per_region,
             wan: spec.wan,
-            shows: shows.clone(),
             bin_dir: Some(bin_dir()?),
             node_limits: spec.limits()?,
+            ..LabOptions::trio(shows.clone())
         })
         .await?;
         for fault in &front.fault {

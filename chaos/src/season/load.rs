@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
 use holdfast_node_api::v1::{
     CreateEventRequest, CreateShowRequest, ImportPlanRequest, ShowStatusRequest,
@@ -17,6 +18,8 @@ use super::file::{EventEntry, PlanEntry, Season, ShowEntry};
 
 /// How long each step may take before loading gives up.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shows being created at one time.
+const IN_FLIGHT: usize = 16;
 /// Pause between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(150);
 
@@ -90,13 +93,17 @@ pub async fn load(
             (create_event(node, event).await?, event.name.as_str()),
         );
     }
-    let mut loaded = Vec::new();
-    for show in &season.shows {
-        step(&format!("show {}", show.slug));
+    step(&format!("{} shows", season.shows.len()));
+    let creating = season.shows.iter().map(|show| {
         let (event_id, event_name) = events[show.event.as_str()];
         let request = show_request(show, event_id, plans[show.plan.as_str()], topology);
-        loaded.push(create_show(node, request, event_name).await?);
-    }
+        create_show(node, request, event_name)
+    });
+    // Each takes several commits between regions; in order, so that a place in the season is a place in the result.
+    let mut loaded: Vec<LoadedShow> = stream::iter(creating)
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
     let replicas = everyone(topology)?;
     for show in &mut loaded {
         step(&format!("waiting for {}", show.slug));

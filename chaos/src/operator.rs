@@ -3,21 +3,29 @@
 //! Owns: what a failed run says. Must never: do by itself what the tool is for.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use anyhow::Context;
 use tokio::process::Command;
+
+/// Runs `holdfastctl` with these words, however it ends.
+///
+/// # Errors
+/// When the tool is not there.
+pub(crate) async fn run(bin_dir: &Path, words: &[&str]) -> anyhow::Result<Output> {
+    let tool = bin_dir.join("holdfastctl");
+    let mut command = Command::new(&tool);
+    command.args(words).stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await;
+    output.with_context(|| format!("cannot run {}", tool.display()))
+}
 
 /// Runs `holdfastctl` with these words; it returns when what was asked for is done.
 ///
 /// # Errors
 /// When the tool is not there or fails, with all that it said.
-pub(super) async fn operate(bin_dir: &Path, words: &[&str]) -> anyhow::Result<()> {
-    let tool = bin_dir.join("holdfastctl");
-    let mut command = Command::new(&tool);
-    command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await;
-    let output = output.with_context(|| format!("cannot run {}", tool.display()))?;
+pub(crate) async fn operate(bin_dir: &Path, words: &[&str]) -> anyhow::Result<()> {
+    let output = run(bin_dir, words).await?;
     anyhow::ensure!(
         output.status.success(),
         "holdfastctl {}: {}\n{}{}",

@@ -1,0 +1,211 @@
+//! One client: a browser with a home gateway, which asks again with the same key, and elsewhere when nobody is there.
+//!
+//! Owns: when it asks whom. Must never: change the key of a request, or take silence for a no.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::request::Request;
+use super::scene::{Open, Scene, Stall};
+use crate::buyer::{Answer, Buyer};
+use crate::history::{Outcome, Reading};
+
+/// How long a client insists on one answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Pause before it asks again.
+const AGAIN: Duration = Duration::from_millis(150);
+/// How long it waits for one answer, where it is not told otherwise: as long as a gateway may take.
+const TRY_MAX: Duration = Duration::from_secs(20);
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(super) scene: Arc<Scene>,
+    /// Lane in the history: `rush/3`.
+    pub(super) name: String,
+    /// Place of its own gateway.
+    home: usize,
+    /// Place of the gateway that it asks now.
+    door: usize,
+    pub(super) random: StdRng,
+    buyer: Option<Buyer>,
+    /// Requests so far: a key of its own for each.
+    asked: u64,
+    /// How long it waits for one answer.
+    pub(super) try_max: Duration,
+    pub(super) patience: Duration,
+    /// Whether its tries are counted among those of users.
+    pub(super) counted: bool,
+    /// When the workload ends.
+    stop: watch::Receiver<bool>,
+}
+
+impl Client {
+    pub(super) fn new(
+        scene: Arc<Scene>,
+        name: String,
+        home: usize,
+        random: StdRng,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            scene,
+            name,
+            home,
+            door: home,
+            random,
+            buyer: None,
+            asked: 0,
+            try_max: TRY_MAX,
+            patience: PATIENCE,
+            counted: true,
+            stop,
+        }
+    }
+
+    /// Whether the workload is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Thinks for a while, unless the workload ends.
+    pub(super) async fn think(&mut self, how_long: Duration) {
+        let _ = timeout(how_long, self.stop.wait_for(|stop| *stop)).await;
+    }
+
+    /// Becomes somebody else: the next request is a new guest's.
+    pub(super) fn forget(&mut self) {
+        self.buyer = None;
+        self.door = self.home;
+    }
+
+    /// Who it is, as a new guest if need be; `None` when no gateway takes guests.
+    pub(super) async fn guest(&mut self) -> Option<Buyer> {
+        if let Some(buyer) = &self.buyer {
+            return Some(buyer.clone());
+        }
+        for _ in 0..self.scene.doors.len() {
+            let door = &self.scene.doors[self.door];
+            let guest = timeout(self.try_max, Buyer::guest(&self.scene.http, &door.url)).await;
+            if let Ok(Ok(guest)) = guest {
+                let guest = guest.recorded(&self.scene.recorder);
+                self.buyer = Some(guest.clone());
+                return Some(guest);
+            }
+            self.next_door();
+        }
+        None
+    }
+
+    fn next_door(&mut self) {
+        self.door = (self.door + 1) % self.scene.doors.len();
+        let door = &self.scene.doors[self.door];
+        if let Some(buyer) = &self.buyer {
+            self.buyer = Some(buyer.through(&door.url));
+        }
+    }
+
+    /// Has a write done: asks until the answer is definite or patience is over; `None` in the latter case.
+    pub(super) async fn write(&mut self, request: Request) -> Option<Answer> {
+        let since_ns = self.scene.recorder.now_ns();
+        self.guest().await?;
+        self.asked += 1;
+        let key = self.key();
+        self.scene.may_end(&request);
+        let until = Instant::now() + self.patience;
+        loop {
+            let buyer = self.buyer.clone()?;
+            let answer = timeout(self.try_max, request.send(&buyer, &key)).await;
+            let silent = !matches!(&answer, Ok(answer) if answer.status != 0);
+            let why = match answer {
+                Ok(answer) => {
+                    self.count(&answer);
+                    if !answer.is_open() {
+                        if answer.outcome() == Outcome::Ok {
+                            self.scene.acknowledged(&buyer, &request, &answer);
+                        }
+                        return Some(answer);
+                    }
+                    answer.code().to_owned()
+                }
+                Err(_) => "gave_up_waiting".to_owned(),
+            };
+            if Instant::now() >= until {
+                self.scene.leave_open(Open {
+                    buyer,
+                    request,
+                    key,
+                    since_ns,
+                    why,
+                });
+                return None;
+            }
+            if silent {
+                self.next_door();
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Sends the last write once more, as a queue that was held up would; the answer, if one came in time.
+    pub(super) async fn repeat(&mut self, request: &Request) -> Option<Answer> {
+        let (buyer, key) = (self.buyer.clone()?, self.key());
+        let answer = timeout(self.try_max, request.send(&buyer, &key))
+            .await
+            .ok()?;
+        self.count(&answer);
+        Some(answer)
+    }
+
+    /// Seats of a show that its map shows as free; `None` when there is no map to be had.
+    pub(super) async fn free_seats(
+        &mut self,
+        stall: &Stall,
+        reading: Reading,
+    ) -> Option<Vec<String>> {
+        let buyer = self.guest().await?;
+        let read = buyer.read_seats(&stall.show, &stall.seats, reading);
+        let answer = timeout(self.try_max, read).await.ok()?;
+        self.count(&answer);
+        if answer.status == 0 {
+            self.next_door();
+        }
+        let seats = answer.body["seats"].as_array()?;
+        let free = seats
+            .iter()
+            .filter(|seat| seat["state"].as_str() == Some("available"))
+            .filter_map(|seat| seat["id"].as_str().map(str::to_owned))
+            // Seats for probes are nobody's.
+            .filter(|id| !stall.probe_seats.contains(id));
+        Some(free.collect())
+    }
+
+    fn count(&self, answer: &Answer) {
+        if self.counted {
+            self.scene.count(answer);
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("{}-{}", self.name, self.asked)
+    }
+
+    /// Has it done and gives the id in the answer; `None` when it was refused or is open.
+    pub(super) async fn done(&mut self, request: Request) -> Option<String> {
+        let answer = self.write(request).await?;
+        (answer.outcome() == Outcome::Ok).then(|| answer.id())
+    }
+
+    /// From a hold to a confirmed order; `true` when it is.
+    pub(super) async fn buy(&mut self, hold: String) -> bool {
+        let Some(order) = self.done(Request::Order { hold }).await else {
+            return false;
+        };
+        let paid = self.write(Request::Pay { order }).await;
+        paid.is_some_and(|answer| answer.state() == "confirmed")
+    }
+}
