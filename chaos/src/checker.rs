@@ -7,15 +7,34 @@
 //! possible.
 
 mod dossier;
+mod expiry;
+mod layout;
+mod ledger;
+mod linearizable;
+mod log_positions;
+mod outbox;
 mod owners;
+mod parts;
+mod projection;
+mod replicas;
 mod requests;
+mod search;
+mod seat;
+mod seen;
+mod sessions;
+mod shrink;
+mod staleness;
 mod survival;
+mod timeline;
+mod together;
 mod verdict;
+mod window;
 
 use std::path::Path;
 use std::time::Instant;
 
 use self::dossier::Dossier;
+pub use self::parts::{PartsError, write_parts};
 use self::verdict::Findings;
 pub use self::verdict::{CheckReport, Conclusion, Verdict, Violation};
 use crate::history::{History, HistoryError};
@@ -48,7 +67,20 @@ struct Check {
     judge: fn(&Dossier<'_>, &mut Findings),
 }
 
-const CHECKS: &[Check] = &[owners::CHECK, survival::CHECK, requests::CHECK];
+const CHECKS: &[Check] = &[
+    owners::CHECK,
+    survival::CHECK,
+    requests::CHECK,
+    together::CHECK,
+    expiry::CHECK,
+    log_positions::CHECK,
+    sessions::CHECK,
+    staleness::CHECK,
+    replicas::CHECK,
+    ledger::CHECK,
+    outbox::CHECK,
+    linearizable::CHECK,
+];
 
 /// Judges a history in a file.
 ///

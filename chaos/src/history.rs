@@ -19,6 +19,8 @@
 
 mod error;
 mod event;
+mod excerpt;
+mod generate;
 mod load;
 mod names;
 mod observation;
@@ -27,6 +29,8 @@ mod recorder;
 
 pub use error::HistoryError;
 pub use event::{Answer, Event, Header, Invoke, Op, Reading, Show, VERSION};
+pub use excerpt::Excerpt;
+pub use generate::{Generate, Plant, generate};
 pub use load::{Call, End, History, Outcome};
 pub use names::{Name, Names};
 pub use observation::{Mark, Money, MoneyMoved, Notice, NoticeKind, Replica};

@@ -13,6 +13,7 @@
 //! | [`drill`] | hypothesis, faults, workloads, expectations, verdict: `holdfast-chaos drill` |
 //! | [`report`] | what a drill found, for people and machines; the scorecard |
 //! | [`history`] | what buyers asked and were answered |
+//! | [`check_command`], [`history_command`] | `holdfast-chaos check`, `holdfast-chaos history` |
 //! | [`checker`] | what must be true of a history |
 //! | [`bench`] | `holdfast-chaos bench` |
 //! | [`runbook`] | `holdfast-chaos runbook` |
@@ -21,12 +22,14 @@
 
 pub mod bench;
 pub mod buyer;
+pub mod check_command;
 pub mod checker;
 pub mod cluster;
 pub mod demo;
 pub mod drill;
 pub mod fault;
 pub mod history;
+pub mod history_command;
 pub mod lab;
 mod operator;
 pub mod report;

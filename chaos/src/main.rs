@@ -2,15 +2,14 @@
 //!
 //! Owns: the command line. Must never: do the work itself.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 use holdfast_chaos::bench::{self, BenchCommand};
-use holdfast_chaos::checker::{self, Options};
+use holdfast_chaos::check_command::{self, CheckArgs};
 use holdfast_chaos::demo::{self, DemoArgs};
 use holdfast_chaos::drill::{self, DrillCommand};
+use holdfast_chaos::history_command::{self, HistoryCommand};
 use holdfast_chaos::runbook::{self, RunbookCommand};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
@@ -36,11 +35,10 @@ enum Command {
     /// Work through the pages for operators, each on a cluster of its own with the very fault.
     #[command(subcommand)]
     Runbook(RunbookCommand),
-    /// Judge a history of buyers' requests (JSON lines): no seat with two owners, no request that acted twice.
-    Check {
-        /// The history.
-        file: PathBuf,
-    },
+    Check(CheckArgs),
+    /// Make up histories to try a checker on.
+    #[command(subcommand)]
+    History(HistoryCommand),
 }
 
 #[tokio::main]
@@ -67,20 +65,13 @@ async fn main() -> ExitCode {
             }
         },
         Command::Runbook(command) => Box::pin(runbook::run(command)).await,
-        Command::Check { file } => check(&file),
+        Command::Check(args) => return check_command::run(&args),
+        Command::History(command) => history_command::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
-}
-
-fn check(file: &Path) -> anyhow::Result<()> {
-    let verdict = checker::check(file, &Options::default())
-        .with_context(|| format!("cannot judge {}", file.display()))?;
-    println!("{verdict}");
-    anyhow::ensure!(verdict.is_valid(), "not valid: {:?}", verdict.conclusion());
-    Ok(())
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -43,6 +43,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 pub(super) struct Dossier<'h> {
     pub(super) history: &'h History,
+    pub(super) options: &'h Options,
     pub(super) clock_bound_ms: u64,
     pub(super) requests: Vec<Request>,
     /// Place of each call's request in `requests`.
@@ -52,10 +53,11 @@ pub(super) struct Dossier<'h> {
 }
 
 impl<'h> Dossier<'h> {
-    pub(super) fn of(history: &'h History, options: &Options) -> Self {
+    pub(super) fn of(history: &'h History, options: &'h Options) -> Self {
         let bound_ms = options.clock_bound_ms;
         let mut dossier = Self {
             history,
+            options,
             clock_bound_ms: bound_ms.unwrap_or(history.header.clock_bound_ms),
             requests: Vec::new(),
             request_of: Vec::with_capacity(history.calls.len()),
@@ -122,6 +124,9 @@ impl<'h> Dossier<'h> {
                 if hold.is_some() {
                     facts.hold = hold;
                 }
+                if call.is_ok() && call.end.hold.is_some() {
+                    self.holds.entry(hold).or_default().order = order;
+                }
                 if call.op == Op::Order && call.is_ok() {
                     facts.opened.push(at);
                 } else {
@@ -183,6 +188,32 @@ impl<'h> Dossier<'h> {
             .min_by_key(|at| self.call(*at).end.at_ns)
     }
 
+    /// Whether a call may have taken an order's seats away from it. A payment does when the money cannot be captured.
+    pub(super) fn may_undo(&self, call: &Call) -> bool {
+        match call.op {
+            Op::Cancel | Op::Refund => call.end.outcome != Outcome::Rejected,
+            Op::Pay => {
+                call.end.outcome == Outcome::Unknown
+                    || self.text(call.end.code) == "order_cancelled"
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether anybody may have ended a hold, or the order opened from it, before its time.
+    pub(super) fn may_end_early(&self, hold: &Hold) -> bool {
+        let released =
+            |call: &Call| call.op == Op::Release && call.end.outcome != Outcome::Rejected;
+        let order = self.orders.get(&hold.order);
+        let calls = hold
+            .calls
+            .iter()
+            .chain(order.into_iter().flat_map(|order| &order.calls));
+        calls
+            .map(|at| self.call(*at))
+            .any(|call| released(call) || self.may_undo(call))
+    }
+
     /// A violation about a seat, hold, order or request of the show of `calls[0]`.
     pub(super) fn violation(&self, subject: Name, detail: String, calls: &[usize]) -> Violation {
         let show = calls.first().map_or(Name::NONE, |at| self.call(*at).show);
@@ -192,6 +223,7 @@ impl<'h> Dossier<'h> {
             subject: self.text(subject).to_owned(),
             detail,
             calls: calls.iter().map(|at| self.call(*at).id).collect(),
+            until_ns: None,
         }
     }
 

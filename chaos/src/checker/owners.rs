@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::Check;
 use super::dossier::{Dossier, Hold, seats_of};
 use super::verdict::Findings;
-use crate::history::{Call, Name, Op, Outcome};
+use crate::history::{Name, Op, Outcome};
 
 pub(super) const CHECK: Check = Check {
     name: "one-owner",
@@ -72,9 +72,10 @@ fn certain_times<'h>(
     let mut times = Vec::new();
     let order = dossier.orders.get(&hold.order);
     let calls = |all: &'h [usize]| all.iter().map(|at| dossier.call(*at));
-    let ends = calls(&hold.calls).filter(|call| call.op == Op::Release && may_have_happened(call));
+    let ends = calls(&hold.calls)
+        .filter(|call| call.op == Op::Release && call.end.outcome != Outcome::Rejected);
     let undone = order.into_iter().flat_map(|order| calls(&order.calls));
-    let undone: Vec<_> = undone.filter(|call| may_undo(dossier, call)).collect();
+    let undone: Vec<_> = undone.filter(|call| dossier.may_undo(call)).collect();
     let end_ns = ends
         .chain(undone.iter().copied())
         .map(|c| c.invoked_ns)
@@ -120,19 +121,4 @@ fn certain_times<'h>(
         times.push((time, dossier.seats_of_order(hold.order)));
     }
     times
-}
-
-fn may_have_happened(call: &Call) -> bool {
-    call.end.outcome != Outcome::Rejected
-}
-
-/// Whether a call may have taken an order's seats away from it. A payment does when the money cannot be captured.
-fn may_undo(dossier: &Dossier<'_>, call: &Call) -> bool {
-    match call.op {
-        Op::Cancel | Op::Refund => may_have_happened(call),
-        Op::Pay => {
-            call.end.outcome == Outcome::Unknown || dossier.text(call.end.code) == "order_cancelled"
-        }
-        _ => false,
-    }
 }

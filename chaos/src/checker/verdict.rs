@@ -34,8 +34,11 @@ pub struct Violation {
     pub subject: String,
     /// Who was told what.
     pub detail: String,
-    /// Calls of the history that show it.
+    /// Calls of the history that show it: the smallest part that does, where the check can shrink.
     pub calls: Vec<u64>,
+    /// Answers that came later are not needed to show it; ns since the origin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ns: Option<u64>,
 }
 
 impl fmt::Display for Violation {
@@ -189,11 +192,21 @@ impl Findings {
         self.examined += 1;
     }
 
+    /// One thing could not be decided.
+    pub(super) const fn undecided(&mut self) {
+        self.undecided += 1;
+    }
+
     pub(super) fn violated(&mut self, violation: Violation) {
         self.violations_total += 1;
         if self.violations.len() < self.violations_max {
             self.violations.push(violation);
         }
+    }
+
+    /// Whether another violation would be described; if not, it need not be shrunk.
+    pub(super) fn has_room(&self) -> bool {
+        self.violations.len() < self.violations_max
     }
 
     pub(super) fn report(self, name: &'static str, promise: &'static str) -> CheckReport {
