@@ -10,6 +10,7 @@ pub(crate) mod claims;
 pub(crate) mod clocks;
 pub(crate) mod disks;
 pub(crate) mod liveness;
+mod orphans;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};

@@ -38,7 +38,7 @@ pub(crate) trait Pulses: Send + Sync + 'static {
     /// A peer says what it leads.
     fn claimed(&self, from: NodeId, claims: wire::pb::Claims);
     /// A peer wants the group led.
-    fn nudged(&self, group: GroupId);
+    fn nudged(&self, group: GroupId, in_vain: bool);
 }
 
 /// Version of the peer protocol; a different one is refused at the first frame.

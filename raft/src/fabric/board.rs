@@ -3,7 +3,7 @@
 //! Owns: the one copy of that knowledge, fed by the links and read by everything else. Must never: hold its locks across an
 //! await, or start anything; who wants to act follows [`Board::changed`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::claims::{Claim, Claims, Parked};
 use super::clocks::OwnClock;
 use super::disks::Disks;
 use super::liveness::{Change, Liveness, Pulse};
+use super::orphans::Orphans;
 use crate::transport::Pulses;
 use crate::transport::wire::pb;
 
@@ -32,7 +33,7 @@ pub(crate) struct Board {
     liveness: Mutex<Liveness>,
     claims: Mutex<Claims>,
     /// Groups that somebody led and nobody leads now, with when to do something about it.
-    orphans: Mutex<BTreeMap<GroupId, Instant>>,
+    orphans: Mutex<Orphans>,
     changed: watch::Sender<u64>,
     /// How often a node fell silent, and how often one was heard again as the same process.
     /// This node is about to stop.
@@ -152,7 +153,7 @@ impl Board {
     /// What `node` led has no leader.
     fn bereave(&self, node: NodeId, due: Instant) {
         let given_up = locked(&self.claims).replace(node, &[]);
-        locked(&self.orphans).extend(given_up.into_iter().map(|group| (group, due)));
+        locked(&self.orphans).bereave(given_up, due);
     }
 
     /// Nodes that were heard again since the last call.
@@ -196,19 +197,33 @@ impl Board {
             term,
             parked,
         };
-        let changed = locked(&self.claims).claim(group, claim);
-        if changed {
-            locked(&self.orphans).remove(&group);
+        let mut claims = locked(&self.claims);
+        let led_before = claims
+            .get(group)
+            .is_some_and(|known| known.leader == leader);
+        let changed = claims.claim(group, claim);
+        drop(claims);
+        if changed && led_before {
+            locked(&self.orphans).forget(group);
+        } else if changed {
+            locked(&self.orphans).taken(group, leader, Instant::now());
         }
         changed
     }
 
     /// Groups that have lost their leader, with since when something may be done.
     pub(crate) fn orphans(&self) -> Vec<(GroupId, Instant)> {
-        locked(&self.orphans)
-            .iter()
-            .map(|(group, due)| (*group, *due))
-            .collect()
+        locked(&self.orphans).all()
+    }
+
+    /// Whether a voter of the group stood in vain and calls the others.
+    pub(crate) fn is_called(&self, group: GroupId) -> bool {
+        locked(&self.orphans).is_called(group)
+    }
+
+    /// When `node` last took a group to lead.
+    pub(crate) fn took_at(&self, node: NodeId) -> Option<Instant> {
+        locked(&self.orphans).took_at(node)
     }
 
     /// Somebody wants the group led: it is an orphan from now on, unless a live node claims it.
@@ -219,11 +234,7 @@ impl Board {
         if led {
             return;
         }
-        // Whoever wants it again and again must not put off those whose turn comes later.
-        let mut orphans = locked(&self.orphans);
-        let news = !orphans.contains_key(&group);
-        orphans.entry(group).or_insert_with(Instant::now);
-        drop(orphans);
+        let news = locked(&self.orphans).want(group, Instant::now());
         if news {
             self.touch();
         }
@@ -231,7 +242,7 @@ impl Board {
 
     /// The group is nobody's concern here any more.
     pub(crate) fn forget_group(&self, group: GroupId) {
-        locked(&self.orphans).remove(&group);
+        locked(&self.orphans).forget(group);
     }
 
     /// From now on this node says that it is about to stop.
@@ -420,7 +431,7 @@ impl Pulses for Board {
         }
         for (group, claim) in held {
             self.take_claim(group, from, claim.term, claim.parked);
-            locked(&self.orphans).remove(&group);
+            locked(&self.orphans).forget(group);
         }
         for claim in withdrawn {
             let group = GroupId::new(claim.group);
@@ -428,12 +439,16 @@ impl Pulses for Board {
                 given_up.push(group);
             }
         }
-        locked(&self.orphans).extend(given_up.into_iter().map(|group| (group, due)));
+        locked(&self.orphans).bereave(given_up, due);
         self.touch();
     }
 
-    fn nudged(&self, group: GroupId) {
+    fn nudged(&self, group: GroupId, in_vain: bool) {
         self.want_leader(group);
+        if in_vain {
+            locked(&self.orphans).call(group);
+            self.touch();
+        }
     }
 }
 

@@ -7,6 +7,8 @@
 //! process now, when it gave the group up and nobody took it, or when somebody wants the group and nobody claims it. Then the
 //! voters that are heard stand in the group's order: the first at once, each next one a [`stagger`] later if there is still no
 //! leader: time for a vote, an empty entry and the news of it. All groups of a lost node go at once; their votes share frames and fsyncs.
+//! A voter that has ten thousand of them to take needs its time, however fast the machine is: while it goes on taking groups,
+//! those after it wait, except for a group that it has stood for in vain.
 //!
 //! A group that nobody claims and nobody wants, as after a cold start, is led again in its turn by a slow round, because its
 //! leader has duties (holds that expire, payments, notices).
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
+use openraft::async_runtime::WatchReceiver as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -36,8 +39,8 @@ const RETRY: Duration = Duration::from_millis(1_000);
 const STANDING_MAX: usize = 256;
 /// When as many stand as may, others are looked at again after this.
 const FULL: Duration = Duration::from_millis(25);
-/// Orphans that a voter gets through in about one stagger; the next one waits a stagger more for each as many.
-const ORPHANS_PER_STAGGER: usize = 500;
+/// A voter that goes on taking groups is waited for no longer than this for any one of them.
+const GETTING_ON_LIMIT: Duration = Duration::from_secs(60);
 /// One candidacy is given up after this long; the next look decides anew.
 const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
 /// A vote that was not decided is asked for again after this, plus two round trips.
@@ -94,17 +97,28 @@ impl Candidacies {
     }
 }
 
-/// When `me` is to stand for a group that lost its leader at `since`; `None` = it is not one of its voters.
+/// When `me` is to stand for a group that lost its leader at `since`; `None` = it is not one of its voters. `took_at` says when
+/// a voter last took some group.
 fn due_at(
     placement: &Placement,
     me: NodeId,
     since: Instant,
     stagger: Duration,
     is_heard: impl Fn(NodeId) -> bool,
+    took_at: impl Fn(NodeId) -> Option<Instant>,
 ) -> Option<Instant> {
-    let mut heard = placement.order.iter().filter(|node| is_heard(**node));
-    let rank = heard.position(|node| *node == me)?;
-    Some(since + stagger * u32::try_from(rank).unwrap_or(u32::MAX))
+    let heard = placement.order.iter().filter(|node| is_heard(**node));
+    let before: Vec<NodeId> = heard.copied().take_while(|node| *node != me).collect();
+    if !placement.order.contains(&me) || !is_heard(me) {
+        return None;
+    }
+    let staggers = |count: usize| stagger * u32::try_from(count).unwrap_or(u32::MAX);
+    let gets_on = before.iter().enumerate().filter_map(|(rank, node)| {
+        let took = took_at(*node).filter(|took| *took >= since)?;
+        let due = took + staggers(before.len() - rank);
+        Some(due.min(since + GETTING_ON_LIMIT))
+    });
+    gets_on.chain([since + staggers(before.len())]).max()
 }
 
 impl Host {
@@ -144,17 +158,17 @@ impl Host {
         let mut again: Option<Instant> = None;
         let mut later = |at: Instant| again = Some(again.map_or(at, |other| other.min(at)));
         let orphans = self.orphans(memory, now);
-        // The first voter of ten thousand groups needs its time: who stood for them meanwhile would only outbid it.
-        let backlog = u32::try_from(orphans.len() / ORPHANS_PER_STAGGER).unwrap_or(u32::MAX);
         for (group, since) in orphans {
             let Some(placement) = self.inner.table.placement(group) else {
                 board.forget_group(group);
                 continue;
             };
             let me = self.inner.node;
-            let stagger = self.stagger(&placement).saturating_mul(1 + backlog);
-            let Some(due) = due_at(&placement, me, since, stagger, |node| board.may_live(node))
-            else {
+            let stagger = self.stagger(&placement);
+            let called = board.is_called(group);
+            let took_at = |node| board.took_at(node).filter(|_| !called);
+            let is_heard = |node| board.may_live(node);
+            let Some(due) = due_at(&placement, me, since, stagger, is_heard, took_at) else {
                 self.pass_on(group, &placement);
                 board.forget_group(group);
                 continue;
@@ -274,7 +288,7 @@ impl Host {
             .find(|node| fabric.board.is_heard(**node));
         if let Some(link) = first.and_then(|node| fabric.link(*node)) {
             // It is asked for again when whoever wants the group comes back.
-            let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge {}));
+            let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge::default()));
         }
     }
 
@@ -287,7 +301,8 @@ impl Host {
             others.filter(|node| **node != self.inner.node && fabric.board.is_heard(**node));
         for link in others.filter_map(|node| fabric.link(*node)) {
             // Lost, it is called again after the next candidacy.
-            let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge {}));
+            let nudge = pb::Nudge { in_vain: true };
+            let _ = link.tell(group, 0, pb::frame::Body::Nudge(nudge));
         }
     }
 
@@ -306,6 +321,12 @@ impl Host {
         self.inner.counters.stood();
         let stood = tokio::time::timeout(CANDIDACY_LIMIT, self.campaign(&core, placement)).await;
         core.takeover.store(false, Ordering::SeqCst);
+        if stood.is_err() {
+            let metrics = core.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            tracing::debug!(%group, state = ?metrics.state, term = metrics.current_term, last = ?metrics.last_log_index,
+                applied = ?metrics.last_applied, leader = ?metrics.current_leader, "stood in vain");
+        }
         stood.is_ok()
     }
 
@@ -365,20 +386,63 @@ impl Host {
 mod tests {
     use super::*;
 
+    const STAGGER: Duration = Duration::from_secs(1);
+
+    fn placement() -> Placement {
+        Placement {
+            order: [4, 1, 3].into_iter().map(NodeId::new).collect(),
+            ..Placement::default()
+        }
+    }
+
     #[test]
     fn voters_that_are_heard_stand_in_order() {
-        let nodes: Vec<NodeId> = [4, 1, 3].into_iter().map(NodeId::new).collect();
-        let placement = Placement {
-            order: nodes.clone(),
-            ..Placement::default()
-        };
         let since = Instant::now();
-        let four_is_dead = |node: NodeId| node != nodes[0];
-        let stagger = Duration::from_secs(1);
-        let at = |node: u64| due_at(&placement, NodeId::new(node), since, stagger, four_is_dead);
+        let four_is_dead = |node: NodeId| node != NodeId::new(4);
+        let at = |node| {
+            due_at(
+                &placement(),
+                NodeId::new(node),
+                since,
+                STAGGER,
+                four_is_dead,
+                |_| None,
+            )
+        };
         assert_eq!(at(1), Some(since));
-        assert_eq!(at(3), Some(since + stagger));
+        assert_eq!(at(3), Some(since + STAGGER));
         assert_eq!(at(4), None, "the dead do not stand");
         assert_eq!(at(9), None, "nor do those who have no vote");
+    }
+
+    #[test]
+    fn voter_that_goes_on_taking_groups_is_waited_for_but_not_for_ever() {
+        let since = Instant::now();
+        let at = |took: Instant| {
+            let took_at = |node: NodeId| (node == NodeId::new(1)).then_some(took);
+            let four_is_dead = |node: NodeId| node != NodeId::new(4);
+            due_at(
+                &placement(),
+                NodeId::new(3),
+                since,
+                STAGGER,
+                four_is_dead,
+                took_at,
+            )
+        };
+        let later = since + Duration::from_secs(9);
+        assert_eq!(at(later), Some(later + STAGGER));
+        assert_eq!(
+            at(since + GETTING_ON_LIMIT * 2),
+            Some(since + GETTING_ON_LIMIT)
+        );
+        let Some(before) = since.checked_sub(STAGGER) else {
+            return;
+        };
+        assert_eq!(
+            at(before),
+            Some(since + STAGGER),
+            "what it took before counts for nothing"
+        );
     }
 }

@@ -200,8 +200,9 @@ impl Connection {
                 return reply_to.send(Body::Pong(answer)).await;
             }
             Body::Claims(claims) => return self.server.pulses.claimed(self.from, claims),
-            Body::Nudge(pb::Nudge {}) => {
-                return self.server.pulses.nudged(GroupId::new(frame.group));
+            Body::Nudge(nudge) => {
+                let group = GroupId::new(frame.group);
+                return self.server.pulses.nudged(group, nudge.in_vain);
             }
             Body::Close(pb::CloseSession {}) => {
                 self.sessions.remove(&frame.session);

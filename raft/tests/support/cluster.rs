@@ -333,27 +333,29 @@ impl Cluster {
         group.read(|state| state.state_hash()).0
     }
 
-    /// Proposes at `leader`; answers the index and the last command's outcome.
+    /// Proposes at `leader`, or at who has taken over meanwhile: on a busy machine a node may fall silent at any time. Answers
+    /// the index and the last command's outcome.
     pub(crate) async fn propose(
         &self,
-        leader: usize,
+        mut leader: usize,
         show: ShowId,
         entry: Entry,
     ) -> (u64, Outcome) {
-        let committed = self
-            .group(leader, show)
-            .await
-            .propose(&entry)
-            .await
-            .expect("it is committed");
-        (
-            committed.index,
-            committed
-                .outcomes
-                .last()
-                .expect("one outcome a command")
-                .clone(),
-        )
+        let deadline = Instant::now() + PATIENCE;
+        let committed = loop {
+            let group = self.group(leader, show).await;
+            match group.propose(&entry).await {
+                Ok(committed) => break committed,
+                Err(error) => {
+                    let again = error.is_retryable() && !error.maybe_happened();
+                    assert!(again && Instant::now() < deadline, "{error:?}");
+                }
+            }
+            tokio::time::sleep(POLL).await;
+            leader = self.claimed_leader(show).await;
+        };
+        let last = committed.outcomes.last().expect("one outcome a command");
+        (committed.index, last.clone())
     }
 }
 

@@ -28,7 +28,7 @@ impl Pulses for NoPulses {
 
     fn claimed(&self, _: NodeId, _: pb::Claims) {}
 
-    fn nudged(&self, _: GroupId) {}
+    fn nudged(&self, _: GroupId, _: bool) {}
 }
 
 fn link_to_two() -> Arc<Link> {
