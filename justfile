@@ -33,6 +33,11 @@ deny:
 up *ARGS:
     cargo demo {{ ARGS }}
 
+# Drills by name (docs/drills.md): just drill lose-the-leader
+drill *ARGS:
+    cargo build --workspace --bins
+    target/debug/holdfast-chaos drill run {{ ARGS }}
+
 # Figures for the README.
 bench:
     cargo build --release -p holdfast-node -p holdfast-gateway -p holdfast-chaos

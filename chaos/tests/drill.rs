@@ -16,11 +16,12 @@ tail_s = 4
 lab = { wan = false }
 shows = [
     { name = "hot", rows = 11, seats_per_row = 20, home = "eastus" },
+    { name = "pairs", rows = 11, seats_per_row = 20, home = "eastus" },
     { name = "idle", count = 2, rows = 2, seats_per_row = 6, home = "eastus", idle = true },
 ]
 workloads = [
     { kind = "rush", show = "hot", clients = 3 },
-    { kind = "race", show = "hot", clients = 2 },
+    { kind = "race", show = "pairs", clients = 2 },
     { kind = "churn", show = "hot", clients = 2 },
 ]
 steady = { for_s = 3, ops_rate_min = 0.1, error_ratio_max = 1.0 }
@@ -51,7 +52,7 @@ async fn a_short_drill_holds_and_leaves_a_report_that_the_scorecard_reads() {
     let missed: Vec<_> = result.expectations.iter().filter(|e| !e.held).collect();
     assert_eq!(result.verdict, Verdict::Held, "{missed:#?}");
     assert!(result.rpo.acknowledged_sales > 0);
-    assert_eq!(result.recovery.len(), 3, "each show is probed");
+    assert_eq!(result.recovery.len(), 4, "each show is probed");
     assert!(result.checks.iter().any(|check| check.looked_at > 0));
 
     let json = std::fs::read(out.join("report.json")).unwrap();

@@ -144,3 +144,25 @@ async fn shows_of_a_node_that_restarts_at_once_do_not_stay_without_a_leader() {
         cluster.shutdown().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_is_cut_off_does_not_raise_the_term_of_a_show_that_its_users_want() {
+    let mut cluster = Cluster::start().await;
+    let (show, leader) = cluster.on_sale("cut-off").await;
+    let alone = (leader + 1) % 3;
+    let group = cluster.group(alone, show).await;
+    let term = group.status().term;
+    cluster.kill(leader).await;
+    cluster.kill((leader + 2) % 3).await;
+    // Users go on asking; each time somebody is wanted who leads.
+    for round in 0..20 {
+        let entry = hold_and_release(round, 3);
+        let asked = group.propose(&entry);
+        let answer = tokio::time::timeout(Duration::from_millis(250), asked).await;
+        assert!(!matches!(answer, Ok(Ok(_))), "nobody can commit");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!(group.status().term, term);
+    drop(group);
+    cluster.shutdown().await;
+}

@@ -15,10 +15,9 @@ use crate::workload::scene::Stall;
 
 /// A fault is a reason for so long after it was healed: nodes come back, leaders settle.
 const SETTLE_S: f64 = 10.0;
-/// A request was kept waiting when it took longer than this, s, and than it used to take by this factor: 99 of 100 of its kind
-/// were faster before.
+/// A request was kept waiting when it took longer than this, s, and longer by this factor than its kind used to take, median.
 const WAIT_S: f64 = 0.75;
-const WAIT_FACTOR: f64 = 1.5;
+const WAIT_FACTOR: f64 = 3.0;
 /// Fewer affected requests of a region than this are no pattern.
 const NOTICED_MIN: usize = 2;
 
@@ -38,6 +37,7 @@ pub(super) fn reasons(
             show: show_name(change.show_id),
             from: name(change.from),
             to: name(change.to),
+            term: change.term,
             because: reason(change, faults, commands, stalls, topology),
         })
         .collect()
@@ -120,7 +120,7 @@ fn patience_s(facts: &Facts<'_>) -> HashMap<Op, f64> {
         waits.entry(wish.op).or_default().push(wait);
     }
     let each = waits.into_iter().map(|(op, waits)| {
-        let usual = Quantiles::of(waits).p99_s.unwrap_or(0.0);
+        let usual = Quantiles::of(waits).p50_s.unwrap_or(0.0);
         (op, (usual * WAIT_FACTOR).max(WAIT_S))
     });
     each.collect()
@@ -165,13 +165,18 @@ fn shows_hit(facts: &Facts<'_>, changes: &[LeaderChange], first_s: f64) -> u64 {
     u64::try_from(hit.len()).unwrap_or(u64::MAX)
 }
 
-/// From the start of the newest fault before it to the end of the wait, the longest.
+/// From the newest start or heal of a fault to the end of the wait, the longest.
 fn noticed_for_s(facts: &Facts<'_>, affected: &[&Wish]) -> f64 {
     let longest = affected.iter().filter_map(|wish| {
         let end_s = wish.began_s() + wish.wait_s(facts.end_s).unwrap_or(0.0);
-        let starts = facts.faults.iter().map(|fault| fault.from_s);
-        let begun = starts.filter(|from| *from <= end_s).reduce(f64::max)?;
-        Some(end_s - begun)
+        let turns = facts
+            .faults
+            .iter()
+            .flat_map(|fault| [fault.from_s, fault.to_s]);
+        // A wait that the heal ended was the fault's, not the heal's.
+        let turned = turns.filter(|at| *at <= wish.began_s() + 0.5);
+        let newest = turned.reduce(f64::max)?;
+        Some(end_s - newest)
     });
     longest.fold(0.0, f64::max)
 }

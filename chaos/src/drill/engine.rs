@@ -284,6 +284,7 @@ fn judged(
     let commands = ran.done.commands;
     let changes = blame::reasons(&ran.seen, &faults, &commands, stalls, topology);
     let predicted = setting::predicted(&file.blast, &faults, topology);
+    let stranded = setting::spelled_out(&file.blast.stranded, &faults, topology);
     let blast = blame::blast(&facts, &changes, predicted);
     let mut steady = facts.steady();
     let calm = changes.iter().filter(|change| change.at_s < ran.steady_s.1);
@@ -305,7 +306,7 @@ fn judged(
         watched_s: ran.end_s,
         aborted_because: ran.done.aborted_because,
         steady,
-        users: facts.users_saw(&blast.predicted_regions),
+        users: facts.users_saw(&stranded),
         ambiguous: facts.ambiguous(),
         series: facts.series(),
         rto_hot: super::result::Quantiles::of(of(true)),

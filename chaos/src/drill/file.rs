@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::expect;
 use super::promise::Promise;
 use crate::fault::FaultSpec;
-use crate::workload::WorkloadSpec;
+use crate::workload::{Kind, WorkloadSpec};
 
 /// Longest drill from its first fault to its end, s: whoever needs more wants a soak test.
 const LASTS_MAX_S: f64 = 3_600.0;
@@ -210,6 +210,10 @@ impl Step {
 pub struct BlastSpec {
     /// Regions whose users notice: ids, or `hit` (those that the faults touch), `all`.
     pub regions: Vec<String>,
+    /// Those of them whose users cannot be served while the fault lasts, whatever anybody does: their waits are measured
+    /// apart.
+    #[serde(default)]
+    pub stranded: Vec<String>,
     /// Share of shows without a leader for a while, 0 to 1.
     pub shows_ratio: f64,
     /// Share of requests of the whole run that fail or wait, 0 to 1.
@@ -291,7 +295,7 @@ impl DrillFile {
                 show.home
             );
         }
-        for region in &self.blast.regions {
+        for region in self.blast.regions.iter().chain(&self.blast.stranded) {
             anyhow::ensure!(
                 matches!(region.as_str(), "hit" | "all") || known(region),
                 "blast.regions: there is no region {region}"
@@ -411,6 +415,12 @@ impl DrillFile {
                 problems.push(format!(
                     "workloads[{at}].show: no show that is {kind} is called {}",
                     workload.show
+                ));
+            }
+            let others = self.workloads.iter().filter(|w| w.show == workload.show);
+            if workload.kind == Kind::Race && others.count() > 1 {
+                problems.push(format!(
+                    "workloads[{at}].show: a race needs a show of its own, or a third party takes the seats"
                 ));
             }
             if !(1..=CLIENTS_MAX).contains(&workload.clients) {

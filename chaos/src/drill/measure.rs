@@ -139,10 +139,10 @@ impl Facts<'_> {
         }
     }
 
-    /// What users noticed; those of `inside` were predicted to notice more.
-    pub(super) fn users_saw(&self, inside: &[String]) -> Users {
+    /// What users noticed; those of the regions `stranded` could not be served for a while.
+    pub(super) fn users_saw(&self, stranded: &[String]) -> Users {
         let mut users = Users::default();
-        let (mut waits, mut waits_inside) = (Vec::new(), Vec::new());
+        let (mut waits, mut waits_stranded) = (Vec::new(), Vec::new());
         for wish in self.users() {
             users.requests += 1;
             let wait = wish.wait_s(self.end_s);
@@ -151,8 +151,8 @@ impl Facts<'_> {
             if self.is_around(wish.began_s()) {
                 users.around_faults += 1;
                 let region = self.doors[wish.door()].region.as_str();
-                if inside.iter().any(|inside| inside == region) {
-                    waits_inside.push(wait);
+                if stranded.iter().any(|stranded| stranded == region) {
+                    waits_stranded.push(wait);
                 } else {
                     waits.push(wait);
                 }
@@ -168,12 +168,8 @@ impl Facts<'_> {
         }
         let failed: u64 = users.failed_tries.values().sum();
         users.error_ratio = ratio(failed, tries);
-        // Where everybody is predicted to notice, everybody is looked at.
-        if waits.is_empty() {
-            waits.clone_from(&waits_inside);
-        }
         users.wait = Quantiles::of(waits);
-        users.wait_inside = Quantiles::of(waits_inside);
+        users.wait_stranded = Quantiles::of(waits_stranded);
         users
     }
 

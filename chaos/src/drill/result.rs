@@ -226,10 +226,10 @@ pub struct Users {
     pub unanswered: u64,
     /// Those in the window around the faults.
     pub around_faults: u64,
-    /// Time from the first try to the definite answer, around the faults, of users outside the predicted blast radius.
+    /// Time from the first try to the definite answer, around the faults, of users who could be served.
     pub wait: Quantiles,
-    /// The same of users inside it.
-    pub wait_inside: Quantiles,
+    /// The same of users who could not, while their region was cut off.
+    pub wait_stranded: Quantiles,
     /// Single tries that failed (5xx or no answer), by code.
     pub failed_tries: BTreeMap<String, u64>,
     /// Share of all tries that failed.
@@ -298,6 +298,8 @@ pub struct LeaderChange {
     pub from: String,
     /// Node after.
     pub to: String,
+    /// Term of the new one; 0 when it was not known.
+    pub term: u64,
     /// Why: the fault, the command, the return home; empty when nothing explains it: a false failover.
     pub because: String,
 }

@@ -20,8 +20,6 @@ use crate::workload::scene::{Door, Stall};
 
 /// Revision that this program was built from.
 const COMMIT: &str = env!("HOLDFAST_COMMIT");
-/// Most seats that one buyer may have: workloads change buyers, limits are not what is drilled.
-const SEATS_PER_BUYER_MAX: u32 = 50;
 
 /// The topology of a run and its name.
 pub(super) fn topology(
@@ -90,7 +88,8 @@ fn shows<'a>(file: &'a DrillFile, topology: &Topology) -> Vec<(&'a ShowSpec, Gri
             let slug = format!("{}-{number}", spec.name);
             let mut show = GridShow::new(&slug, &home, spec.rows, spec.seats_per_row);
             show.hold_ttl_ms = spec.hold_ttl_s * 1_000;
-            show.seats_per_buyer_max = SEATS_PER_BUYER_MAX;
+            // A client is one guest for the whole drill: limits are not what is drilled.
+            show.seats_per_buyer_max = spec.rows * spec.seats_per_row;
             shows.push((spec, show));
         }
     }
@@ -210,8 +209,23 @@ fn timestamp(epoch_s: u64) -> String {
 
 /// The prediction with its short forms spelled out.
 pub(super) fn predicted(blast: &BlastSpec, faults: &[FaultSpan], topology: &Topology) -> Blast {
+    Blast {
+        predicted_regions: spelled_out(&blast.regions, faults, topology),
+        predicted_shows_ratio: blast.shows_ratio,
+        predicted_requests_ratio: blast.requests_ratio,
+        predicted_for_s: blast.for_s,
+        ..Blast::default()
+    }
+}
+
+/// Regions by id, for `all`, for `hit`, and for those that are named.
+pub(super) fn spelled_out(
+    words: &[String],
+    faults: &[FaultSpan],
+    topology: &Topology,
+) -> Vec<String> {
     let mut regions: Vec<String> = Vec::new();
-    for word in &blast.regions {
+    for word in words {
         match word.as_str() {
             "all" => regions.extend(topology.regions.iter().map(|r| r.id.to_string())),
             "hit" => regions.extend(faults.iter().flat_map(|fault| fault.regions.clone())),
@@ -220,13 +234,7 @@ pub(super) fn predicted(blast: &BlastSpec, faults: &[FaultSpan], topology: &Topo
     }
     regions.sort_unstable();
     regions.dedup();
-    Blast {
-        predicted_regions: regions,
-        predicted_shows_ratio: blast.shows_ratio,
-        predicted_requests_ratio: blast.requests_ratio,
-        predicted_for_s: blast.for_s,
-        ..Blast::default()
-    }
+    regions
 }
 
 #[cfg(test)]
@@ -238,6 +246,7 @@ mod tests {
         let topology = Topology::preset("three-regions").unwrap();
         let blast = BlastSpec {
             regions: vec!["hit".into()],
+            stranded: Vec::new(),
             shows_ratio: 0.5,
             requests_ratio: 0.1,
             for_s: 3.0,

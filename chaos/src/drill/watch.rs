@@ -47,6 +47,7 @@ pub(super) struct Change {
     pub(super) show_id: u64,
     pub(super) from: u64,
     pub(super) to: u64,
+    pub(super) term: u64,
 }
 
 /// Who led a show from a moment on.
@@ -163,6 +164,10 @@ impl Sampler {
                     groups.extend(of);
                 }
             }
+            if groups.is_empty() && self.newest.borrow().is_none() {
+                // Nobody has been asked yet.
+                continue;
+            }
             let at_s = seconds(self.recorder.now_ns());
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let sample = seen.take(at_s, &self.topology, &self.shows, &led(&groups));
@@ -235,6 +240,7 @@ impl Seen {
                 show_id,
                 from: before.leader,
                 to: now.leader,
+                term: now.term,
             });
         }
         let mut led = now.clone();

@@ -69,11 +69,12 @@ pub(super) fn section(result: &DrillResult) -> String {
                 format!("{:.1} s", change.at_s),
                 change.show.clone(),
                 format!("{} → {}", change.from, change.to),
+                change.term.to_string(),
                 because,
             ]
         })
         .collect();
-    let head = ["At", "Show", "From → to", "Because of"];
+    let head = ["At", "Show", "From → to", "Term", "Because of"];
     format!(
         "{}<p>{description}</p>{}",
         figure(&frame.finish(), about.title, &samples),

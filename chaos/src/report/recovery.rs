@@ -29,6 +29,7 @@ pub(super) fn section(result: &DrillResult) -> String {
         quantiles("hot shows", &result.rto_hot),
         quantiles("idle shows", &result.rto_idle),
         quantiles("users around the faults", &result.users.wait),
+        quantiles("users who were cut off", &result.users.wait_stranded),
     ];
     let head = ["Of", "Count", "p50", "p99", "Greatest", "Never"];
     let summary = table(

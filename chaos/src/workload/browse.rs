@@ -30,7 +30,7 @@ impl Browse {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];
         let Some(free) = client.free_seats(stall, Reading::Near).await else {

@@ -39,7 +39,7 @@ impl Churn {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];
         let first = client.random.random_range(0..stall.seats.len().min(SEATS));

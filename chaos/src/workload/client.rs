@@ -77,10 +77,9 @@ impl Client {
         let _ = timeout(how_long, self.stop.wait_for(|stop| *stop)).await;
     }
 
-    /// Becomes somebody else: the next request is a new guest's.
-    pub(super) fn forget(&mut self) {
-        self.buyer = None;
-        self.door = self.home;
+    /// Turns to its own gateway again, whatever became of it before.
+    pub(super) fn go_home(&mut self) {
+        self.enter(self.home);
     }
 
     /// Who it is, as a new guest if need be; `None` when no gateway takes guests.
@@ -102,7 +101,11 @@ impl Client {
     }
 
     fn next_door(&mut self) {
-        self.door = (self.door + 1) % self.scene.doors.len();
+        self.enter((self.door + 1) % self.scene.doors.len());
+    }
+
+    fn enter(&mut self, door: usize) {
+        self.door = door;
         let door = &self.scene.doors[self.door];
         if let Some(buyer) = &self.buyer {
             self.buyer = Some(buyer.through(&door.url));
@@ -112,11 +115,16 @@ impl Client {
     /// Has a write done: asks until the answer is definite or patience is over; `None` in the latter case.
     pub(super) async fn write(&mut self, request: Request) -> Option<Answer> {
         let since_ns = self.scene.recorder.now_ns();
-        self.guest().await?;
+        let until = Instant::now() + self.patience;
+        while self.guest().await.is_none() {
+            if Instant::now() >= until || self.is_stopped() {
+                return None;
+            }
+            sleep(AGAIN).await;
+        }
         self.asked += 1;
         let key = self.key();
         self.scene.may_end(&request);
-        let until = Instant::now() + self.patience;
         loop {
             let buyer = self.buyer.clone()?;
             let answer = timeout(self.try_max, request.send(&buyer, &key)).await;

@@ -44,7 +44,7 @@ impl ExpiryEdge {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];
         let seat = stall.seats.choose(&mut client.random).cloned();

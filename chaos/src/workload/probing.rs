@@ -67,9 +67,6 @@ impl Client {
         };
         if held.outcome() == Outcome::Ok {
             self.write(Request::Release { hold: held.id() }).await;
-        } else {
-            // Somebody's open outcome has the seat; another guest of this prober would be told the same.
-            self.forget();
         }
     }
 }

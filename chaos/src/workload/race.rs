@@ -52,7 +52,7 @@ impl Race {
             client.think(std::time::Duration::from_secs(3_600)).await;
             return;
         };
-        client.forget();
+        client.go_home();
         let request = Request::Hold {
             show: show.clone(),
             seats: seats.to_vec(),

@@ -42,7 +42,7 @@ impl RetryStorm {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         client.try_max = TRY_MAX;
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];

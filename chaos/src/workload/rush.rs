@@ -48,7 +48,7 @@ impl Rush {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let (stall, zipf) = &self.stalls[at];
         let mut held = None;

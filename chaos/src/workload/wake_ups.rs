@@ -29,7 +29,7 @@ impl WakeUps {
     }
 
     async fn one(&self, client: &mut Client) {
-        client.forget();
+        client.go_home();
         let at = self.next.fetch_add(1, Ordering::Relaxed) % self.stalls.len();
         let stall = &self.stalls[at];
         let seat = client.random.random_range(0..stall.seats.len());

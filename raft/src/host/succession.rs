@@ -343,7 +343,10 @@ impl Host {
             // and with ever higher terms it would keep those from being elected who have them.
             let followed = leadership.borrow().leader.filter(|l| *l != core.node);
             let led = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
-            let ask_first = led || std::mem::replace(&mut refused, true);
+            // And so does one that is cut off: nobody can elect it, and what it raised its term to while users wanted the group
+            // would depose the leader of the others when they hear each other again.
+            let ask_first =
+                led || std::mem::replace(&mut refused, true) || self.is_cut_off(placement);
             // A core that has stopped is found by the tending loop; the candidacy runs out.
             if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
                 return std::future::pending().await;
@@ -357,6 +360,16 @@ impl Host {
                 return;
             }
         }
+    }
+
+    /// Whether this node hears too few of the voters to be elected by them.
+    fn is_cut_off(&self, placement: &Placement) -> bool {
+        let board = &self.inner.fabric.board;
+        let voters = &placement.order;
+        let heard = voters
+            .iter()
+            .filter(|voter| **voter == self.inner.node || board.is_heard(**voter));
+        heard.count() * 2 <= voters.len()
     }
 
     /// A few groups more that nobody claims get a leader.

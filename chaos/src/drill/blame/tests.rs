@@ -8,6 +8,7 @@ fn change(at_s: f64, from: u64, to: u64) -> Change {
         show_id: 1,
         from,
         to,
+        term: 3,
     }
 }
 

@@ -59,6 +59,11 @@ fn every_wrong_field_is_named_with_its_reason() {
             "workloads[0].show",
         ),
         ("for_s = 3,", "for_s = 1,", "steady.for_s"),
+        (
+            "clients = 2 }]",
+            "clients = 2 }, { kind = \"race\", show = \"hot\", clients = 2 }]",
+            "workloads[1].show",
+        ),
         (", for_s = 1, fault", ", fault", "steps[0]"),
         (
             "shows_ratio = 1.0",

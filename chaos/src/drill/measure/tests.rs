@@ -94,7 +94,7 @@ fn recovery_counts_from_the_fault_to_a_write_that_was_sent_when_it_was_fully_on(
 }
 
 #[test]
-fn users_inside_the_prediction_are_measured_apart() {
+fn users_who_are_cut_off_are_measured_apart() {
     let world = World::new(vec![
         wish(10.5, 4.0, End::Yes, 0),
         wish(10.5, 1.0, End::Yes, 1),
@@ -103,7 +103,7 @@ fn users_inside_the_prediction_are_measured_apart() {
     ]);
     let users = world.facts().users_saw(&["eastus".to_owned()]);
     assert_eq!((users.requests, users.around_faults), (4, 3));
-    assert_eq!(users.wait_inside.max_s, Some(4.0));
+    assert_eq!(users.wait_stranded.max_s, Some(4.0));
     assert_eq!((users.wait.count, users.wait.never), (2, 1));
     assert_eq!(users.unanswered, 1);
     assert_eq!(users.error_ratio, 0.25);
