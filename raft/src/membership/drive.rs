@@ -269,6 +269,13 @@ impl Host {
             Some((NodeId::new(*node), index))
         });
         let members = membership.nodes().map(|(node, ())| NodeId::new(*node));
+        #[cfg(feature = "simulation")]
+        let matched = {
+            let early = crate::simulation::sabotaged(crate::simulation::Sabotage::PromoteEarly);
+            let last = metrics.last_log_index.filter(|_| early);
+            let all = membership.nodes().map(|(node, ())| NodeId::new(*node));
+            matched.chain(all.filter_map(move |node| Some((node, last?))))
+        };
         let wanted = target.voters.iter().chain(&target.learners).copied();
         let is_live = |node: &NodeId| *node == core.node || board.is_heard(*node);
         Some(View {

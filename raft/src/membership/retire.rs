@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_inventory::ids::ShowId;
-use holdfast_region_config::GroupId;
+use holdfast_region_config::{GroupId, NodeId};
 
 use crate::Host;
 use crate::directory::ShowRecord;
@@ -16,6 +16,15 @@ use crate::directory::ShowRecord;
 const GATHER: Duration = Duration::from_millis(50);
 /// After a replica could not be deleted.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// Whether the replica of this node may be deleted.
+fn may_delete(record: &ShowRecord, node: NodeId) -> bool {
+    #[cfg(feature = "simulation")]
+    if crate::simulation::sabotaged(crate::simulation::Sabotage::DeleteEarly) {
+        return record.leaving.iter().any(|leaving| leaving.node == node);
+    }
+    record.is_released(node)
+}
 
 impl Host {
     /// Deletes what was released, as it is released, until stopped.
@@ -61,7 +70,7 @@ impl Host {
         let node = self.inner.node;
         let (found, _) = self.directory().read(|directory| {
             let changed = directory.shows_changed_since(seen).into_iter();
-            let released = changed.filter(|record: &Arc<ShowRecord>| record.is_released(node));
+            let released = changed.filter(|record: &Arc<ShowRecord>| may_delete(record, node));
             let released = released.map(|record| record.show_id).collect();
             (directory.version(), released)
         });
@@ -87,6 +96,8 @@ impl Host {
         cleared.map_err(|error| error.to_string())?;
         let removed = inner.snapshots.remove_group(group).await;
         removed.map_err(|error| error.to_string())?;
+        #[cfg(feature = "simulation")]
+        crate::simulation::witness::retired(group);
         tracing::info!(%group, "released replica deleted");
         Ok(())
     }

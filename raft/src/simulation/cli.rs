@@ -26,7 +26,7 @@ usage: cargo xtask sim [OPTIONS]
   --help            this text
 
 Bugs to put in: ack-before-fsync, vote-before-fsync, forget-vote, apply-twice, skip-idempotency, learner-votes, lease-for-ever,
-snapshot-before-fsync. With --seeds, the run ends at the first seed that finds something.
+snapshot-before-fsync, promote-early, delete-early. With --seeds, the run ends at the first seed that finds something.
 
 Exit code 0: every invariant held. 1: one was broken; the last line is the command that repeats it. 2: wrong usage.
 See docs/simulation.md.

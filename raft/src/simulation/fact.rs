@@ -2,6 +2,8 @@
 //!
 //! Owns: the vocabulary between the simulated world and its judges. Must never: carry an opinion.
 
+use std::collections::BTreeSet;
+
 use holdfast_inventory::ids::RequestId;
 use holdfast_inventory::outcome::Outcome;
 use holdfast_region_config::{GroupId, NodeId};
@@ -13,6 +15,13 @@ use crate::transport::wire::pb;
 pub(super) struct Judged {
     pub(super) request: RequestId,
     pub(super) outcome: Outcome,
+}
+
+/// Who replicates a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Members {
+    pub(super) voters: BTreeSet<NodeId>,
+    pub(super) learners: BTreeSet<NodeId>,
 }
 
 /// One thing that happened.
@@ -43,6 +52,8 @@ pub(super) enum Fact<'a> {
         state_hash: Option<u64>,
         judged: &'a [Judged],
     },
+    /// A replica was deleted because its node is a member no more.
+    Retired { node: NodeId, group: GroupId },
     /// A client was told the outcome of its command.
     Acknowledged {
         group: GroupId,
@@ -58,6 +69,13 @@ pub(super) enum Fact<'a> {
         kind: &'static str,
         index: u64,
         acknowledged: u64,
+    },
+    /// At the end, everything healed: the members of a group that a replica knows, and those that the directory wants.
+    Member {
+        node: NodeId,
+        group: GroupId,
+        knows: Members,
+        wanted: Members,
     },
     /// At the end, everything healed: how far a replica is and what its state is.
     Settled {

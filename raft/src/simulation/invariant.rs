@@ -5,14 +5,19 @@
 mod acknowledged_survives;
 mod applied_forward;
 mod committed_for_ever;
+mod enough_voters;
 mod first_seen;
+mod members_as_wished;
+mod memberships;
 mod one_effect_per_request;
 mod one_leader_per_term;
 mod one_log_per_term;
 mod one_owner_per_seat;
 mod one_vote_per_term;
 mod reads_as_fresh_as_claimed;
+mod removed_never_votes;
 mod same_index_same_state;
+mod voters_have_caught_up;
 
 use super::fact::Fact;
 
@@ -37,5 +42,9 @@ pub(super) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(one_owner_per_seat::OneOwnerPerSeat::default()),
         Box::new(acknowledged_survives::AcknowledgedSurvives::default()),
         Box::new(reads_as_fresh_as_claimed::ReadsAsFreshAsClaimed),
+        Box::new(enough_voters::EnoughVoters::default()),
+        Box::new(voters_have_caught_up::VotersHaveCaughtUp::default()),
+        Box::new(removed_never_votes::RemovedNeverVotes::default()),
+        Box::new(members_as_wished::MembersAsWished),
     ]
 }

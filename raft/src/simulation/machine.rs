@@ -15,11 +15,12 @@ use super::disk::Disk;
 use super::disk::files::SimulatedFileSystem;
 use super::disk::pairs::SimulatedPairs;
 use super::network::{Network, SimulatedDial};
+use super::stage::Habits;
 use super::witness;
 use crate::host::env::{HostEnv, OpenStores};
 use crate::log_store::{CommitterPlace, LogEngine, LogOptions, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
-use crate::{Host, HostOptions, IdleOptions, SnapshotOptions};
+use crate::{Host, HostOptions, SnapshotOptions};
 
 /// Small files and early purges, so that rotation, freeing and recycling happen within a run.
 const LOG_FILE_BYTES: u64 = 32 << 10;
@@ -49,7 +50,7 @@ pub(super) struct Machine {
     network: Network,
     base: PathBuf,
     seed: u64,
-    idle: IdleOptions,
+    habits: Habits,
     lives: u64,
     process: Option<Process>,
     /// The process gets no CPU until this time, ms.
@@ -90,7 +91,7 @@ impl Machine {
         network: Network,
         base: &Path,
         seed: u64,
-        idle: IdleOptions,
+        habits: Habits,
     ) -> Self {
         Self {
             node,
@@ -99,7 +100,7 @@ impl Machine {
             network,
             base: base.join(format!("n{}", node.get())),
             seed,
-            idle,
+            habits,
             lives: 0,
             process: None,
             stalled_until_ms: 0,
@@ -129,8 +130,8 @@ impl Machine {
             topology: Arc::clone(&self.topology),
             data_dir: dir,
             snapshots: SNAPSHOTS,
-            idle: self.idle,
-            replace_after: Duration::ZERO,
+            idle: self.habits.idle,
+            replace_after: self.habits.replace_after,
             disk_reserve_bytes: 0,
         };
         let env = HostEnv {

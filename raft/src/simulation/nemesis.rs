@@ -2,6 +2,7 @@
 //!
 //! Owns: which fault comes when, for how long. Must never: look at what the invariants say.
 
+mod members;
 mod partition;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +159,7 @@ impl Nemesis {
     fn begin(&mut self, now_ms: u64, victims: &mut Victims<'_>) {
         let lasts_ms = self.random.random_range(100..6_000);
         let ends_ms = now_ms + lasts_ms;
-        match self.random.random_range(0..100) {
+        match self.random.random_range(0..115) {
             0..16 => {
                 let node = self.node();
                 self.kill(node, ends_ms, victims, "kill");
@@ -212,7 +213,16 @@ impl Nemesis {
                 );
             }
             87..93 => self.stall(now_ms, victims),
-            _ => self.transfer(victims),
+            93..100 => self.transfer(victims),
+            100..103 => {
+                // Longer than shows wait for a node that has gone.
+                let (node, for_ms) = (self.node(), self.random.random_range(6_000..14_000));
+                self.kill(node, now_ms + for_ms, victims, "long kill");
+            }
+            _ => {
+                let wish = members::change(&mut self.random, &self.nodes, victims);
+                self.count("membership change", victims, &wish);
+            }
         }
     }
 

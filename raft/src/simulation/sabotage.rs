@@ -30,11 +30,15 @@ pub enum Sabotage {
     LeaseForEver,
     /// A snapshot counts as stored before it is on disk.
     SnapshotBeforeFsync,
+    /// A learner is given a vote before it has caught up.
+    PromoteEarly,
+    /// A replica is deleted as soon as its node shall not be a member, before the group has settled without it.
+    DeleteEarly,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AckBeforeFsync,
         Self::VoteBeforeFsync,
         Self::ForgetVote,
@@ -43,6 +47,8 @@ impl Sabotage {
         Self::LearnerVotes,
         Self::LeaseForEver,
         Self::SnapshotBeforeFsync,
+        Self::PromoteEarly,
+        Self::DeleteEarly,
     ];
 
     /// Its name on the command line.
@@ -57,6 +63,8 @@ impl Sabotage {
             Self::LearnerVotes => "learner-votes",
             Self::LeaseForEver => "lease-for-ever",
             Self::SnapshotBeforeFsync => "snapshot-before-fsync",
+            Self::PromoteEarly => "promote-early",
+            Self::DeleteEarly => "delete-early",
         }
     }
 

@@ -20,6 +20,36 @@ pub(super) const SEATS: u32 = 24;
 /// Places of the area without numbers.
 const AREA_PLACES: u32 = 60;
 
+/// What a machine does by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Habits {
+    pub(super) idle: IdleOptions,
+    /// Shows leave a node that is silent for so long; zero = never.
+    pub(super) replace_after: Duration,
+}
+
+impl Habits {
+    fn draw(random: &mut StdRng) -> Self {
+        let mut up_to_ms = |range| Duration::from_millis(random.random_range(range));
+        // Shows whose buyers rest for a moment fall asleep, and leave memory, within a run.
+        let idle = IdleOptions {
+            hibernate_after: up_to_ms(300..3_000),
+            unload_after: up_to_ms(300..3_000),
+            ..IdleOptions::default()
+        };
+        let replace_after = up_to_ms(1_500..4_000);
+        let replaces = random.random_bool(0.5);
+        Self {
+            idle,
+            replace_after: if replaces {
+                replace_after
+            } else {
+                Duration::ZERO
+            },
+        }
+    }
+}
+
 /// See the module's head.
 pub(super) struct Stage {
     pub(super) nodes: Vec<NodeId>,
@@ -27,7 +57,7 @@ pub(super) struct Stage {
     /// One-way delay of each ordered pair, ms.
     pub(super) distance_ms: BTreeMap<(NodeId, NodeId), u64>,
     pub(super) shows: u64,
-    pub(super) idle: IdleOptions,
+    pub(super) habits: Habits,
     replicas: Vec<(Vec<NodeId>, Vec<NodeId>)>,
 }
 
@@ -55,12 +85,7 @@ impl Stage {
             topology,
             distance_ms,
             shows,
-            // Shows whose buyers rest for a moment fall asleep, and leave memory, within a run.
-            idle: IdleOptions {
-                hibernate_after: Duration::from_millis(random.random_range(300..3_000)),
-                unload_after: Duration::from_millis(random.random_range(300..3_000)),
-                ..IdleOptions::default()
-            },
+            habits: Habits::draw(random),
             replicas,
         })
     }
@@ -84,7 +109,7 @@ impl Stage {
 }
 
 /// Three voters, or five where there are five machines; the others may follow.
-fn replicas(nodes: &[NodeId], random: &mut StdRng) -> (Vec<NodeId>, Vec<NodeId>) {
+pub(super) fn replicas(nodes: &[NodeId], random: &mut StdRng) -> (Vec<NodeId>, Vec<NodeId>) {
     let mut order = nodes.to_vec();
     order.shuffle(random);
     let voters = if order.len() == 5 && random.random_bool(0.4) {

@@ -159,6 +159,15 @@ pub(super) fn started(node: NodeId) {
     }
 }
 
+/// A replica was deleted from disk.
+pub(crate) fn retired(group: GroupId) {
+    if let Some(witness) = witness() {
+        let node = NODE.get();
+        witness.note(&format!("{node} deletes its replica of {group}"));
+        witness.tell(&Fact::Retired { node, group });
+    }
+}
+
 fn hash_state(machine: &Machine) -> u64 {
     machine.encode().map_or(0, |bytes| xxh3_64(&bytes))
 }

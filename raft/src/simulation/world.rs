@@ -31,6 +31,8 @@ use super::{doors, rehearsal};
 const SET_UP_MS: u64 = 60_000;
 /// Every group must take a write within this after everything has healed, ms.
 const PROGRESS_MS: u64 = 20_000;
+/// Every membership change must be finished within this after everything has healed, ms.
+const FINISH_MS: u64 = 60_000;
 /// And all its replicas must be equal within this after the last write, ms.
 const SETTLE_MS: u64 = 30_000;
 
@@ -83,7 +85,7 @@ impl World {
                 network.clone(),
                 base,
                 machine_seed,
-                stage.idle,
+                stage.habits,
             );
             (*node, machine)
         });
@@ -105,7 +107,11 @@ impl World {
 
     /// Runs it to the end, or to the first violation.
     pub(super) fn run(mut self) -> Outcome {
-        let finished = self.set_stage() && self.be_harmed() && self.recover() && self.settle();
+        let finished = self.set_stage()
+            && self.be_harmed()
+            && self.recover()
+            && self.finish_changes()
+            && self.settle();
         debug_assert!(finished || self.witness.violation().is_some());
         for machine in self.machines.values_mut() {
             machine.kill(true);
@@ -255,6 +261,33 @@ impl World {
         }
     }
 
+    /// What is unfinished of membership changes, as the directory's leader sees it; `None` = nothing.
+    fn unfinished(&self) -> Option<String> {
+        let of_leader = |machine: &Machine| machine.inside(doors::unfinished).flatten();
+        let found = self.machines.values().find_map(of_leader);
+        found.map_or_else(
+            || Some("the directory has no leader".to_owned()),
+            |what| what,
+        )
+    }
+
+    /// Changes that faults interrupted are taken up again and carried out, while the buyers go on.
+    fn finish_changes(&mut self) -> bool {
+        let healed_ms = self.now_ms;
+        while let Some(unfinished) = self.unfinished() {
+            self.revive();
+            if !self.step_with_clients() {
+                return false;
+            }
+            if self.now_ms > healed_ms + FINISH_MS {
+                let what = format!("after {FINISH_MS} ms without faults: {unfinished}");
+                self.witness.broken("changes_finish", what);
+                return false;
+            }
+        }
+        true
+    }
+
     /// The groups that a machine keeps a replica of, as the directory says.
     fn groups_of(&self, machine: &Machine) -> Vec<GroupId> {
         let here = |show: &&ShowId| {
@@ -335,6 +368,20 @@ impl World {
                 index: *index,
                 state_hash: *state_hash,
             });
+        }
+        for (group, node) in positions.keys() {
+            let known = self.machines.get(node).and_then(|machine| {
+                let members = machine.inside(|host| doors::members(host, *group));
+                members.flatten()
+            });
+            if let Some((knows, wanted)) = known {
+                self.witness.tell(&Fact::Member {
+                    node: *node,
+                    group: *group,
+                    knows,
+                    wanted,
+                });
+            }
         }
         self.witness.note(&format!("settled {positions:?}"));
         self.witness.violation().is_none()
