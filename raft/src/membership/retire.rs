@@ -1,7 +1,8 @@
 //! Deletes the replicas that this node no longer keeps.
 //!
 //! Owns: that nothing of them is left, on disk and in memory, before the directory is told. Must never: delete what a group may
-//! still count on: only what the directory has released, after every member had the membership without it (ADR 0011).
+//! still count on: only what the directory has released, after every member had the membership without it (ADR 0011); and never
+//! by the word of a directory from before this process, which may not know that the replica was deleted, chosen again, and votes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::directory::ShowRecord;
 const GATHER: Duration = Duration::from_millis(50);
 /// After a replica could not be deleted.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Until the directory is looked at again that was not heard of yet in this process.
+const UNHEARD_DELAY: Duration = Duration::from_millis(500);
 
 /// Whether the replica of this node may be deleted.
 fn may_delete(record: &ShowRecord, node: NodeId) -> bool {
@@ -34,6 +37,13 @@ impl Host {
         let mut seen = 0;
         loop {
             applied.borrow_and_update();
+            if !self.directory_is_of_this_process() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(UNHEARD_DELAY) => continue,
+                }
+            }
             let (version, released) = self.released_since(seen);
             let mut failed = false;
             for show in released {
@@ -64,6 +74,13 @@ impl Host {
                 () = wait => {}
             }
         }
+    }
+
+    /// Whether the directory here was current at some time in this process' life. From then on it knows of every deletion that
+    /// an earlier process reported.
+    fn directory_is_of_this_process(&self) -> bool {
+        let ((), as_of) = self.directory().read(|_| ());
+        u128::from(as_of.age_ms) < self.inner.started.elapsed().as_millis()
     }
 
     fn released_since(&self, seen: u64) -> (u64, Vec<ShowId>) {

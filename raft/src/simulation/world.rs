@@ -265,10 +265,7 @@ impl World {
     fn unfinished(&self) -> Option<String> {
         let of_leader = |machine: &Machine| machine.inside(doors::unfinished).flatten();
         let found = self.machines.values().find_map(of_leader);
-        found.map_or_else(
-            || Some("the directory has no leader".to_owned()),
-            |what| what,
-        )
+        found.unwrap_or_else(|| Some("the directory has no leader".to_owned()))
     }
 
     /// Changes that faults interrupted are taken up again and carried out, while the buyers go on.

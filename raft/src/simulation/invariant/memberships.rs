@@ -101,11 +101,6 @@ impl Memberships {
         self.held.get(&(node, group)).copied()
     }
 
-    /// The voters that the entry names, when it is a membership.
-    pub(super) fn at(&self, group: GroupId, index: u64, term: u64) -> Option<&Configs> {
-        self.proposed.get(&(group, index, term))
-    }
-
     /// The newest membership before `index`.
     pub(super) fn before(&self, group: GroupId, index: u64) -> Option<&Configs> {
         let older = self.proposed.range((group, 0, 0)..(group, index, 0));

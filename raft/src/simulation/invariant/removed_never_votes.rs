@@ -1,10 +1,10 @@
-//! A replica that was deleted votes no more, and asks for no votes, until its group has committed that it is a voter again.
+//! A replica that was deleted votes no more, and asks for no votes, until a later membership names it as a voter again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_region_config::{GroupId, NodeId};
 
-use super::memberships::Memberships;
+use super::memberships::{Memberships, Proposed};
 use super::{Fact, Invariant};
 use crate::transport::wire::pb::frame::Body;
 
@@ -12,21 +12,19 @@ use crate::transport::wire::pb::frame::Body;
 pub(super) struct RemovedNeverVotes {
     members: Memberships,
     deleted: BTreeSet<(NodeId, GroupId)>,
-    /// Newest membership that was applied anywhere, per group; what is older was true before the deletion.
-    newest: std::collections::BTreeMap<GroupId, u64>,
+    /// Index of the newest membership of each group; what an older one says was so before the deletion.
+    newest: BTreeMap<GroupId, u64>,
 }
 
 impl RemovedNeverVotes {
-    fn committed(&mut self, group: GroupId, term: u64, index: u64) {
-        let Some(configs) = self.members.at(group, index, term) else {
-            return;
-        };
-        let newest = self.newest.entry(group).or_default();
-        if index > *newest {
-            *newest = index;
-            let votes = |node: &NodeId| configs.iter().any(|config| config.contains(node));
+    /// Voters count from the moment at which they are in a log, committed or not.
+    fn proposed(&mut self, proposed: &Proposed) {
+        let newest = self.newest.entry(proposed.group).or_default();
+        if proposed.index > *newest {
+            *newest = proposed.index;
+            let votes = |node: &NodeId| proposed.configs.iter().any(|c| c.contains(node));
             self.deleted
-                .retain(|(node, of)| *of != group || !votes(node));
+                .retain(|(node, of)| *of != proposed.group || !votes(node));
         }
     }
 }
@@ -37,14 +35,13 @@ impl Invariant for RemovedNeverVotes {
     }
 
     fn see(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        self.members.see(fact);
+        for proposed in self.members.see(fact) {
+            self.proposed(&proposed);
+        }
         match fact {
             Fact::Retired { node, group } => {
                 self.deleted.insert((*node, *group));
             }
-            Fact::Applied {
-                group, term, index, ..
-            } => self.committed(*group, *term, *index),
             Fact::FrameSent { from, frame, .. } => {
                 let votes = match &frame.body {
                     Some(Body::Vote(_)) => true,
