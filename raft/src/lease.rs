@@ -8,13 +8,14 @@
 //! is then as old as the last acknowledged message, and its followers must not take its word for fresh. (Leadership handed
 //! over on purpose ends sooner; the one who hands over knows.)
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use holdfast_region_config::NodeId;
 
 use openraft::ServerState;
-use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+use openraft::async_runtime::WatchReceiver as _;
 use tokio::time::Instant;
 
 use crate::fabric::board::Board;
@@ -28,6 +29,8 @@ pub(crate) struct Lease {
     /// Set once, right after the group has started; before that it leads nothing.
     raft: OnceLock<Raft>,
     length: Duration,
+    /// By voter: the term and the time of sending of the newest append that it acknowledged. Held for a look-up only.
+    acked: Mutex<BTreeMap<u64, (u64, Instant)>>,
     /// What has been applied here, and so may have been answered.
     applied: Arc<Shared>,
     /// Says whether a majority shields this node from a takeover, which does not wait for the group's own lease.
@@ -40,6 +43,7 @@ impl Lease {
         Self {
             board,
             applied,
+            acked: Mutex::default(),
             raft: OnceLock::new(),
             // Nine tenths: the check and the use of its answer are not the same moment.
             length: Duration::from_millis(shield_ms_min) * 9 / 10,
@@ -51,34 +55,67 @@ impl Lease {
         let _ = self.raft.set(raft);
     }
 
+    /// `node` has answered an append of this replica's term `term` that was sent at `sent`, and not with another leader's vote.
+    pub(crate) fn acknowledged(&self, node: u64, term: u64, sent: Instant) {
+        let mut acked = self.acked.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = acked.entry(node).or_insert((term, sent));
+        *newest = (*newest).max((term, sent));
+    }
+
+    /// When the newest append of `term` was sent that a voter is known to have acknowledged.
+    fn acked_at(&self, node: u64, term: u64) -> Option<Instant> {
+        let acked = self.acked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, sent) = acked.get(&node)?;
+        (*of == term).then_some(*sent)
+    }
+
     /// Zero while the lease holds, then the time since the last message that a quorum acknowledged; `None` when this
     /// replica does not lead or was never acknowledged.
+    ///
+    /// openraft's own time of the last acknowledgement is not asked: one answer credits it with every later request that ends at
+    /// the same entry, answered or not.
     pub(crate) fn age(&self) -> Option<Duration> {
         let metrics = self.raft.get()?.metrics();
         let metrics = metrics.borrow_watched();
         if metrics.state != ServerState::Leader {
             return None;
         }
-        let since = metrics.last_quorum_acked?.elapsed();
         #[cfg(feature = "simulation")]
         if crate::simulation::sabotaged(crate::simulation::Sabotage::LeaseForEver) {
             return Some(Duration::ZERO);
         }
-        if since >= self.length {
-            return Some(since);
-        }
-        // Each voter of a majority has acknowledged this leader and has not been free to let another take over since.
         let now = Instant::now();
-        let acked = |node: &u64| {
-            let ago = metrics.heartbeat.as_ref()?.get(node)?.as_ref()?.elapsed();
-            (ago < self.length).then(|| now.checked_sub(ago)).flatten()
-        };
+        let mut age = Duration::ZERO;
         let membership = metrics.membership_config.membership();
-        let holds = membership.get_joint_config().iter().all(|voters| {
-            let voters = voters.iter().map(|node| (NodeId::new(*node), acked(node)));
-            self.board.is_assured(&voters.collect::<Vec<_>>())
-        });
-        Some(if holds { Duration::ZERO } else { since })
+        for voters in membership.get_joint_config() {
+            let acked = |node: u64| {
+                let own = (node == metrics.id).then_some(now);
+                (
+                    node,
+                    own.or_else(|| self.acked_at(node, metrics.current_term)),
+                )
+            };
+            let acked: Vec<(u64, Option<Instant>)> =
+                voters.iter().map(|node| acked(*node)).collect();
+            age = age.max(self.age_among(&acked, now)?);
+        }
+        Some(age)
+    }
+
+    /// The same, by one set of voters and when each has acknowledged last.
+    fn age_among(&self, acked: &[(u64, Option<Instant>)], now: Instant) -> Option<Duration> {
+        // Each voter of a majority has acknowledged this leader and has not been free to let another take over since.
+        let lately = |at: &Instant| now.saturating_duration_since(*at) < self.length;
+        let held = acked
+            .iter()
+            .map(|(node, at)| (NodeId::new(*node), at.filter(lately)));
+        if self.board.is_assured(&held.collect::<Vec<_>>()) {
+            return Some(Duration::ZERO);
+        }
+        let mut times: Vec<Option<Instant>> = acked.iter().map(|(_, at)| *at).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        let by_majority = times.get(acked.len() / 2).copied().flatten()?;
+        Some(now.saturating_duration_since(by_majority))
     }
 
     /// What this node's clock showed when nothing beyond index `committed` was acknowledged, ms; 0 = it does not know.

@@ -22,6 +22,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
+use tokio::time::Instant;
 
 pub(crate) use self::kinship::Kinship;
 use self::pipeline::Pipeline;
@@ -143,9 +144,17 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+        let sent = Instant::now();
         let body = pb::frame::Body::Append(wire::append_to_pb(&rpc, current_ms(&self.lease, &rpc)));
         match self.call(body, option.soft_ttl()).await? {
-            pb::frame::Body::AppendReply(reply) => append_reply(reply),
+            pb::frame::Body::AppendReply(reply) => {
+                let reply = append_reply(reply)?;
+                if !matches!(reply, AppendEntriesResponse::HigherVote(_)) {
+                    let term = rpc.vote.leader_id.term;
+                    self.lease.acknowledged(self.target, term, sent);
+                }
+                Ok(reply)
+            }
             _ => Err(self.unexpected()),
         }
     }

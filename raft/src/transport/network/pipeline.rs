@@ -3,6 +3,7 @@
 //! Owns: the window, and how long a reply may take. Must never: send ahead of the window, or go on after an error: what
 //! the follower then has is for openraft to find out.
 
+use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ pub(super) struct Pipeline<S> {
     replies: mpsc::Receiver<pb::frame::Body>,
     /// The answer to a request that needed no sending.
     known: Option<LogId>,
-    /// Requests without a reply.
-    in_flight: usize,
+    /// Term and time of sending of each request without a reply, oldest first. At most a window.
+    in_flight: VecDeque<(u64, Instant)>,
     /// Why nothing more is sent; told after the replies to what was.
     failed: Option<RPCError<TypeConfig>>,
     /// How long the next reply may take.
@@ -80,7 +81,7 @@ where
             requests: Some(requests),
             replies: session.replies,
             known: None,
-            in_flight: 0,
+            in_flight: VecDeque::new(),
             failed: None,
             ttl,
             due,
@@ -91,7 +92,7 @@ where
 
     /// Sends what there is to send, at most a window ahead of the replies.
     fn poll_requests(&mut self, cx: &mut Context<'_>) {
-        while self.in_flight < STREAM_APPENDS_IN_FLIGHT_MAX
+        while self.in_flight.len() < STREAM_APPENDS_IN_FLIGHT_MAX
             && self.known.is_none()
             && let Some(requests) = &mut self.requests
         {
@@ -104,13 +105,14 @@ where
                 Poll::Pending => return,
             };
             // Only when nothing is on its way: answers come in the order of the requests.
-            if self.in_flight == 0 {
+            if self.in_flight.is_empty() {
                 let target = self.link.target().get();
                 self.known = self.kinship.covers(target, &request);
                 if self.known.is_some() {
                     return;
                 }
             }
+            let sent = (request.vote.leader_id.term, Instant::now());
             let append = wire::append_to_pb(&request, current_ms(&self.lease, &request));
             let body = pb::frame::Body::StreamAppend(append);
             if let Err(error) = self.link.tell(self.group, self.session, body) {
@@ -118,10 +120,10 @@ where
                 self.requests = None;
                 return;
             }
-            if self.in_flight == 0 {
+            if self.in_flight.is_empty() {
                 self.due = Instant::now() + self.ttl;
             }
-            self.in_flight += 1;
+            self.in_flight.push_back(sent);
         }
     }
 
@@ -145,7 +147,12 @@ where
                 )))
             }
         };
-        self.in_flight -= 1;
+        if let Some((term, sent)) = self.in_flight.pop_front()
+            && matches!(reply, Ok(Ok(_) | Err(StreamAppendError::Conflict(_))))
+        {
+            let target = self.link.target().get();
+            self.lease.acknowledged(target, term, sent);
+        }
         self.due = Instant::now() + self.ttl;
         Poll::Ready(reply)
     }
@@ -177,7 +184,7 @@ where
         this.poll_requests(cx);
         let reply = if let Some(last) = this.known.take() {
             Ok(Ok(Some(last)))
-        } else if this.in_flight > 0 {
+        } else if !this.in_flight.is_empty() {
             ready!(this.poll_reply(cx))
         } else if let Some(error) = this.failed.take() {
             Err(error)
