@@ -43,7 +43,7 @@ use self::committer::LastingParts;
 use self::disk::{DiskLimits, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
 pub(crate) use self::group::GroupLog;
-pub(crate) use self::identity::NodeIdentity;
+pub(crate) use self::identity::{LOCK_ATTEMPTS, LOCK_PAUSE, NodeIdentity};
 pub(crate) use self::ledger::LostState;
 use self::limits::{FILE_BYTES_DEFAULT, PURGE_THRESHOLD_BYTES_DEFAULT};
 use self::opened::{OpenDisk, Opened};

@@ -19,8 +19,8 @@ pub(crate) const DIR_FORMAT: u64 = 1;
 
 /// A child that this process is just starting holds copies of its files until it runs its own program, so a lock that was let
 /// go may seem taken for a moment.
-const LOCK_ATTEMPTS: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
+pub(crate) const LOCK_ATTEMPTS: u32 = 80;
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 const IDENTITY_FILE: &str = "IDENTITY";
 const LOCK_FILE: &str = "LOCK";

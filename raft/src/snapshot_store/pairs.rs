@@ -7,6 +7,7 @@ use std::path::Path;
 use sled::{Batch, Db, Tree};
 
 use super::files::SyncedFiles;
+use crate::log_store::{LOCK_ATTEMPTS, LOCK_PAUSE};
 
 /// Which of the two a pair is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +79,7 @@ impl SledPairs {
     /// Opens or creates the store in `dir`, with at most `cache_bytes` of memory for its pages.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, PairsError> {
         let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
-        let db = config.open()?;
+        let db = open_unlocked(&config)?;
         Ok(Self {
             manifests: db.open_tree(b"snapshot-manifests")?,
             pieces: db.open_tree(b"snapshot-pieces")?,
@@ -93,6 +94,20 @@ impl SledPairs {
             Shelf::Pieces => &self.pieces,
         }
     }
+}
+
+/// Opens the database, with some patience for a lock that is only seemingly taken ([`LOCK_ATTEMPTS`]).
+fn open_unlocked(config: &sled::Config) -> sled::Result<Db> {
+    for _ in 1..LOCK_ATTEMPTS {
+        match config.open() {
+            // sled gives it no kind of its own.
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 impl Pairs for SledPairs {
