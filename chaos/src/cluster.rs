@@ -3,7 +3,8 @@
 //! ```text
 //! DATA_DIR/session.key              signs guest cookies, mode 0600, made once
 //!          cluster.toml             the topology with real addresses: for tools on this machine
-//!          config/topology-R.toml   the same as a process in region R dials it
+//!          config/topology-R.toml   the same as a process in region R dials it, or one process with links of its own
+//!          config/faults-nN.toml    read by a node that was given a fault door
 //!          config/NAME.toml         one per process: n1, n2, gateway-R
 //!          nodes/n1/                a node's own directory
 //!          logs/NAME.log            what the process wrote, over all its lives
@@ -35,6 +36,7 @@ pub use process::Signal;
 
 use self::files::Files;
 use self::member::{binary_name, members};
+pub use self::ports::Diallers;
 use self::ports::Ports;
 use self::process::Process;
 use crate::wan::{LinkSpec, Wan, control};
@@ -53,7 +55,9 @@ pub struct ClusterOptions {
     pub topology: Topology,
     /// Whether ways between regions take their round trip. Without it all are as fast as loopback.
     pub wan: bool,
-    /// Fixes the network's jitter.
+    /// Who has links of its own in that network.
+    pub diallers: Diallers,
+    /// Fixes what the network draws.
     pub seed: u64,
     /// Where everything durable goes; made when missing.
     pub data_dir: PathBuf,
@@ -65,6 +69,8 @@ pub struct ClusterOptions {
     pub otlp_endpoint: Option<String>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
+    /// Whether nodes are started with a fault door, for faults of their disks and clocks.
+    pub fault_doors: bool,
 }
 
 /// A running cluster. Dropping it kills every process; [`Cluster::stop`] ends them politely.
@@ -79,6 +85,8 @@ pub struct Cluster {
     control_task: Option<JoinHandle<()>>,
     http: reqwest::Client,
     files: Files,
+    /// Members that run other binaries than the cluster's.
+    bin_dirs: BTreeMap<String, PathBuf>,
 }
 
 impl Cluster {
@@ -96,13 +104,17 @@ impl Cluster {
             }
         }
         let files = Files::open(&options.data_dir, &options.topology)?;
-        let mut ports = Ports::reserve(&options.topology, options.wan, options.port_base)?;
+        let mut ports = Ports::reserve(
+            &options.topology,
+            options.wan.then_some(options.diallers),
+            options.port_base,
+        )?;
         let topology = options.topology.with_addrs(
             |node| ports.node_grpc(node.id).to_string(),
             |gateway| ports.gateway(&gateway.region).to_string(),
         )?;
         let wan = if options.wan {
-            Some(start_wan(&topology, &mut ports, options.seed)?)
+            Some(start_wan(&topology, &mut ports, &options)?)
         } else {
             None
         };
@@ -123,6 +135,7 @@ impl Cluster {
             control_task,
             http,
             files,
+            bin_dirs: BTreeMap::new(),
         };
         // The last listeners that kept the ports for the children close here.
         drop(ports);
@@ -207,10 +220,17 @@ impl Cluster {
     /// # Errors
     /// When the system refuses.
     pub fn spawn(&mut self, name: &str) -> Result<(), ClusterError> {
-        let bin_dir = self.options.bin_dir.clone();
+        let bin_dir = self.bin_dirs.get(name).unwrap_or(&self.options.bin_dir);
+        let binary = bin_dir.join(binary_name(self.member(name)?.kind));
+        let door = match self.member(name)?.kind {
+            // Binaries of another release may not know it.
+            Kind::Node(_) if self.bin_dirs.contains_key(name) => None,
+            Kind::Node(id) => self.fault_door(id),
+            Kind::Gateway => None,
+        };
         let member = self.member_mut(name)?;
-        let binary = bin_dir.join(binary_name(member.kind));
-        member.process = Some(Process::spawn(&binary, &member.config, &member.log)?);
+        let process = Process::spawn(&binary, &member.config, door.as_deref(), &member.log)?;
+        member.process = Some(process);
         Ok(())
     }
 
@@ -220,6 +240,40 @@ impl Cluster {
     /// When the name is unknown.
     pub fn is_running(&self, name: &str) -> Result<bool, ClusterError> {
         Ok(self.member(name)?.process.is_some())
+    }
+
+    /// The file that a node's fault door reads; `None` when nodes have none.
+    #[must_use]
+    pub fn fault_door(&self, id: NodeId) -> Option<PathBuf> {
+        let has = self.options.fault_doors;
+        has.then(|| self.files.fault_door(id))
+    }
+
+    /// From the next start on a member runs the binary of this directory; `None`: that of the cluster again.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownMember`], [`ClusterError::MissingBinary`].
+    pub fn set_bin_dir(&mut self, name: &str, dir: Option<&Path>) -> Result<(), ClusterError> {
+        let binary = binary_name(self.member(name)?.kind);
+        match dir {
+            None => {
+                self.bin_dirs.remove(name);
+            }
+            Some(dir) => {
+                let path = dir.join(binary);
+                if !path.is_file() {
+                    return Err(ClusterError::MissingBinary { path });
+                }
+                self.bin_dirs.insert(name.to_owned(), dir.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every process has links of its own, so that one can be cut off.
+    #[must_use]
+    pub fn has_links_of_processes(&self) -> bool {
+        self.wan.is_some() && self.options.diallers == Diallers::Processes
     }
 
     /// The command that starts a member by hand, with the files and ports that it has.
@@ -392,22 +446,29 @@ impl Drop for Cluster {
     }
 }
 
-fn start_wan(topology: &Topology, ports: &mut Ports, seed: u64) -> Result<Wan, ClusterError> {
+fn start_wan(
+    topology: &Topology,
+    ports: &mut Ports,
+    options: &ClusterOptions,
+) -> Result<Wan, ClusterError> {
     let mut specs = Vec::new();
-    for (viewer, target, server) in ports::far_servers(topology) {
-        let upstream = ports.server(&target, &server);
-        let rtt = topology.rtt.between(&viewer, &target);
-        let listener = ports.take_link(&viewer, &server)?;
+    for way in ports::ways(topology, options.diallers) {
+        let upstream = ports.server(&way.target, &way.server);
+        let listener = ports.take_link(&way.dialler, &way.server)?;
+        // Inside a region the loopback is the network; a link there is only for cutting.
+        let near = way.viewer == way.target;
+        let rtt = topology.rtt.between(&way.viewer, &way.target);
         specs.push(LinkSpec {
-            viewer,
-            target,
-            server,
+            dialler: way.dialler,
+            viewer: way.viewer,
+            target: way.target,
+            server: way.server,
             upstream,
             listener,
-            rtt,
+            rtt: if near { Duration::ZERO } else { rtt },
         });
     }
-    Ok(Wan::start(specs, seed)?)
+    Ok(Wan::start(specs, options.seed)?)
 }
 
 fn serve_control(wan: Wan, ports: &mut Ports) -> Result<JoinHandle<()>, ClusterError> {

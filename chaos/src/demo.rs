@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use args::DemoArgs;
 
 use self::status::Status;
-use crate::cluster::{Cluster, ClusterError, ClusterOptions};
+use crate::cluster::{Cluster, ClusterError, ClusterOptions, Diallers};
 use crate::season::{self, LoadedShow, Season};
 
 /// How often a running demo looks whether a child died.
@@ -36,6 +36,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         data_dir: args.data_dir(&topology),
         topology,
         wan: !args.no_wan,
+        diallers: Diallers::Regions,
+        fault_doors: false,
         seed: args.seed,
         port_base: args.port_base,
         bin_dir: bin_dir()?,

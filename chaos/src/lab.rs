@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::buyer::{self, Buyer};
-use crate::cluster::{Cluster, ClusterOptions};
+use crate::cluster::{Cluster, ClusterOptions, Diallers};
 use crate::season::{self, GridShow, LoadedShow, Season};
 
 /// Time between two looks at a process; it has no other way to tell.
@@ -30,7 +30,7 @@ pub struct LabOptions {
     pub preset: &'static str,
     /// Regions and nodes as they are, instead of the built-in topology.
     pub topology: Option<Topology>,
-    /// Fixes the network's jitter.
+    /// Fixes what the network draws.
     pub seed: u64,
     /// How many of its regions, from the first on.
     pub regions: usize,
@@ -38,6 +38,10 @@ pub struct LabOptions {
     pub nodes_per_region: u16,
     /// Whether ways between regions take their round trip.
     pub wan: bool,
+    /// Who has links of its own in that network; [`Diallers::Processes`] lets one node be cut off.
+    pub diallers: Diallers,
+    /// Whether nodes have a fault door, for faults of their disks and clocks.
+    pub fault_doors: bool,
     /// What is on sale.
     pub shows: Vec<GridShow>,
     /// Where the binaries are; `None` builds them (debug).
@@ -58,6 +62,8 @@ impl LabOptions {
             regions: 3,
             nodes_per_region: 1,
             wan: false,
+            diallers: Diallers::Regions,
+            fault_doors: false,
             shows,
             bin_dir: None,
             node_limits,
@@ -70,6 +76,17 @@ impl LabOptions {
         Self {
             wan: true,
             ..Self::trio(shows)
+        }
+    }
+
+    /// The same with everything that faults need: links of its own for every process, and fault doors.
+    #[must_use]
+    pub fn breakable(shows: Vec<GridShow>, seed: u64) -> Self {
+        Self {
+            diallers: Diallers::Processes,
+            fault_doors: true,
+            seed,
+            ..Self::wide(shows)
         }
     }
 }
@@ -117,6 +134,8 @@ impl Lab {
         let cluster = Cluster::start(ClusterOptions {
             topology,
             wan: options.wan,
+            diallers: options.diallers,
+            fault_doors: options.fault_doors,
             seed: options.seed,
             data_dir: dir.path().to_owned(),
             port_base: None,

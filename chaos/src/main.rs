@@ -11,6 +11,7 @@ use holdfast_chaos::demo::{self, DemoArgs};
 use holdfast_chaos::drill::{self, DrillCommand};
 use holdfast_chaos::history_command::{self, HistoryCommand};
 use holdfast_chaos::runbook::{self, RunbookCommand};
+use holdfast_chaos::wan::serve::{self, WanCommand};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
 
 /// Run, break and measure Holdfast on one machine, with the real binaries and an emulated wide-area network.
@@ -35,6 +36,9 @@ enum Command {
     /// Work through the pages for operators, each on a cluster of its own with the very fault.
     #[command(subcommand)]
     Runbook(RunbookCommand),
+    /// The emulated wide-area network by itself.
+    #[command(subcommand)]
+    Wan(WanCommand),
     Check(CheckArgs),
     /// Make up histories to try a checker on.
     #[command(subcommand)]
@@ -65,6 +69,7 @@ async fn main() -> ExitCode {
             }
         },
         Command::Runbook(command) => Box::pin(runbook::run(command)).await,
+        Command::Wan(command) => serve::run(command).await,
         Command::Check(args) => return check_command::run(&args),
         Command::History(command) => history_command::run(command),
     };

@@ -12,29 +12,42 @@
 //! partition stalls connections, as a real one does, and what was on the way arrives when it heals.
 
 pub mod control;
+mod doom;
+mod flow;
 mod link;
 mod metrics;
+mod proxies;
+mod proxy;
 mod pump;
+pub mod serve;
 pub mod shape;
+pub mod toxic;
+mod toxiproxy;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_region_config::RegionId;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 pub use link::CONNECTIONS_MAX;
-pub use shape::{Direction, Partitions, Toxic};
+pub use shape::{Direction, Partitions};
+pub use toxic::{Toxic, ToxicError, ToxicKind};
 
-use self::link::Link;
+use self::link::{Ends, Link, Places};
 use self::metrics::Metrics;
+use self::proxy::Proxy;
+use self::shape::LinkShape;
 
 /// One way to be emulated.
 #[derive(Debug)]
 pub struct LinkSpec {
+    /// Who dials: a region, or one process of it.
+    pub dialler: String,
     /// The region that looks.
     pub viewer: RegionId,
     /// The region that is looked at.
@@ -61,10 +74,27 @@ pub enum WanError {
         source: std::io::Error,
     },
     /// No link has this name.
-    #[error("there is no proxy {name}")]
+    #[error("proxy not found")]
     UnknownLink {
         /// The name asked for.
         name: String,
+    },
+    /// A link has this name already.
+    #[error("proxy already exists")]
+    LinkExists {
+        /// The name asked for.
+        name: String,
+    },
+    /// One more proxy than there may be.
+    #[error("there are {} proxies, more are refused", proxies::PROXIES_MAX)]
+    TooManyLinks,
+    /// An address that cannot be listened on, or leads out of this machine.
+    #[error(
+        "bad request body: listen {listen}: only an address of this machine's loopback, with a port"
+    )]
+    Listen {
+        /// The address asked for.
+        listen: String,
     },
     /// No link touches this region.
     #[error("there is no region {region} in this network")]
@@ -72,22 +102,37 @@ pub enum WanError {
         /// The region asked for.
         region: String,
     },
+    /// No link belongs to this one process.
+    #[error("there is no process {name} with links of its own in this network")]
+    UnknownProcess {
+        /// The process asked for.
+        name: String,
+    },
     /// A toxic of this name is there already.
-    #[error("proxy {link} already has a toxic {toxic}")]
+    #[error("toxic already exists")]
     ToxicExists {
         /// Which link.
         link: String,
         /// The toxic's name.
         toxic: String,
     },
+    /// One more toxic than there may be.
+    #[error(
+        "there are {} toxics on this proxy, more are refused",
+        toxic::TOXICS_MAX
+    )]
+    TooManyToxics,
     /// The link has no such toxic.
-    #[error("proxy {link} has no toxic {toxic}")]
+    #[error("toxic not found")]
     UnknownToxic {
         /// Which link.
         link: String,
         /// The toxic's name.
         toxic: String,
     },
+    /// A toxic that makes no sense.
+    #[error(transparent)]
+    Toxic(#[from] ToxicError),
 }
 
 /// The running network. Clones share it; it ends when [`Wan::shut_down`] is called or the last clone is dropped.
@@ -98,33 +143,52 @@ pub struct Wan {
 
 #[derive(Debug)]
 struct Shared {
-    links: BTreeMap<String, Arc<Link>>,
+    /// Looked up and changed over the API. Never held over an await.
+    proxies: RwLock<BTreeMap<String, Arc<Proxy>>>,
     /// What is cut. Never held over an await.
     partitions: Mutex<Partitions>,
-    /// Accept loops; dropping them closes every connection. Never held over an await.
-    tasks: Mutex<JoinSet<()>>,
+    toxic_count: AtomicU64,
+    seed: u64,
     metrics: Metrics,
 }
 
 impl Wan {
-    /// Starts a proxy for every spec. `seed` fixes the jitter of every connection. Needs a Tokio runtime.
+    /// Starts a proxy for every spec. `seed` fixes what every connection draws. Needs a Tokio runtime.
     ///
     /// # Errors
     /// [`WanError::Socket`] when the system refuses.
     pub fn start(specs: Vec<LinkSpec>, seed: u64) -> Result<Self, WanError> {
         let metrics = Metrics::new();
-        let mut links = BTreeMap::new();
-        let mut tasks = JoinSet::new();
+        let mut proxies = BTreeMap::new();
         for spec in specs {
-            let (link, listener) = Link::new(spec, seed, &metrics)?;
-            let link = Arc::new(link);
-            links.insert(link.name.clone(), Arc::clone(&link));
-            tasks.spawn(link.accept_loop(listener));
+            let name = link_name(&spec.dialler, &spec.server);
+            let listen = spec
+                .listener
+                .local_addr()
+                .map_err(|source| WanError::Socket {
+                    link: name.clone(),
+                    source,
+                })?;
+            let ends = Ends {
+                viewer: spec.viewer,
+                target: spec.target,
+                dialler: spec.dialler,
+                server: spec.server,
+            };
+            let places = Places {
+                listen,
+                upstream: spec.upstream.to_string(),
+            };
+            let shape = LinkShape::new(spec.rtt);
+            let link = Link::new(name.clone(), Some(ends), places, shape, seed, &metrics);
+            let proxy = Proxy::running(Arc::new(link), spec.listener);
+            proxies.insert(name, Arc::new(proxy));
         }
         let shared = Shared {
-            links,
+            proxies: RwLock::new(proxies),
             partitions: Mutex::new(Partitions::default()),
-            tasks: Mutex::new(tasks),
+            toxic_count: AtomicU64::new(1),
+            seed,
             metrics,
         };
         Ok(Self {
@@ -132,13 +196,11 @@ impl Wan {
         })
     }
 
-    /// Where `viewer` dials `server` of another region; `None` when there is no such link.
+    /// Where `dialler`, a region or a process with links of its own, dials `server`; `None` when there is no such link.
     #[must_use]
-    pub fn address(&self, viewer: &RegionId, server: &str) -> Option<SocketAddr> {
-        self.shared
-            .links
-            .get(&link_name(viewer, server))
-            .map(|link| link.listen)
+    pub fn address(&self, dialler: &str, server: &str) -> Option<SocketAddr> {
+        let proxy = self.proxy(&link_name(dialler, server)).ok()?;
+        Some(proxy.link.places().listen)
     }
 
     /// Cuts both ways between two regions: nothing arrives, nothing is refused.
@@ -178,6 +240,25 @@ impl Wan {
         self.change_partitions(|partitions| partitions.heal(from, to));
     }
 
+    /// Cuts one process from everybody, inside its region too.
+    ///
+    /// # Errors
+    /// [`WanError::UnknownProcess`] when it shares its links with others of its region.
+    pub fn isolate_process(&self, name: &str) -> Result<(), WanError> {
+        let own = |link: &Arc<Link>| link.ends.as_ref().is_some_and(|ends| ends.dialler == name);
+        if !self.links().iter().any(own) {
+            let name = name.to_owned();
+            return Err(WanError::UnknownProcess { name });
+        }
+        self.change_partitions(|partitions| partitions.isolate_process(name));
+        Ok(())
+    }
+
+    /// Joins a process again that was cut from everybody.
+    pub fn rejoin_process(&self, name: &str) {
+        self.change_partitions(|partitions| partitions.rejoin_process(name));
+    }
+
     /// Heals everything that was cut. What was stalled goes on.
     pub fn heal_all(&self) {
         self.change_partitions(Partitions::clear);
@@ -192,66 +273,39 @@ impl Wan {
     /// Every region that a link touches.
     #[must_use]
     pub fn regions(&self) -> Vec<RegionId> {
-        let mut regions: Vec<RegionId> = self
-            .shared
-            .links
-            .values()
-            .flat_map(|link| [link.viewer.clone(), link.target.clone()])
-            .collect();
+        let links = self.links();
+        let ends = links.iter().filter_map(|link| link.ends.as_ref());
+        let both = ends.flat_map(|ends| [ends.viewer.clone(), ends.target.clone()]);
+        let mut regions: Vec<RegionId> = both.collect();
         regions.sort_unstable();
         regions.dedup();
         regions
     }
 
-    /// Enables or disables one proxy. A disabled one closes its connections and every new one at once.
-    ///
-    /// # Errors
-    /// [`WanError::UnknownLink`].
-    pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<(), WanError> {
-        self.link(name)?.change(|shape| shape.enabled = enabled);
-        Ok(())
-    }
-
-    /// Heals everything, enables every proxy, removes every toxic.
-    pub fn reset(&self) {
-        self.heal_all();
-        for link in self.shared.links.values() {
-            link.change(|shape| {
-                shape.enabled = true;
-                shape.toxics.clear();
-            });
-        }
+    /// Names of the links whose bytes to the server go from one region to another.
+    #[must_use]
+    pub fn link_names(&self, viewer: &RegionId, target: &RegionId) -> Vec<String> {
+        let links = self.links();
+        let between = links.iter().filter(|link| {
+            let ends = link.ends.as_ref();
+            ends.is_some_and(|ends| ends.viewer == *viewer && ends.target == *target)
+        });
+        between.map(|link| link.name.clone()).collect()
     }
 
     /// Ends every connection and frees every port.
     pub async fn shut_down(&self) {
-        let mut tasks = std::mem::take(
-            &mut *self
-                .shared
-                .tasks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        tasks.shutdown().await;
+        for proxy in self.all() {
+            proxy.stop().await;
+        }
     }
 
     /// Pieces and bytes that have arrived over all links, both ways: what regions say to each other.
     #[must_use]
     pub fn carried(&self) -> (u64, u64) {
         let metrics = &self.shared.metrics;
-        let bytes = self.links().map(|link| link.carried_bytes()).sum();
+        let bytes = self.links().iter().map(|link| link.carried_bytes()).sum();
         (metrics.pieces.get(), bytes)
-    }
-
-    fn link(&self, name: &str) -> Result<&Arc<Link>, WanError> {
-        let unknown = || WanError::UnknownLink {
-            name: name.to_owned(),
-        };
-        self.shared.links.get(name).ok_or_else(unknown)
-    }
-
-    fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
-        self.shared.links.values()
     }
 
     fn lock_partitions(&self) -> MutexGuard<'_, Partitions> {
@@ -264,19 +318,14 @@ impl Wan {
     fn change_partitions(&self, change: impl FnOnce(&mut Partitions)) {
         let mut partitions = self.lock_partitions();
         change(&mut partitions);
-        for link in self.shared.links.values() {
-            let up = partitions.is_cut(&link.viewer, &link.target);
-            let down = partitions.is_cut(&link.target, &link.viewer);
-            link.change(|shape| {
-                shape.upstream_cut = up;
-                shape.downstream_cut = down;
-            });
+        for link in self.links() {
+            link.obey(&partitions);
         }
     }
 }
 
 /// `eastus->n2`.
 #[must_use]
-pub fn link_name(viewer: &RegionId, server: &str) -> String {
-    format!("{viewer}->{server}")
+pub fn link_name(dialler: &(impl Display + ?Sized), server: &str) -> String {
+    format!("{dialler}->{server}")
 }

@@ -11,7 +11,7 @@ use holdfast_region_config::{NodeId, RegionId, Topology};
 use rand::Rng;
 
 use super::error::ClusterError;
-use super::ports::Ports;
+use super::ports::{Diallers, Ports};
 use super::{ClusterOptions, gateway_name};
 use crate::wan::Wan;
 
@@ -63,10 +63,15 @@ impl Files {
         self.root.join("nodes").join(id.to_string())
     }
 
-    fn topology(&self, region: &RegionId) -> PathBuf {
+    fn topology(&self, dialler: &str) -> PathBuf {
         self.root
             .join("config")
-            .join(format!("topology-{region}.toml"))
+            .join(format!("topology-{dialler}.toml"))
+    }
+
+    /// What a node's fault door reads.
+    pub(crate) fn fault_door(&self, id: NodeId) -> PathBuf {
+        self.root.join("config").join(format!("faults-{id}.toml"))
     }
 
     fn session_key(&self) -> PathBuf {
@@ -84,19 +89,21 @@ impl Files {
         let otlp_endpoint = options.otlp_endpoint.as_deref();
         self.write(&self.root.join("cluster.toml"), &topology.to_toml())?;
         for region in &topology.regions {
-            let seen = seen_from(&region.id, topology, wan)?;
-            self.write(&self.topology(&region.id), &seen.to_toml())?;
+            let name = gateway_name(&region.id);
+            let seen = self.write_topology(&region.id, &name, topology, wan, options)?;
             let mut config = toml::Table::new();
             config.insert("region".to_owned(), region.id.as_str().into());
             config.insert(
                 "http_listen".to_owned(),
                 ports.gateway(&region.id).to_string().into(),
             );
-            config.insert("topology".to_owned(), text(&self.topology(&region.id)));
+            config.insert("topology".to_owned(), text(&seen));
             config.insert("session_key_file".to_owned(), text(&self.session_key()));
-            self.write_config(&gateway_name(&region.id), config, otlp_endpoint)?;
+            self.write_config(&name, config, otlp_endpoint)?;
         }
         for node in &topology.nodes {
+            let name = node.id.to_string();
+            let seen = self.write_topology(&node.region, &name, topology, wan, options)?;
             let mut config = toml::Table::new();
             let number = i64::try_from(node.id.get()).unwrap_or(i64::MAX);
             config.insert("node_id".to_owned(), number.into());
@@ -109,7 +116,7 @@ impl Files {
                 "http_listen".to_owned(),
                 ports.node_http(node.id).to_string().into(),
             );
-            config.insert("topology".to_owned(), text(&self.topology(&node.region)));
+            config.insert("topology".to_owned(), text(&seen));
             config.insert(
                 "worker_threads".to_owned(),
                 fair_share(topology.nodes.len()).into(),
@@ -120,9 +127,27 @@ impl Files {
                     limits.map(|(key, value)| ((*key).to_owned(), i64::from(*value).into()));
                 config.insert("limits".to_owned(), toml::Value::Table(limits.collect()));
             }
-            self.write_config(&node.id.to_string(), config, otlp_endpoint)?;
+            self.write_config(&name, config, otlp_endpoint)?;
         }
         Ok(())
+    }
+
+    /// The topology as this process dials it; where it is.
+    fn write_topology(
+        &self,
+        region: &RegionId,
+        process: &str,
+        topology: &Topology,
+        wan: Option<&Wan>,
+        options: &ClusterOptions,
+    ) -> Result<PathBuf, ClusterError> {
+        let dialler = match options.diallers {
+            Diallers::Regions => region.as_str(),
+            Diallers::Processes => process,
+        };
+        let path = self.topology(dialler);
+        self.write(&path, &seen_from(dialler, topology, wan)?.to_toml())?;
+        Ok(path)
     }
 
     fn write_config(
@@ -189,14 +214,14 @@ fn fair_share(nodes: usize) -> i64 {
     i64::try_from(cores.div_ceil(nodes.max(1))).unwrap_or(1)
 }
 
-/// The topology as a process in `viewer` dials it: far servers through the network.
+/// The topology as `dialler` dials it: servers that it has links to through the network.
 fn seen_from(
-    viewer: &RegionId,
+    dialler: &str,
     topology: &Topology,
     wan: Option<&Wan>,
 ) -> Result<Topology, ClusterError> {
     let through = |server: &str, direct: &str| {
-        let link = wan.and_then(|wan| wan.address(viewer, server));
+        let link = wan.and_then(|wan| wan.address(dialler, server));
         link.map_or_else(|| direct.to_owned(), |addr| addr.to_string())
     };
     Ok(topology.with_addrs(

@@ -1,7 +1,7 @@
 //! Ports of a cluster on this machine.
 //!
 //! From a fixed base the order is: gateways (HTTP) in topology order; the network's control API; for each node in id
-//! order its gRPC and its HTTP port; then the network's links, by viewer and server in topology order.
+//! order its gRPC and its HTTP port; then the network's links, by dialler and server in topology order.
 //!
 //! Owns: keeping every port bound until its process is about to start. Must never: give one port to two.
 
@@ -26,7 +26,7 @@ enum Purpose {
     Control,
     NodeGrpc(NodeId),
     NodeHttp(NodeId),
-    Link(RegionId, String),
+    Link(String, String),
 }
 
 impl Purpose {
@@ -36,7 +36,7 @@ impl Purpose {
             Self::Control => "the network's control api".to_owned(),
             Self::NodeGrpc(id) => format!("grpc of node {id}"),
             Self::NodeHttp(id) => format!("http of node {id}"),
-            Self::Link(viewer, server) => format!("the link {viewer}->{server}"),
+            Self::Link(dialler, server) => format!("the link {dialler}->{server}"),
         }
     }
 }
@@ -49,24 +49,58 @@ pub struct Ports {
     kept: BTreeMap<Purpose, TcpListener>,
 }
 
-/// Every server that is looked at from another region: viewer, target, server name. A gateway is called by its
-/// process name, a node by its id.
+/// Who has links of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Diallers {
+    /// A region: its processes share one link to each server of another region. What demos and benchmarks run on.
+    #[default]
+    Regions,
+    /// Each process, to each server, also inside its region: then one process can be cut off.
+    Processes,
+}
+
+/// One link to be: who dials which server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// A region, or one process.
+    pub dialler: String,
+    /// Where it stands.
+    pub viewer: RegionId,
+    /// Where the server stands.
+    pub target: RegionId,
+    /// A gateway is called by its process name, a node by its id.
+    pub server: String,
+}
+
+/// Every way that is to have a link.
 #[must_use]
-pub fn far_servers(topology: &Topology) -> Vec<(RegionId, RegionId, String)> {
-    let mut far = Vec::new();
-    for viewer in &topology.regions {
-        let nodes = topology
-            .nodes
-            .iter()
-            .map(|node| (&node.region, node.id.to_string()));
-        let gateways = topology.gateways.iter();
-        let gateways = gateways.map(|g| (&g.region, super::gateway_name(&g.region)));
-        let servers = nodes
-            .chain(gateways)
-            .filter(|(region, _)| **region != viewer.id);
-        far.extend(servers.map(|(region, name)| (viewer.id.clone(), region.clone(), name)));
+pub fn ways(topology: &Topology, diallers: Diallers) -> Vec<Way> {
+    let nodes = topology.nodes.iter();
+    let nodes = nodes.map(|node| (&node.region, node.id.to_string()));
+    let gateways = topology.gateways.iter();
+    let gateways = gateways.map(|g| (&g.region, super::gateway_name(&g.region)));
+    let servers: Vec<(&RegionId, String)> = nodes.chain(gateways).collect();
+    let mut ways = Vec::new();
+    let from: Vec<(&RegionId, String)> = match diallers {
+        Diallers::Regions => {
+            let regions = topology.regions.iter();
+            regions.map(|r| (&r.id, r.id.to_string())).collect()
+        }
+        Diallers::Processes => servers.clone(),
+    };
+    for (viewer, dialler) in from {
+        let seen = servers.iter().filter(|(region, server)| match diallers {
+            Diallers::Regions => *region != viewer,
+            Diallers::Processes => *server != dialler,
+        });
+        ways.extend(seen.map(|(target, server)| Way {
+            dialler: dialler.clone(),
+            viewer: viewer.clone(),
+            target: (*target).clone(),
+            server: server.clone(),
+        }));
     }
-    far
+    ways
 }
 
 impl Ports {
@@ -76,7 +110,7 @@ impl Ports {
     /// [`ClusterError::PortTaken`] names the port and who was to have it.
     pub fn reserve(
         topology: &Topology,
-        wan: bool,
+        links: Option<Diallers>,
         base: Option<u16>,
     ) -> Result<Self, ClusterError> {
         let mut purposes: Vec<Purpose> = topology
@@ -92,9 +126,9 @@ impl Ports {
                 .iter()
                 .flat_map(|&id| [Purpose::NodeGrpc(id), Purpose::NodeHttp(id)]),
         );
-        if wan {
-            let links = far_servers(topology).into_iter();
-            purposes.extend(links.map(|(viewer, _, server)| Purpose::Link(viewer, server)));
+        if let Some(diallers) = links {
+            let ways = ways(topology, diallers).into_iter();
+            purposes.extend(ways.map(|way| Purpose::Link(way.dialler, way.server)));
         }
         let count = purposes.len();
         let mut ports = Self {
@@ -153,7 +187,7 @@ impl Ports {
         self.addr(&Purpose::NodeHttp(id))
     }
 
-    /// Where a server named as in [`far_servers`] listens.
+    /// Where a server named as in [`Way`] listens.
     #[must_use]
     pub fn server(&self, region: &RegionId, server: &str) -> SocketAddr {
         match server.parse::<NodeId>() {
@@ -164,10 +198,10 @@ impl Ports {
 
     pub(crate) fn take_link(
         &mut self,
-        viewer: &RegionId,
+        dialler: &str,
         server: &str,
     ) -> Result<tokio::net::TcpListener, ClusterError> {
-        self.take(&Purpose::Link(viewer.clone(), server.to_owned()))
+        self.take(&Purpose::Link(dialler.to_owned(), server.to_owned()))
     }
 
     pub(crate) fn take_control(&mut self) -> Result<tokio::net::TcpListener, ClusterError> {
@@ -230,7 +264,7 @@ mod tests {
                 break (base, taken);
             }
         };
-        let error = Ports::reserve(&topology, true, Some(base))
+        let error = Ports::reserve(&topology, Some(Diallers::Regions), Some(base))
             .unwrap_err()
             .to_string();
         assert!(
@@ -242,7 +276,7 @@ mod tests {
     #[test]
     fn a_base_without_room_is_refused() {
         let topology = Topology::preset("three-regions").unwrap();
-        let error = Ports::reserve(&topology, true, Some(65_535)).unwrap_err();
+        let error = Ports::reserve(&topology, Some(Diallers::Regions), Some(65_535)).unwrap_err();
         assert!(matches!(
             error,
             ClusterError::PortRange { .. } | ClusterError::PortTaken { .. }
@@ -252,8 +286,16 @@ mod tests {
     #[test]
     fn every_far_server_has_a_link_and_no_near_one_does() {
         let topology = Topology::preset("three-regions").unwrap();
-        let far = far_servers(&topology);
+        let far = ways(&topology, Diallers::Regions);
         assert_eq!(far.len(), 3 * 2 * 2);
-        assert!(far.iter().all(|(viewer, target, _)| viewer != target));
+        assert!(far.iter().all(|way| way.viewer != way.target));
+    }
+
+    #[test]
+    fn with_links_of_its_own_a_process_has_one_to_every_other() {
+        let topology = Topology::preset("three-regions").unwrap();
+        let all = ways(&topology, Diallers::Processes);
+        assert_eq!(all.len(), 6 * 5);
+        assert!(all.iter().all(|way| way.dialler != way.server));
     }
 }

@@ -39,7 +39,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn spawn(binary: &Path, config: &Path, log: &Path) -> Result<Self, ClusterError> {
+    pub(crate) fn spawn(
+        binary: &Path,
+        config: &Path,
+        fault_door: Option<&Path>,
+        log: &Path,
+    ) -> Result<Self, ClusterError> {
         let file = |source| ClusterError::File {
             path: log.to_owned(),
             source,
@@ -50,10 +55,15 @@ impl Process {
             .open(log)
             .map_err(file)?;
         let err = out.try_clone().map_err(file)?;
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg("--config")
             .arg(config)
-            .arg("--exit-with-parent")
+            .arg("--exit-with-parent");
+        if let Some(door) = fault_door {
+            command.arg("--fault-door").arg(door);
+        }
+        let child = command
             .stdin(Stdio::piped())
             .stdout(out)
             .stderr(err)

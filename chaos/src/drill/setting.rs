@@ -58,15 +58,15 @@ pub(super) fn lab_options(
     }
     Ok(LabOptions {
         topology: Some(topology.clone()),
-        seed,
         wan: file.lab.wan,
         bin_dir: Some(bin_dir.to_owned()),
         node_limits,
-        ..LabOptions::trio(
+        ..LabOptions::breakable(
             shows(file, topology)
                 .into_iter()
                 .map(|(_, show)| show)
                 .collect(),
+            seed,
         )
     })
 }

@@ -64,7 +64,7 @@ impl Stage {
             wan: spec.wan,
             bin_dir: Some(bin_dir()?),
             node_limits: spec.limits()?,
-            ..LabOptions::trio(shows.clone())
+            ..LabOptions::breakable(shows.clone(), 1)
         })
         .await?;
         for fault in &front.fault {

@@ -1,59 +1,43 @@
-//! The network's control API over HTTP: the beginnings of Toxiproxy's, and partitions.
+//! The network's control API over HTTP: Toxiproxy's, and partitions between regions.
 //!
 //! | request | does |
 //! |---|---|
-//! | `GET /version` | says who answers |
-//! | `GET /proxies`, `GET /proxies/{name}` | every link; one link |
-//! | `POST /proxies/{name}` `{"enabled": false}` | disables or enables one link |
-//! | `GET /proxies/{name}/toxics` | its toxics |
-//! | `POST /proxies/{name}/toxics` | adds `{"name", "type": "latency", "stream", "attributes": {"latency", "jitter"}}` |
-//! | `DELETE /proxies/{name}/toxics/{toxic}` | removes it |
-//! | `POST /reset` | everything as at the start, partitions too |
-//! | `GET /partitions` | `{"cut": [{"from", "to"}]}` |
-//! | `POST /partitions` | `{"isolate": "eastus"}`, or `{"from", "to", "one_way": false}` |
-//! | `DELETE /partitions` | heals all, or with `?from=…&to=…` both ways between two regions |
+//! | as in `toxiproxy.rs` | proxies and toxics in the form of Toxiproxy 2 |
+//! | `GET /partitions` | `{"cut": [{"from", "to"}], "processes": ["n2"]}` |
+//! | `POST /partitions` | `{"isolate": "eastus"}`, or `{"from", "to", "one_way": false}`, or `{"process": "n2"}` |
+//! | `DELETE /partitions` | heals all, or with `?from=…&to=…` both ways between two regions, or `?process=…` |
 //! | `GET /metrics` | Prometheus text |
 //!
-//! Owns: the HTTP form. Must never: be reachable from another machine; it listens where it is told, on loopback.
+//! Owns: the HTTP form. Must never: be reachable from another machine; it listens where it is told, on loopback, and refuses
+//! browsers, as Toxiproxy does: a page from elsewhere could otherwise drive it.
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use holdfast_region_config::RegionId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::link::Link;
-use super::shape::{
-    Direction, LatencyAttributes, TOXIC_LATENCY_MS_MAX, TOXICS_MAX, Toxic, ToxicKind,
-};
-use super::{Wan, WanError};
+use super::{ToxicError, Wan, WanError, toxiproxy};
 
-/// Largest request body, bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest request body, bytes: a list of all proxies that there may be.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The routes of the control API.
 pub fn router(wan: Wan) -> Router {
-    Router::new()
-        .route(
-            "/version",
-            get(|| async { Json(json!({"version": env!("CARGO_PKG_VERSION")})) }),
-        )
-        .route("/proxies", get(list))
-        .route("/proxies/{name}", get(one).post(set))
-        .route("/proxies/{name}/toxics", get(toxics).post(add_toxic))
-        .route("/proxies/{name}/toxics/{toxic}", delete(remove_toxic))
-        .route("/reset", post(reset))
+    toxiproxy::routes()
         .route("/partitions", get(partitions).post(partition).delete(heal))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(no_browsers))
         .with_state(wan)
 }
 
 /// Toxiproxy's error form.
-struct ApiError(StatusCode, String);
+pub(super) struct ApiError(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -67,143 +51,45 @@ impl From<WanError> for ApiError {
         let status = match error {
             WanError::UnknownLink { .. }
             | WanError::UnknownRegion { .. }
+            | WanError::UnknownProcess { .. }
             | WanError::UnknownToxic { .. } => StatusCode::NOT_FOUND,
-            WanError::ToxicExists { .. } => StatusCode::CONFLICT,
+            WanError::ToxicExists { .. } | WanError::LinkExists { .. } => StatusCode::CONFLICT,
+            WanError::Toxic(_)
+            | WanError::Listen { .. }
+            | WanError::TooManyLinks
+            | WanError::TooManyToxics => StatusCode::BAD_REQUEST,
             WanError::Socket { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
     }
 }
 
-fn bad(reason: impl Into<String>) -> ApiError {
-    ApiError(StatusCode::BAD_REQUEST, reason.into())
+impl From<ToxicError> for ApiError {
+    fn from(error: ToxicError) -> Self {
+        WanError::from(error).into()
+    }
 }
 
-/// Like `axum::Json`, with this API's error form; Toxiproxy clients do not all send a content type.
-fn parse<T: for<'de> Deserialize<'de>>(body: &str) -> Result<T, ApiError> {
-    serde_json::from_str(body).map_err(|error| bad(error.to_string()))
-}
-
-fn describe(link: &Link) -> Value {
-    let shape = link.shape();
-    json!({
-        "name": link.name, "listen": link.listen.to_string(), "upstream": link.upstream.to_string(),
-        "enabled": shape.enabled, "toxics": shape.toxics,
-        "viewer": link.viewer, "target": link.target, "rtt_ms": shape.rtt.as_secs_f64() * 1_000.0,
-        "cut": {"upstream": shape.upstream_cut, "downstream": shape.downstream_cut},
-    })
-}
-
-async fn list(State(wan): State<Wan>) -> Json<Value> {
-    Json(
-        wan.links()
-            .map(|link| (link.name.clone(), describe(link)))
-            .collect(),
+pub(super) fn bad(reason: impl std::fmt::Display) -> ApiError {
+    ApiError(
+        StatusCode::BAD_REQUEST,
+        format!("bad request body: {reason}"),
     )
 }
 
-async fn one(State(wan): State<Wan>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(describe(wan.link(&name)?)))
+/// Like `axum::Json`, with this API's error form; Toxiproxy clients do not all send a content type.
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(body: &str) -> Result<T, ApiError> {
+    serde_json::from_str(body).map_err(bad)
 }
 
-#[derive(Deserialize)]
-struct SetProxy {
-    enabled: bool,
-}
-
-async fn set(
-    State(wan): State<Wan>,
-    Path(name): Path<String>,
-    body: String,
-) -> Result<Json<Value>, ApiError> {
-    let SetProxy { enabled } = parse(&body)?;
-    wan.set_enabled(&name, enabled)?;
-    Ok(Json(describe(wan.link(&name)?)))
-}
-
-async fn toxics(
-    State(wan): State<Wan>,
-    Path(name): Path<String>,
-) -> Result<Json<Vec<Toxic>>, ApiError> {
-    Ok(Json(wan.link(&name)?.shape().toxics))
-}
-
-#[derive(Deserialize)]
-struct NewToxic {
-    name: Option<String>,
-    #[serde(rename = "type")]
-    kind: ToxicKind,
-    stream: Option<Direction>,
-    toxicity: Option<f32>,
-    #[serde(default)]
-    attributes: LatencyAttributes,
-}
-
-async fn add_toxic(
-    State(wan): State<Wan>,
-    Path(name): Path<String>,
-    body: String,
-) -> Result<Json<Toxic>, ApiError> {
-    let new: NewToxic = parse(&body)?;
-    if new
-        .toxicity
-        .is_some_and(|share| (share - 1.0).abs() > f32::EPSILON)
-    {
-        return Err(bad("toxicity: only 1 is supported"));
+async fn no_browsers(request: Request, next: Next) -> Response {
+    let agent = request.headers().get(header::USER_AGENT);
+    let is_browser = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
+    if is_browser {
+        let reason = "user agent not allowed".to_owned();
+        return ApiError(StatusCode::FORBIDDEN, reason).into_response();
     }
-    let LatencyAttributes { latency, jitter } = new.attributes;
-    if latency > TOXIC_LATENCY_MS_MAX || jitter > TOXIC_LATENCY_MS_MAX {
-        return Err(bad(format!(
-            "attributes: at most {TOXIC_LATENCY_MS_MAX} ms"
-        )));
-    }
-    let stream = new.stream.unwrap_or(Direction::Downstream);
-    let toxic = Toxic {
-        name: new
-            .name
-            .unwrap_or_else(|| format!("latency_{}", stream.as_str())),
-        kind: new.kind,
-        stream,
-        toxicity: 1.0,
-        attributes: new.attributes,
-    };
-    let mut result = Ok(Json(toxic.clone()));
-    wan.link(&name)?.change(|shape| {
-        if shape.toxics.iter().any(|other| other.name == toxic.name) {
-            result = Err(WanError::ToxicExists {
-                link: name,
-                toxic: toxic.name,
-            }
-            .into());
-        } else if shape.toxics.len() >= TOXICS_MAX {
-            result = Err(bad(format!("at most {TOXICS_MAX} toxics on one proxy")));
-        } else {
-            shape.toxics.push(toxic);
-        }
-    });
-    result
-}
-
-async fn remove_toxic(
-    State(wan): State<Wan>,
-    Path((name, toxic)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    let mut removed = false;
-    wan.link(&name)?.change(|shape| {
-        let before = shape.toxics.len();
-        shape.toxics.retain(|other| other.name != toxic);
-        removed = shape.toxics.len() < before;
-    });
-    if removed {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(WanError::UnknownToxic { link: name, toxic }.into())
-    }
-}
-
-async fn reset(State(wan): State<Wan>) -> StatusCode {
-    wan.reset();
-    StatusCode::NO_CONTENT
+    next.run(request).await
 }
 
 fn cut_list(wan: &Wan) -> Json<Value> {
@@ -212,7 +98,8 @@ fn cut_list(wan: &Wan) -> Json<Value> {
         .iter()
         .map(|(from, to)| json!({"from": from, "to": to}))
         .collect();
-    Json(json!({ "cut": cut }))
+    let processes: Vec<&str> = partitions.processes().collect();
+    Json(json!({ "cut": cut, "processes": processes }))
 }
 
 async fn partitions(State(wan): State<Wan>) -> Json<Value> {
@@ -223,6 +110,7 @@ async fn partitions(State(wan): State<Wan>) -> Json<Value> {
 #[serde(deny_unknown_fields)]
 struct NewPartition {
     isolate: Option<String>,
+    process: Option<String>,
     from: Option<String>,
     to: Option<String>,
     #[serde(default)]
@@ -242,9 +130,10 @@ fn known(wan: &Wan, text: &str) -> Result<RegionId, ApiError> {
 
 async fn partition(State(wan): State<Wan>, body: String) -> Result<Json<Value>, ApiError> {
     let new: NewPartition = parse(&body)?;
-    match (new.isolate, new.from, new.to) {
-        (Some(region), None, None) => wan.isolate(&known(&wan, &region)?),
-        (None, Some(from), Some(to)) => {
+    match (new.isolate, new.process, new.from, new.to) {
+        (Some(region), None, None, None) => wan.isolate(&known(&wan, &region)?),
+        (None, Some(process), None, None) => wan.isolate_process(&process)?,
+        (None, None, Some(from), Some(to)) => {
             let (from, to) = (known(&wan, &from)?, known(&wan, &to)?);
             if from == to {
                 return Err(bad("from and to must be different regions"));
@@ -255,7 +144,7 @@ async fn partition(State(wan): State<Wan>, body: String) -> Result<Json<Value>, 
                 wan.cut(&from, &to)
             }
         }
-        _ => return Err(bad("give either isolate, or from and to")),
+        _ => return Err(bad("give either isolate, or process, or from and to")),
     }
     Ok(cut_list(&wan))
 }
@@ -265,16 +154,18 @@ async fn partition(State(wan): State<Wan>, body: String) -> Result<Json<Value>, 
 struct HealQuery {
     from: Option<String>,
     to: Option<String>,
+    process: Option<String>,
 }
 
 async fn heal(
     State(wan): State<Wan>,
     Query(which): Query<HealQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    match (which.from, which.to) {
-        (None, None) => wan.heal_all(),
-        (Some(from), Some(to)) => wan.heal(&known(&wan, &from)?, &known(&wan, &to)?),
-        _ => return Err(bad("give from and to, or neither")),
+    match (which.from, which.to, which.process) {
+        (None, None, None) => wan.heal_all(),
+        (None, None, Some(process)) => wan.rejoin_process(&process),
+        (Some(from), Some(to), None) => wan.heal(&known(&wan, &from)?, &known(&wan, &to)?),
+        _ => return Err(bad("give from and to, or process, or nothing")),
     }
     Ok(cut_list(&wan))
 }

@@ -1,13 +1,13 @@
 //! One proxy: accepts, dials the server, joins the two with delayed pumps.
 //!
-//! Owns: its listener and connections. Must never: let one connection's trouble reach another.
+//! Owns: its connections. Must never: let one connection's trouble reach another.
 //!
 //! A new connection pays the round trip that a TCP handshake costs before its first byte is carried. While the
 //! link is cut a new connection is neither refused nor carried: it waits, like a lost SYN, for the cut to heal.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_region_config::RegionId;
@@ -17,10 +17,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::doom::doom;
+use super::flow::FlowEnd;
 use super::metrics::Metrics;
 use super::pump::{Pump, PumpEnd};
-use super::shape::{Direction, LinkShape};
-use super::{LinkSpec, WanError, link_name};
+use super::shape::{Direction, LinkShape, Partitions};
 
 /// Most connections of one link; more wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -29,16 +30,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// After a failed accept (no more file descriptors) the loop rests this long.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// Whom a link joins; a proxy made over the API joins no regions.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    pub(crate) viewer: RegionId,
+    pub(crate) target: RegionId,
+    /// A region, or one process in it.
+    pub(crate) dialler: String,
+    pub(crate) server: String,
+}
+
+/// Where a link listens and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) listen: SocketAddr,
+    /// `host:port`.
+    pub(crate) upstream: String,
+}
+
 /// One proxy of the network.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) name: String,
-    pub(crate) viewer: RegionId,
-    pub(crate) target: RegionId,
-    pub(crate) listen: SocketAddr,
-    pub(crate) upstream: SocketAddr,
+    pub(crate) ends: Option<Ends>,
+    /// Changed over the API while the link does not run. Held for a copy only.
+    places: Mutex<Places>,
     shape: watch::Sender<LinkShape>,
-    /// Each connection draws its jitter from this and its number.
+    /// Each connection draws from this and its number.
     seed: u64,
     connection_count: AtomicU64,
     connections: IntGauge,
@@ -49,35 +67,24 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn carried_bytes(&self) -> u64 {
-        self.upstream_bytes.get() + self.downstream_bytes.get()
-    }
-
     pub(crate) fn new(
-        spec: LinkSpec,
+        name: String,
+        ends: Option<Ends>,
+        places: Places,
+        shape: LinkShape,
         seed: u64,
         metrics: &Metrics,
-    ) -> Result<(Self, TcpListener), WanError> {
-        let name = link_name(&spec.viewer, &spec.server);
-        let listen = spec
-            .listener
-            .local_addr()
-            .map_err(|source| WanError::Socket {
-                link: name.clone(),
-                source,
-            })?;
+    ) -> Self {
         let label = [name.as_str()];
         let bytes = |direction: Direction| {
             metrics
                 .bytes
                 .with_label_values(&[name.as_str(), direction.as_str()])
         };
-        let link = Self {
-            viewer: spec.viewer,
-            target: spec.target,
-            listen,
-            upstream: spec.upstream,
-            shape: watch::Sender::new(LinkShape::new(spec.rtt)),
+        Self {
+            ends,
+            places: Mutex::new(places),
+            shape: watch::Sender::new(shape),
             seed: name.bytes().fold(seed, |hash, b| {
                 (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
             }),
@@ -88,8 +95,23 @@ impl Link {
             pieces: metrics.pieces.clone(),
             blocked: metrics.blocked.with_label_values(&label),
             name,
-        };
-        Ok((link, spec.listener))
+        }
+    }
+
+    pub(crate) fn carried_bytes(&self) -> u64 {
+        self.upstream_bytes.get() + self.downstream_bytes.get()
+    }
+
+    pub(crate) fn places(&self) -> Places {
+        self.lock_places().clone()
+    }
+
+    pub(crate) fn set_places(&self, places: Places) {
+        *self.lock_places() = places;
+    }
+
+    fn lock_places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn shape(&self) -> LinkShape {
@@ -101,6 +123,20 @@ impl Link {
             change(shape);
             let blocked = shape.upstream_cut || shape.downstream_cut || !shape.enabled;
             self.blocked.set(i64::from(blocked));
+        });
+    }
+
+    /// Cuts and heals both ways as `partitions` say.
+    pub(crate) fn obey(&self, partitions: &Partitions) {
+        let Some(ends) = &self.ends else {
+            return;
+        };
+        let apart = partitions.is_isolated(&ends.dialler) || partitions.is_isolated(&ends.server);
+        let up = apart || partitions.is_cut(&ends.viewer, &ends.target);
+        let down = apart || partitions.is_cut(&ends.target, &ends.viewer);
+        self.change(|shape| {
+            shape.upstream_cut = up;
+            shape.downstream_cut = down;
         });
     }
 
@@ -123,72 +159,107 @@ impl Link {
             };
             let link = Arc::clone(&self);
             connections.spawn(async move {
-                link.connections.inc();
+                let _open = Open::new(&link.connections);
                 link.carry(client).await;
-                link.connections.dec();
                 drop(place);
             });
         }
     }
 
     /// One connection, from handshake to the last byte.
-    async fn carry(&self, client: TcpStream) {
-        let mut shape = self.shape.subscribe();
-        let closed = |shape: &LinkShape| !shape.enabled;
-        if closed(&shape.borrow()) {
+    async fn carry(&self, mut client: TcpStream) {
+        let number = self.connection_count.fetch_add(1, Ordering::Relaxed);
+        let seed = self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let Some(mut server) = self.handshake(seed, &client).await else {
             return;
-        }
-        let mut gate = shape.clone();
-        tokio::select! {
-            _ = shape.wait_for(closed) => {}
-            () = self.join(client, &mut gate) => {}
+        };
+        let end = tokio::select! {
+            end = doom(self.shape.subscribe(), seed) => end,
+            end = self.join(seed, &mut client, &mut server) => end,
+        };
+        if end == FlowEnd::Reset {
+            reset(&client);
+            reset(&server);
         }
     }
 
-    async fn join(&self, client: TcpStream, gate: &mut watch::Receiver<LinkShape>) {
-        // A handshake needs both ways.
-        let open = |shape: &LinkShape| !shape.upstream_cut && !shape.downstream_cut;
+    /// The time that a handshake takes, then the server; `None`: there is no connection.
+    async fn handshake(&self, seed: u64, client: &TcpStream) -> Option<TcpStream> {
+        let mut gate = self.shape.subscribe();
         let rtt = gate.borrow().rtt;
-        sleep(rtt).await;
-        if gate.wait_for(open).await.is_err() {
-            return;
-        }
-        let Ok(Ok(server)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(self.upstream)).await
-        else {
-            return;
+        let opened = async {
+            sleep(rtt).await;
+            // A handshake needs both ways.
+            let open = |shape: &LinkShape| !shape.upstream_cut && !shape.downstream_cut;
+            gate.wait_for(open).await.ok()?;
+            let upstream = self.places().upstream;
+            let server = timeout(CONNECT_TIMEOUT, TcpStream::connect(&upstream)).await;
+            server.ok()?.ok()
         };
+        let server = tokio::select! {
+            end = doom(self.shape.subscribe(), seed) => {
+                if end == FlowEnd::Reset {
+                    reset(client);
+                }
+                None
+            }
+            server = opened => server,
+        }?;
         // A proxy must not add Nagle's waits to the delays that it is told to add.
-        if client
+        let nodelay = client
             .set_nodelay(true)
-            .and_then(|()| server.set_nodelay(true))
-            .is_err()
-        {
-            return;
-        }
-        let number = self.connection_count.fetch_add(1, Ordering::Relaxed);
-        let (client_reads, client_writes) = client.into_split();
-        let (server_reads, server_writes) = server.into_split();
+            .and_then(|()| server.set_nodelay(true));
+        nodelay.is_ok().then_some(server)
+    }
+
+    async fn join(&self, seed: u64, client: &mut TcpStream, server: &mut TcpStream) -> FlowEnd {
+        let (client_reads, client_writes) = client.split();
+        let (server_reads, server_writes) = server.split();
         let pump = |direction, bytes: &IntCounter| Pump {
             direction,
             shape: self.shape.subscribe(),
-            seed: self.seed ^ (number << 1) ^ u64::from(direction == Direction::Upstream),
+            connection_seed: seed,
             bytes: bytes.clone(),
             pieces: self.pieces.clone(),
         };
-        let up = pump(Direction::Upstream, &self.upstream_bytes).run(client_reads, server_writes);
-        let down =
-            pump(Direction::Downstream, &self.downstream_bytes).run(server_reads, client_writes);
+        let up = pump(Direction::Upstream, &self.upstream_bytes);
+        let down = pump(Direction::Downstream, &self.downstream_bytes);
         // A clean end of one way leaves the other open (half-close); a failure ends both.
-        let fail = |end| {
-            if end == PumpEnd::Clean {
-                Ok(())
-            } else {
-                Err(())
-            }
+        let fail = |end| match end {
+            PumpEnd::Clean => Ok(()),
+            PumpEnd::Broken => Err(FlowEnd::Close),
+            PumpEnd::Reset => Err(FlowEnd::Reset),
         };
-        let ended = tokio::try_join!(async { fail(up.await) }, async { fail(down.await) });
+        let ended = tokio::try_join!(
+            async { fail(up.run(client_reads, server_writes).await) },
+            async { fail(down.run(server_reads, client_writes).await) }
+        );
         if ended.is_err() {
             tracing::debug!(link = %self.name, "connection ended by one side");
         }
+        ended.err().unwrap_or(FlowEnd::Close)
+    }
+}
+
+/// Makes the coming close a reset.
+fn reset(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "closed instead of reset");
+    }
+}
+
+/// Counts a connection for as long as it is open, however it ends.
+struct Open<'a>(&'a IntGauge);
+
+impl<'a> Open<'a> {
+    fn new(gauge: &'a IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

@@ -4,6 +4,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use super::shape::Direction;
+
 /// The network's metrics.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -55,6 +57,21 @@ impl Metrics {
                 .expect("each name is registered once");
         }
         metrics
+    }
+
+    /// Drops the labels of a link that is no more.
+    pub(crate) fn forget(&self, link: &str) {
+        let gone = [
+            self.connections.remove_label_values(&[link]),
+            self.blocked.remove_label_values(&[link]),
+            self.bytes
+                .remove_label_values(&[link, Direction::Upstream.as_str()]),
+            self.bytes
+                .remove_label_values(&[link, Direction::Downstream.as_str()]),
+        ];
+        for error in gone.into_iter().filter_map(Result::err) {
+            tracing::debug!(link, %error, "no such label");
+        }
     }
 
     /// Prometheus text format.
