@@ -119,6 +119,7 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         replicas: state.host.replica_counters(),
         disk_state: state.host.disk_state().code(),
         disk_free_bytes: state.host.disk_free_bytes(),
+        clock_ahead_ms: state.host.clock().ahead_ms(),
         group_leaders: count(&|replica| replica.leader == own),
         leaderless_groups: count(&|replica| !replica.leader_alive),
         unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),

@@ -9,6 +9,7 @@ pub mod config;
 pub mod ctl;
 pub mod debug;
 pub mod directory_client;
+pub mod fault_door;
 pub mod grpc;
 pub mod leader_scope;
 pub mod leaders;

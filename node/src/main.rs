@@ -2,12 +2,13 @@
 //!
 //! Owns: turning the process's surroundings into a [`Server`] and back. Must never: hold logic that a test would want.
 
-use std::{io::Read, path::PathBuf, process::ExitCode};
+use std::{io::Read, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
 use holdfast_node::{
     config::{Config, Overrides},
+    fault_door::FaultDoor,
     server::{Server, Surroundings},
 };
 use holdfast_node_api::telemetry;
@@ -56,6 +57,9 @@ struct Args {
     /// End when standard input reaches its end, as it does when the parent process dies
     #[arg(long)]
     exit_with_parent: bool,
+    /// For drills on one machine: a TOML file that is read ten times a second and obeyed, see docs/faults.md
+    #[arg(long, value_name = "FILE", hide = true)]
+    fault_door: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "\
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
 
 /// Reads the configuration, which says how many threads the runtime gets, and runs the node on them.
 fn configured(args: Args) -> anyhow::Result<ExitCode> {
+    let fault_door = args.fault_door;
     let overrides = Overrides {
         node_id: args.node_id,
         data_dir: args.data_dir,
@@ -106,15 +111,22 @@ fn configured(args: Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(run(config))
+    runtime.block_on(run(config, fault_door))
 }
 
-async fn run(config: Config) -> anyhow::Result<ExitCode> {
+async fn run(config: Config, fault_door: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let instance = config.node_id.to_string();
     let _telemetry = telemetry::init("holdfast-node", &instance, &config.telemetry)?;
     let exit_with_parent = config.exit_with_parent;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let server = Server::start(config, Surroundings::default()).await?;
+    let mut around = Surroundings::default();
+    if let Some(path) = fault_door {
+        let door = FaultDoor::open(&path, &config, Arc::clone(&around.clock))?;
+        around.clock = door.clock();
+        around.disk_faults = Some(door.disk());
+        door.watch();
+    }
+    let server = Server::start(config, around).await?;
     tracing::info!(
         node = %instance, grpc = %server.grpc_addr, http = %server.http_addr,
         version = env!("CARGO_PKG_VERSION"), "node started"

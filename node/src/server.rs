@@ -29,8 +29,8 @@ use holdfast_node_api::v1::{
 };
 use holdfast_raft::directory::DirectoryRejection;
 use holdfast_raft::{
-    CONNECTION_WINDOW_BYTES, Clock, Host, HostOptions, IdleOptions, STREAM_WINDOW_BYTES,
-    SnapshotOptions, StartError, SystemClock,
+    CONNECTION_WINDOW_BYTES, Clock, DiskFaults, Host, HostOptions, IdleOptions,
+    STREAM_WINDOW_BYTES, SnapshotOptions, StartError, SystemClock,
 };
 use holdfast_region_config::{Topology, TopologyError};
 pub use listeners::Listeners;
@@ -68,12 +68,14 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// What differs between a node in service and one in a test.
 pub struct Surroundings {
-    /// Stamps entries.
+    /// This machine's wall clock. Entries are stamped by it within what the other nodes' clocks bear out.
     pub clock: Arc<dyn Clock>,
     /// Moves money.
     pub payments: Arc<dyn PaymentProvider>,
     /// Takes notices; `None` counts and accepts them.
     pub notices: Option<Arc<dyn NoticeSink>>,
+    /// Trouble that the disk is told to have; `None` is a disk of its own.
+    pub disk_faults: Option<Arc<DiskFaults>>,
 }
 
 impl Default for Surroundings {
@@ -82,6 +84,7 @@ impl Default for Surroundings {
             clock: Arc::new(SystemClock),
             payments: Arc::new(TestProvider),
             notices: None,
+            disk_faults: None,
         }
     }
 }
@@ -153,9 +156,9 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let topology = known_topology(&config)?;
         let metrics = Metrics::new()?;
-        let host = Host::start(host_options(&config, Arc::clone(&topology))).await?;
+        let host = start_host(&config, &topology, &around).await?;
         let limits = Arc::new(config.limits.clone());
-        let proposers = proposers(&host, &around, &limits, &metrics);
+        let proposers = proposers(&host, &limits, &metrics);
         // The topology was checked to name this node.
         let placed = topology.node(config.node_id).cloned();
         let placed = placed.ok_or(StartError::UnknownNode {
@@ -272,14 +275,9 @@ fn known_topology(config: &Config) -> Result<Arc<Topology>, ServerError> {
     Ok(Arc::new(topology))
 }
 
-fn proposers(
-    host: &Host,
-    around: &Surroundings,
-    limits: &Arc<Limits>,
-    metrics: &Metrics,
-) -> Proposers {
+fn proposers(host: &Host, limits: &Arc<Limits>, metrics: &Metrics) -> Proposers {
     let context = ProposerContext {
-        clock: Arc::clone(&around.clock),
+        clock: host.clock(),
         limits: Arc::clone(limits),
         metrics: metrics.clone(),
         stop: CancellationToken::new(),
@@ -298,12 +296,22 @@ fn worker_context(
     WorkerContext {
         host: host.clone(),
         proposers: proposers.clone(),
-        clock: around.clock,
+        clock: host.clock(),
         payments: around.payments,
         payment_timeout: millis(limits.payment_timeout_ms),
         notices: around.notices.unwrap_or_else(counting),
         metrics: metrics.clone(),
     }
+}
+
+async fn start_host(
+    config: &Config,
+    topology: &Arc<Topology>,
+    around: &Surroundings,
+) -> Result<Host, StartError> {
+    let options = host_options(config, Arc::clone(topology));
+    let (clock, faults) = (Arc::clone(&around.clock), around.disk_faults.clone());
+    Host::start_with(options, clock, faults).await
 }
 
 fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {

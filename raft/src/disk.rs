@@ -11,6 +11,8 @@
 //!     └── probe written and synced, stores opened again, nothing missing ◄──┘
 //! ```
 
+pub(crate) mod faults;
+
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};

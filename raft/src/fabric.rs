@@ -11,6 +11,7 @@ pub(crate) mod clocks;
 pub(crate) mod disks;
 pub(crate) mod liveness;
 mod orphans;
+pub(crate) mod wall_clocks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};

@@ -38,18 +38,21 @@ use tonic::service::Routes;
 
 use self::current_topology::CurrentTopology;
 use self::directory_slot::DirectorySlot;
-use self::env::{HostEnv, OpenStores};
+use self::env::{FaultyDisks, HostEnv, OpenStores};
 use self::slots::{Placement, Table};
 use self::succession::Candidacies;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use crate::blocking;
+use crate::clock::Clock;
 use crate::directory::DiskId;
 use crate::disk::GuardedDisk;
+use crate::disk::faults::DiskFaults;
 use crate::error::StartError;
 use crate::fabric::Fabric;
 use crate::fabric::board::Board;
 use crate::fabric::liveness::SILENCE_FLOOR;
+use crate::fabric::wall_clocks::BoundedClock;
 use crate::group::GroupCore;
 use crate::handles::DirectoryGroup;
 use crate::log_store::{LogEngine, NodeIdentity};
@@ -195,6 +198,31 @@ impl Host {
         Self::start_in(options, HostEnv::default()).await
     }
 
+    /// [`Host::start`] with another clock, and on disks that have trouble when they are told to.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_with(
+        options: HostOptions,
+        clock: Arc<dyn Clock>,
+        disk_faults: Option<Arc<DiskFaults>>,
+    ) -> Result<Self, StartError> {
+        let mut env = HostEnv {
+            clock,
+            ..HostEnv::default()
+        };
+        if let Some(faults) = disk_faults {
+            env.stores = Arc::new(FaultyDisks(faults));
+        }
+        Self::start_in(options, env).await
+    }
+
+    /// This node's clock within what the other nodes' bear out: what every entry is stamped with.
+    #[must_use]
+    pub fn clock(&self) -> Arc<BoundedClock> {
+        self.inner.fabric.board.wall_clock()
+    }
+
     /// [`Host::start`] on another network and other disks.
     pub(crate) async fn start_in(options: HostOptions, env: HostEnv) -> Result<Self, StartError> {
         let HostOptions {
@@ -214,7 +242,7 @@ impl Host {
         let (snapshots, log) = open_stores(env.stores, &topology, node, &data_dir).await?;
         let stop = CancellationToken::new();
         let floor = silence_floor(&topology, idle.silence_floor);
-        let board = Board::new(node, env.incarnation, floor);
+        let board = Board::new(node, env.incarnation, floor, env.clock);
         board.disks.set_own(log.disk_id());
         let fabric = Fabric::start(&topology, board, node, env.dial, &stop)?;
         let (groups_changed, _) = watch::channel(0);

@@ -30,11 +30,13 @@ mod transport;
 mod types;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use disk::faults::{DiskFaults, DiskTrouble};
 pub use disk::{DISK_RESERVE_BYTES_DEFAULT, DiskState};
 pub use error::{
     MoveError, OpenError, ProposeError, ReadError, ReloadError, StartError, TransferError,
 };
 pub use fabric::PeerStatus;
+pub use fabric::wall_clocks::{BoundedClock, CLOCK_BOUND_MS, clock_error_max};
 pub use group::gate::Inhabitant;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
 pub use handles::{DirectoryGroup, ShowGroup};

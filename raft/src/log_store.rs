@@ -40,7 +40,7 @@ pub(crate) use self::committer::CommitterPlace;
 #[cfg(feature = "simulation")]
 pub(crate) use self::committer::DiskTime;
 use self::committer::LastingParts;
-use self::disk::{DiskLimits, LogDisk, RaftEngineDisk};
+use self::disk::{DiskLimits, FaultyFs, LogDisk, RaftEngineDisk};
 pub(crate) use self::failure::{LogError, LogHealth, OpenError};
 pub(crate) use self::group::GroupLog;
 pub(crate) use self::identity::{LOCK_ATTEMPTS, LOCK_PAUSE, NodeIdentity};
@@ -52,6 +52,7 @@ pub(crate) use self::record::{
 };
 pub(crate) use self::stats::LogStats;
 use crate::directory::DiskId;
+use crate::disk::faults::DiskFaults;
 
 /// Says which entries of a group must stay although a newer snapshot covers them.
 pub(crate) trait PurgeFloor: Send + Sync {
@@ -109,6 +110,15 @@ impl LogEngine {
     /// Opens or creates the log of the data directory `dir`. Blocks on the disk.
     pub(crate) fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
         Self::open_with_file_system(dir, options, Arc::new(DefaultFileSystem))
+    }
+
+    /// [`LogEngine::open`] on a disk that has trouble when it is told to.
+    pub(crate) fn open_faulty(
+        dir: &Path,
+        options: LogOptions,
+        faults: Arc<DiskFaults>,
+    ) -> Result<Self, OpenError> {
+        Self::open_with_file_system(dir, options, Arc::new(FaultyFs::new(faults)))
     }
 
     /// [`LogEngine::open`] on another file system, which simulations make lose and refuse writes.

@@ -7,6 +7,7 @@
 //! pieces and their fsync, then the manifest that names them, then flush, fsync and reading back, then the third-newest is
 //! dropped. Pieces are in files of their own, manifests in sled: `split` says why.
 
+mod faulty;
 mod files;
 mod manifest;
 pub mod measure;
@@ -24,10 +25,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use holdfast_region_config::GroupId;
 
+use self::faulty::FaultyPairs;
 use self::manifest::Manifest;
 use self::pairs::{Pairs, PairsError};
 use self::pieces::{Damage, Pieces};
 use self::split::SplitPairs;
+use crate::disk::faults::DiskFaults;
 use crate::log_store::PurgeFloor;
 use crate::types::SnapshotMeta;
 
@@ -116,6 +119,14 @@ impl SnapshotStore {
     /// Opens or creates the store of the data directory `dir`. Blocks on the disk.
     pub(crate) fn open(dir: &Path) -> Result<Self, SnapshotError> {
         Self::opened(dir, |dir| Ok(Box::new(SplitPairs::open(dir, CACHE_BYTES)?)))
+    }
+
+    /// [`SnapshotStore::open`] on a disk that has trouble when it is told to.
+    pub(crate) fn open_faulty(dir: &Path, faults: Arc<DiskFaults>) -> Result<Self, SnapshotError> {
+        Self::opened(dir, |dir| {
+            let pairs = SplitPairs::open(dir, CACHE_BYTES)?;
+            Ok(Box::new(FaultyPairs::new(pairs, faults)))
+        })
     }
 
     fn opened(

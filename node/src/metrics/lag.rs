@@ -11,6 +11,7 @@ use super::{Register, Sample};
 pub(super) struct Lag {
     log_sync: Counter,
     clock: Gauge,
+    clock_ahead: Gauge,
     directory_age: Gauge,
     catalogue_shows: IntGauge,
     outbox_waiting: IntGauge,
@@ -26,7 +27,11 @@ impl Lag {
             )?,
             clock: register.seconds(
                 "holdfast_clock_seconds",
-                "this node's clock since the Unix epoch; it stamps entries, so holds expire by it",
+                "this machine's clock since the Unix epoch; entries are stamped by it, within what the other nodes' clocks bear out",
+            )?,
+            clock_ahead: register.seconds(
+                "holdfast_clock_ahead_seconds",
+                "by how much this machine's clock is outvoted by the other nodes'; below 0 it is behind; anything but 0 wants an operator",
             )?,
             directory_age: register.seconds(
                 "holdfast_directory_age_seconds",
@@ -53,6 +58,9 @@ impl Lag {
         self.log_sync
             .inc_by((synced - self.log_sync.get()).max(0.0));
         self.clock.set(seconds(sample.clock_ms));
+        let ahead = std::time::Duration::from_millis(sample.clock_ahead_ms.unsigned_abs());
+        let side = if sample.clock_ahead_ms < 0 { -1.0 } else { 1.0 };
+        self.clock_ahead.set(side * ahead.as_secs_f64());
         self.directory_age.set(seconds(sample.directory_age_ms));
         self.outbox_oldest.set(seconds(sample.outbox_oldest_ms));
         let set =

@@ -20,6 +20,8 @@ pub struct Sample {
     pub disk_state: u8,
     /// Room on the data directory's file system, bytes; `None` when it cannot be told.
     pub disk_free_bytes: Option<u64>,
+    /// How far this machine's clock is ahead of the time that is used instead of it, ms; 0 while it is used as it is.
+    pub clock_ahead_ms: i64,
     /// Groups that this node leads, in memory or not.
     pub group_leaders: usize,
     /// Groups with a replica here whose leader is not known or not heard.

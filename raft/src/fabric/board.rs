@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
@@ -17,6 +17,8 @@ use super::clocks::OwnClock;
 use super::disks::Disks;
 use super::liveness::{Change, Liveness, Pulse};
 use super::orphans::Orphans;
+use super::wall_clocks::BoundedClock;
+use crate::clock::Clock;
 use crate::transport::Pulses;
 use crate::transport::wire::pb;
 
@@ -48,6 +50,8 @@ pub(crate) struct Board {
     heard_again: Mutex<Vec<NodeId>>,
     /// Which disk each node is known by.
     pub(crate) disks: Disks,
+    /// This machine's wall clock, and what the others' say of it.
+    wall: Arc<BoundedClock>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,7 +60,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    pub(crate) fn new(me: NodeId, incarnation: u64, silence_floor: Duration) -> Self {
+    pub(crate) fn new(
+        me: NodeId,
+        incarnation: u64,
+        silence_floor: Duration,
+        wall: Arc<dyn Clock>,
+    ) -> Self {
         let liveness = Liveness::new(me, incarnation, silence_floor, Instant::now());
         Self {
             me,
@@ -74,7 +83,13 @@ impl Board {
             fell_silent: Mutex::default(),
             heard_again: Mutex::default(),
             disks: Disks::default(),
+            wall: Arc::new(BoundedClock::new(wall, Instant::now())),
         }
+    }
+
+    /// This machine's wall clock within what the others' bear out.
+    pub(crate) fn wall_clock(&self) -> Arc<BoundedClock> {
+        Arc::clone(&self.wall)
     }
 
     /// Changes whenever a node fell silent, was heard again or restarted, or a claim changed.
@@ -92,6 +107,7 @@ impl Board {
 
     pub(crate) fn forget_node(&self, node: NodeId) {
         locked(&self.liveness).remove(node);
+        self.wall.forget(node);
         self.bereave(node, Instant::now());
         self.touch();
     }
@@ -367,6 +383,7 @@ impl Pulses for Board {
             disk: self.disks.own_bytes(),
             wrong_disk: false,
             clock_ms: pulse.clock_ms,
+            wall_ms: self.wall.own_ms(),
         }
     }
 
@@ -380,7 +397,9 @@ impl Pulses for Board {
         }
         let pulse = pulse_from_pb(answer);
         self.note_leaving(from, answer.leaving);
-        let changes = locked(&self.liveness).answered(from, sent, Instant::now(), pulse);
+        let now = Instant::now();
+        self.wall.note(from, answer.wall_ms, sent, now);
+        let changes = locked(&self.liveness).answered(from, sent, now, pulse);
         self.note(changes);
         true
     }
@@ -458,7 +477,12 @@ mod tests {
 
     #[test]
     fn a_silence_is_false_only_when_the_same_process_is_heard_again() {
-        let board = Board::new(NodeId::new(1), 1, Duration::from_secs(1));
+        let board = Board::new(
+            NodeId::new(1),
+            1,
+            Duration::from_secs(1),
+            Arc::new(crate::clock::SystemClock),
+        );
         let other = NodeId::new(2);
         board.note(vec![Change::Heard(other)]);
         assert_eq!(

@@ -4,8 +4,10 @@
 //! that nodes use is in [`engine`], those that it is measured against are in the benchmark.
 
 mod engine;
+mod faulty_fs;
 
 pub(super) use self::engine::{DiskLimits, RaftEngineDisk};
+pub(super) use self::faulty_fs::FaultyFs;
 use super::failure::LogError;
 use super::record;
 use crate::types::Entry;

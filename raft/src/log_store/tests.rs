@@ -3,7 +3,6 @@
 mod conformance;
 mod crash;
 mod failing_disk;
-pub(crate) mod flaky_fs;
 mod many_groups;
 mod restart;
 mod writer;

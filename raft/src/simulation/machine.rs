@@ -20,7 +20,7 @@ use super::witness;
 use crate::host::env::{HostEnv, OpenStores};
 use crate::log_store::{CommitterPlace, LogEngine, LogOptions, NodeIdentity};
 use crate::snapshot_store::SnapshotStore;
-use crate::{Host, HostOptions, SnapshotOptions};
+use crate::{Host, HostOptions, ManualClock, SnapshotOptions};
 
 /// Small files and early purges, so that rotation, freeing and recycling happen within a run.
 const LOG_FILE_BYTES: u64 = 32 << 10;
@@ -140,6 +140,8 @@ impl Machine {
                 disk: Arc::clone(&self.disk),
                 generation: self.disk.mount(),
             }),
+            // Shows no time: entries are stamped by the simulated clients.
+            clock: Arc::new(ManualClock::default()),
             incarnation: self.lives,
         };
         let starting = Starting::default();

@@ -9,33 +9,16 @@ use tempfile::TempDir;
 use super::*;
 use crate::directory::{DirectoryCommand, NewEvent};
 use crate::disk::DiskState;
-use crate::host::env::{HostEnv, OpenStores, open_stores};
+use crate::disk::faults::{DiskFaults, DiskTrouble};
+use crate::host::env::{FaultyDisks, HostEnv};
 use crate::host::{HostOptions, IdleOptions, SnapshotOptions};
-use crate::log_store::tests::flaky_fs::{FULL, FlakyFs, SOUND, SYNC_FAILS};
-use crate::log_store::{LogEngine, LogHealth, NodeIdentity};
-use crate::snapshot_store::SnapshotStore;
+use crate::log_store::LogHealth;
 
 /// A bound against hanging; nothing here is timed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-struct FlakyStores {
-    fs: FlakyFs,
-}
-
-impl OpenStores for FlakyStores {
-    fn open(
-        &self,
-        dir: &Path,
-        identity: NodeIdentity,
-    ) -> Result<(SnapshotStore, LogEngine), String> {
-        open_stores(dir, identity, |options| {
-            LogEngine::open_with_file_system(dir, options, Arc::new(self.fs.clone()))
-        })
-    }
-}
-
-async fn lone_host(dir: &Path, fs: &FlakyFs) -> Host {
+async fn lone_host(dir: &Path, faults: &Arc<DiskFaults>) -> Host {
     let text = "cluster = \"test\"\n\
         [[region]]\nid = \"r1\"\nname = \"r1\"\nlat = 0.0\nlon = 0.0\n\
         [[node]]\nid = 1\nregion = \"r1\"\naddr = \"127.0.0.1:1\"\n\
@@ -50,7 +33,7 @@ async fn lone_host(dir: &Path, fs: &FlakyFs) -> Host {
         disk_reserve_bytes: 0,
     };
     let env = HostEnv {
-        stores: Arc::new(FlakyStores { fs: fs.clone() }),
+        stores: Arc::new(FaultyDisks(Arc::clone(faults))),
         ..HostEnv::default()
     };
     Host::start_in(options, env).await.unwrap()
@@ -81,14 +64,14 @@ async fn commit(host: &Host, slug: &str) {
     tokio::time::timeout(PATIENCE, committed).await.unwrap();
 }
 
-async fn a_host_comes_back_from_a_disk_that(mode: u8) {
+async fn a_host_comes_back_from_a_disk_that(mode: DiskTrouble) {
     let dir = TempDir::new().unwrap();
-    let fs = FlakyFs::default();
-    let host = lone_host(dir.path(), &fs).await;
+    let faults = Arc::new(DiskFaults::default());
+    let host = lone_host(dir.path(), &faults).await;
     commit(&host, "before").await;
     assert_eq!(host.disk_state(), DiskState::Healthy);
 
-    fs.fail(mode);
+    faults.set(mode);
     let refused = host.directory().propose(event("lost")).await;
     assert!(refused.is_err(), "{refused:?}");
     let mut health = host.inner.log.health();
@@ -106,7 +89,7 @@ async fn a_host_comes_back_from_a_disk_that(mode: u8) {
     let board = &host.inner.fabric.board;
     assert!(board.is_resting(), "it asks to lead nothing");
 
-    fs.fail(SOUND);
+    faults.set(DiskTrouble::NONE);
     let works = health.wait_for(|now| *now == LogHealth::Healthy);
     tokio::time::timeout(PATIENCE, works)
         .await
@@ -128,10 +111,18 @@ async fn a_host_comes_back_from_a_disk_that(mode: u8) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_comes_back_from_a_disk_that_was_full() {
-    a_host_comes_back_from_a_disk_that(FULL).await;
+    a_host_comes_back_from_a_disk_that(DiskTrouble {
+        full: true,
+        ..DiskTrouble::NONE
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_comes_back_from_a_disk_that_could_not_sync() {
-    a_host_comes_back_from_a_disk_that(SYNC_FAILS).await;
+    a_host_comes_back_from_a_disk_that(DiskTrouble {
+        sync_fails: true,
+        ..DiskTrouble::NONE
+    })
+    .await;
 }

@@ -5,23 +5,31 @@ use std::sync::Arc;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use tempfile::TempDir;
 
-use super::flaky_fs::{FULL, FlakyFs, SOUND, SYNC_FAILS};
 use super::writer::{GROUP, append, entries, options, start_append};
+use crate::disk::faults::{DiskFaults, DiskTrouble};
 use crate::log_store::{LogEngine, LogHealth};
 use crate::types::Vote;
 
-async fn a_failure_stops_the_log_and_loses_nothing_acknowledged(mode: u8) {
+const FULL: DiskTrouble = DiskTrouble {
+    full: true,
+    ..DiskTrouble::NONE
+};
+const SYNC_FAILS: DiskTrouble = DiskTrouble {
+    sync_fails: true,
+    ..DiskTrouble::NONE
+};
+
+async fn a_failure_stops_the_log_and_loses_nothing_acknowledged(mode: DiskTrouble) {
     let dir = TempDir::new().unwrap();
-    let fs = FlakyFs::default();
-    let engine =
-        LogEngine::open_with_file_system(dir.path(), options(), Arc::new(fs.clone())).unwrap();
+    let faults = Arc::new(DiskFaults::default());
+    let engine = LogEngine::open_faulty(dir.path(), options(), Arc::clone(&faults)).unwrap();
     let mut health = engine.health();
     let mut log = engine.group(GROUP).unwrap();
     append(&mut log, entries(1, 0..10, 100)).await;
     log.save_vote(&Vote::new(2, 1)).await.unwrap();
     assert_eq!(*health.borrow_and_update(), LogHealth::Healthy);
 
-    fs.fail(mode);
+    faults.set(mode);
     let refused = start_append(&mut log, entries(1, 10..20, 100)).await;
     assert!(refused.await.unwrap().is_err(), "not acknowledged");
     assert!(matches!(
@@ -32,7 +40,7 @@ async fn a_failure_stops_the_log_and_loses_nothing_acknowledged(mode: u8) {
         log.save_vote(&Vote::new(3, 1)).await.is_err(),
         "nothing is, from then on"
     );
-    fs.fail(SOUND);
+    faults.set(DiskTrouble::NONE);
     let other = crate::log_store::GroupId::new(6);
     assert!(
         engine.group(other).is_err(),
@@ -58,23 +66,22 @@ async fn a_failed_sync_stops_the_log_and_loses_nothing_acknowledged() {
 }
 
 /// The log fails in `mode`, and its last handle is dropped while the disk still fails; then the disk recovers.
-async fn fail_and_recover(mode: u8) -> (TempDir, LogEngine) {
+async fn fail_and_recover(mode: DiskTrouble) -> (TempDir, LogEngine) {
     let dir = TempDir::new().unwrap();
-    let fs = FlakyFs::default();
-    let engine =
-        LogEngine::open_with_file_system(dir.path(), options(), Arc::new(fs.clone())).unwrap();
+    let faults = Arc::new(DiskFaults::default());
+    let engine = LogEngine::open_faulty(dir.path(), options(), Arc::clone(&faults)).unwrap();
     let mut log = engine.group(GROUP).unwrap();
     append(&mut log, entries(1, 0..10, 100)).await;
     log.save_vote(&Vote::new(2, 1)).await.unwrap();
-    fs.fail(mode);
+    faults.set(mode);
     let refused = start_append(&mut log, entries(1, 10..20, 100)).await;
     assert!(refused.await.unwrap().is_err());
     drop(log);
-    fs.fail(SOUND);
+    faults.set(DiskTrouble::NONE);
     (dir, engine)
 }
 
-async fn a_log_opened_again_holds_what_was_acknowledged(mode: u8) {
+async fn a_log_opened_again_holds_what_was_acknowledged(mode: DiskTrouble) {
     let (_dir, engine) = fail_and_recover(mode).await;
     assert_eq!(engine.reopen().await.unwrap(), []);
     assert_eq!(*engine.health().borrow(), LogHealth::Healthy);

@@ -7,6 +7,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Status};
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::fabric::board::Board;
 use crate::fabric::liveness::SILENCE_FLOOR;
 use crate::transport::SNAPSHOT_BYTES_MAX;
@@ -39,7 +40,12 @@ async fn serve() -> (SocketAddr, CancellationToken) {
         cluster: Arc::from("holdfast"),
         node: NodeId::new(2),
         groups: Arc::new(NoGroups),
-        pulses: Arc::new(Board::new(NodeId::new(2), 1, SILENCE_FLOOR)),
+        pulses: Arc::new(Board::new(
+            NodeId::new(2),
+            1,
+            SILENCE_FLOOR,
+            Arc::new(SystemClock),
+        )),
         stop: stop.clone(),
         arriving: Arc::new(Semaphore::new(1)),
     };

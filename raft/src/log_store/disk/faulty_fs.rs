@@ -1,48 +1,33 @@
-//! The real file system until it is told to fail.
+//! The real file system with the trouble of [`DiskFaults`].
+//!
+//! Owns: which of the engine's calls a trouble hits. Must never: be used by a node that was not asked to have trouble.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use raft_engine::env::{DefaultFileSystem, FileSystem, Handle, Permission, WriteExt};
 
-/// Everything works.
-pub(crate) const SOUND: u8 = 0;
-/// No write finds room.
-pub(crate) const FULL: u8 = 1;
-/// Writes work, syncs do not.
-pub(crate) const SYNC_FAILS: u8 = 2;
+use crate::disk::faults::DiskFaults;
 
-/// The real file system until it is told to fail.
-#[derive(Clone, Default)]
-pub(crate) struct FlakyFs {
-    mode: Arc<AtomicU8>,
+/// See the module's head.
+#[derive(Clone)]
+pub(crate) struct FaultyFs {
+    faults: Arc<DiskFaults>,
 }
 
-impl FlakyFs {
-    pub(crate) fn fail(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-    }
-
-    fn check(&self, failing: u8) -> io::Result<()> {
-        if self.mode.load(Ordering::SeqCst) == failing {
-            return Err(io::Error::from_raw_os_error(if failing == FULL {
-                28
-            } else {
-                5
-            }));
-        }
-        Ok(())
+impl FaultyFs {
+    pub(crate) fn new(faults: Arc<DiskFaults>) -> Self {
+        Self { faults }
     }
 }
 
-pub(crate) struct FlakyHandle {
+pub(crate) struct FaultyHandle {
     inner: Arc<<DefaultFileSystem as FileSystem>::Handle>,
-    fs: FlakyFs,
+    fs: FaultyFs,
 }
 
-impl Handle for FlakyHandle {
+impl Handle for FaultyHandle {
     fn truncate(&self, offset: usize) -> io::Result<()> {
         self.inner.truncate(offset)
     }
@@ -52,19 +37,19 @@ impl Handle for FlakyHandle {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.fs.check(SYNC_FAILS)?;
+        self.fs.faults.on_sync()?;
         self.inner.sync()
     }
 }
 
-pub(crate) struct FlakyFile {
+pub(crate) struct FaultyFile {
     inner: <DefaultFileSystem as FileSystem>::Writer,
-    fs: FlakyFs,
+    fs: FaultyFs,
 }
 
-impl Write for FlakyFile {
+impl Write for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.fs.check(FULL)?;
+        self.fs.faults.on_write()?;
         self.inner.write(bytes)
     }
 
@@ -73,46 +58,46 @@ impl Write for FlakyFile {
     }
 }
 
-impl Read for FlakyFile {
+impl Read for FaultyFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.inner.read(bytes)
     }
 }
 
-impl Seek for FlakyFile {
+impl Seek for FaultyFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }
 }
 
-impl WriteExt for FlakyFile {
+impl WriteExt for FaultyFile {
     fn truncate(&mut self, offset: usize) -> io::Result<()> {
         self.inner.truncate(offset)
     }
 
     fn allocate(&mut self, offset: usize, size: usize) -> io::Result<()> {
-        self.fs.check(FULL)?;
+        self.fs.faults.on_write()?;
         self.inner.allocate(offset, size)
     }
 }
 
-impl FileSystem for FlakyFs {
-    type Handle = FlakyHandle;
-    type Reader = FlakyFile;
-    type Writer = FlakyFile;
+impl FileSystem for FaultyFs {
+    type Handle = FaultyHandle;
+    type Reader = FaultyFile;
+    type Writer = FaultyFile;
 
-    fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<FlakyHandle> {
-        self.check(FULL)?;
+    fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<FaultyHandle> {
+        self.faults.on_write()?;
         let inner = Arc::new(DefaultFileSystem.create(path)?);
-        Ok(FlakyHandle {
+        Ok(FaultyHandle {
             inner,
             fs: self.clone(),
         })
     }
 
-    fn open<P: AsRef<Path>>(&self, path: P, permission: Permission) -> io::Result<FlakyHandle> {
+    fn open<P: AsRef<Path>>(&self, path: P, permission: Permission) -> io::Result<FaultyHandle> {
         let inner = Arc::new(DefaultFileSystem.open(path, permission)?);
-        Ok(FlakyHandle {
+        Ok(FaultyHandle {
             inner,
             fs: self.clone(),
         })
@@ -126,17 +111,17 @@ impl FileSystem for FlakyFs {
         DefaultFileSystem.rename(from, to)
     }
 
-    fn new_reader(&self, handle: Arc<FlakyHandle>) -> io::Result<FlakyFile> {
+    fn new_reader(&self, handle: Arc<FaultyHandle>) -> io::Result<FaultyFile> {
         let inner = DefaultFileSystem.new_reader(Arc::clone(&handle.inner))?;
-        Ok(FlakyFile {
+        Ok(FaultyFile {
             inner,
             fs: self.clone(),
         })
     }
 
-    fn new_writer(&self, handle: Arc<FlakyHandle>) -> io::Result<FlakyFile> {
+    fn new_writer(&self, handle: Arc<FaultyHandle>) -> io::Result<FaultyFile> {
         let inner = DefaultFileSystem.new_writer(Arc::clone(&handle.inner))?;
-        Ok(FlakyFile {
+        Ok(FaultyFile {
             inner,
             fs: self.clone(),
         })
