@@ -11,7 +11,10 @@
 //! | [`process`] | kill -9, pause, graceful stop, restart with an empty disk, gateway gone |
 //! | [`region`] | everything of a region gone, everything everywhere gone |
 //! | [`partition`] | isolated, halves, bridge, majorities in a ring, one way, flapping |
-//! | [`rolling`] | rolling restart |
+//! | [`link`] | slow, thin and lossy ways |
+//! | [`disk`] | slow, full, syncs that fail |
+//! | [`clock`] | off, jumping |
+//! | [`rolling`], [`upgrade`] | rolling restart, upgrade from a previous release |
 //! | [`load`] | load spike |
 //!
 //! Owns: the list of families and what they have in common. Must never: judge; that is the drill's and the checker's.
@@ -20,11 +23,16 @@
 //! measures. Two faults may overlap: each undoes only what it did itself.
 
 pub mod choice;
+pub mod clock;
+pub mod disk;
+mod door;
+pub mod link;
 pub mod load;
 pub mod partition;
 pub mod process;
 pub mod region;
 pub mod rolling;
+pub mod upgrade;
 
 use std::collections::BTreeSet;
 
@@ -54,6 +62,8 @@ pub enum FaultSpec {
     RegionGone(region::RegionGone),
     /// Every process dies; healed, all start again.
     EverythingGone(region::EverythingGone),
+    /// A node hears nobody and is heard by nobody.
+    IsolateNode(partition::IsolateNode),
     /// A region hears no other and is heard by none.
     IsolateRegion(partition::IsolateRegion),
     /// Two sides of the world that do not hear each other.
@@ -66,8 +76,22 @@ pub enum FaultSpec {
     OneWay(partition::OneWay),
     /// A way between two regions that comes and goes.
     Flapping(partition::Flapping),
+    /// A way between two regions is slow, thin or lossy.
+    SlowLink(link::SlowLink),
+    /// A node's disk is slow.
+    SlowDisk(disk::SlowDisk),
+    /// A node's disk has no room.
+    FullDisk(disk::FullDisk),
+    /// A node's disk does not sync.
+    SyncErrors(disk::SyncErrors),
+    /// A node's clock is off.
+    ClockSkew(clock::ClockSkew),
+    /// A node's clock jumps.
+    ClockJumps(clock::ClockJumps),
     /// Every process is restarted in order, one at a time.
     RollingRestart(rolling::RollingRestart),
+    /// Back to the previous release and forward again, one node at a time.
+    Upgrade(upgrade::Upgrade),
     /// Workloads run faster than usual.
     LoadSpike(load::LoadSpike),
 }
@@ -116,6 +140,14 @@ pub(crate) enum Undo {
     Cuts(partition::Cuts),
     /// A task cuts and heals these ways.
     Flaps(partition::Flaps),
+    /// This process is cut off.
+    Apart(partition::Apart),
+    /// These toxics are on links.
+    Toxics(link::Toxics),
+    /// These keys are in a node's fault door.
+    Door(door::Opened),
+    /// A task moves a clock.
+    Jumps(clock::Jumps),
 }
 
 impl FaultSpec {
@@ -141,6 +173,9 @@ impl FaultSpec {
         }
         match self {
             Self::LoadSpike(fault) => fault.check(),
+            Self::SlowLink(fault) => fault.check(),
+            Self::SlowDisk(fault) => fault.check(),
+            Self::ClockJumps(fault) => fault.check(),
             _ => Ok(()),
         }
     }
@@ -165,13 +200,21 @@ impl FaultSpec {
             Self::GatewayGone(fault) => fault.describe(),
             Self::RegionGone(fault) => fault.describe(),
             Self::EverythingGone(fault) => fault.describe(),
+            Self::IsolateNode(fault) => fault.describe(),
             Self::IsolateRegion(fault) => fault.describe(),
             Self::Halves(fault) => fault.describe(),
             Self::Bridge(fault) => fault.describe(),
             Self::MajoritiesRing(fault) => fault.describe(),
             Self::OneWay(fault) => fault.describe(),
             Self::Flapping(fault) => fault.describe(),
+            Self::SlowLink(fault) => fault.describe(),
+            Self::SlowDisk(fault) => fault.describe(),
+            Self::FullDisk(fault) => fault.describe(),
+            Self::SyncErrors(fault) => fault.describe(),
+            Self::ClockSkew(fault) => fault.describe(),
+            Self::ClockJumps(fault) => fault.describe(),
             Self::RollingRestart(fault) => fault.describe(),
+            Self::Upgrade(fault) => fault.describe(),
             Self::LoadSpike(fault) => fault.describe(),
         }
     }
@@ -183,7 +226,13 @@ impl FaultSpec {
             Self::Kill(process::Kill { node })
             | Self::Pause(process::Pause { node })
             | Self::Stop(process::Stop { node })
-            | Self::EmptyDisk(process::EmptyDisk { node }) => Targets::of_node(node, topology),
+            | Self::EmptyDisk(process::EmptyDisk { node })
+            | Self::IsolateNode(partition::IsolateNode { node })
+            | Self::SlowDisk(disk::SlowDisk { node, .. })
+            | Self::FullDisk(disk::FullDisk { node, .. })
+            | Self::SyncErrors(disk::SyncErrors { node })
+            | Self::ClockSkew(clock::ClockSkew { node, .. })
+            | Self::ClockJumps(clock::ClockJumps { node, .. }) => Targets::of_node(node, topology),
             Self::GatewayGone(process::GatewayGone { region }) => Targets::of_gateway(region),
             Self::RegionGone(region::RegionGone { region })
             | Self::IsolateRegion(partition::IsolateRegion { region }) => {
@@ -192,10 +241,12 @@ impl FaultSpec {
             Self::OneWay(partition::OneWay { from, to }) => {
                 Targets::of_regions([from, to], topology)
             }
+            Self::SlowLink(fault) => Targets::of_regions([&fault.from, &fault.to], topology),
             Self::Flapping(fault) => Targets::of_regions([&fault.a, &fault.b], topology),
-            Self::EverythingGone(_) | Self::MajoritiesRing(_) | Self::RollingRestart(_) => {
-                Targets::all(topology)
-            }
+            Self::EverythingGone(_)
+            | Self::MajoritiesRing(_)
+            | Self::RollingRestart(_)
+            | Self::Upgrade(_) => Targets::all(topology),
             Self::LoadSpike(_) => Targets::default(),
             Self::Halves(_) | Self::Bridge(_) => Targets {
                 chosen_at_start: true,
@@ -217,13 +268,21 @@ impl FaultSpec {
             Self::GatewayGone(fault) => fault.start(lab, rng).await,
             Self::RegionGone(fault) => fault.start(lab, rng).await,
             Self::EverythingGone(fault) => fault.start(lab).await,
+            Self::IsolateNode(fault) => fault.start(lab, rng).await,
             Self::IsolateRegion(fault) => fault.start(lab, rng).await,
             Self::Halves(fault) => fault.start(lab, rng),
             Self::Bridge(fault) => fault.start(lab, rng),
             Self::MajoritiesRing(fault) => fault.start(lab),
             Self::OneWay(fault) => fault.start(lab, rng).await,
             Self::Flapping(fault) => fault.start(lab, rng).await,
+            Self::SlowLink(fault) => fault.start(lab, rng).await,
+            Self::SlowDisk(fault) => fault.start(lab, rng).await,
+            Self::FullDisk(fault) => fault.start(lab, rng).await,
+            Self::SyncErrors(fault) => fault.start(lab, rng).await,
+            Self::ClockSkew(fault) => fault.start(lab, rng).await,
+            Self::ClockJumps(fault) => fault.start(lab, rng).await,
             Self::RollingRestart(fault) => fault.start(lab, rng).await,
+            Self::Upgrade(fault) => fault.start(lab, rng).await,
             Self::LoadSpike(fault) => fault.start(),
         }
     }
@@ -240,7 +299,7 @@ impl Running {
         &self.report
     }
 
-    /// Takes the cause away: processes are started again (and not waited for), cuts are healed.
+    /// Takes the cause away: processes are started again (and not waited for), cuts are healed, doors are shut.
     ///
     /// # Errors
     /// When the system refuses to start a process.
@@ -251,6 +310,10 @@ impl Running {
             Undo::Continue(names) => process::continue_all(lab, &names)?,
             Undo::Cuts(cuts) => cuts.heal(),
             Undo::Flaps(flaps) => flaps.end().await,
+            Undo::Apart(apart) => apart.rejoin(),
+            Undo::Toxics(toxics) => toxics.remove(),
+            Undo::Door(opened) => opened.shut().await?,
+            Undo::Jumps(jumps) => jumps.end().await?,
         }
         Ok(())
     }

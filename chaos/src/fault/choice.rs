@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
+use holdfast_node_api::v1::GroupStatus;
 use holdfast_region_config::{NodeId, RegionId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -174,18 +175,10 @@ impl NodeChoice {
                     .with_context(|| format!("there is no node {node}"))?
                     .id)
             }
-            Self::Leader(show) => leader(lab, *show).await,
+            Self::Leader(show) => Ok(leading(lab, *show).await?.leader),
             Self::Follower(show) => {
-                let show_id = show_id(lab, *show)?;
-                let mut followers = Vec::new();
-                for node in &lab.cluster.topology().nodes {
-                    let status = lab.status(node.id, show_id).await;
-                    let role = status.ok().and_then(|status| status.group);
-                    if role.is_some_and(|group| group.role == "follower") {
-                        followers.push(node.id);
-                    }
-                }
-                let chosen = followers.choose(rng).copied();
+                let leading = leading(lab, *show).await?;
+                let chosen = leading.followers.choose(rng).copied();
                 chosen.with_context(|| format!("nobody follows in show {}", show + 1))
             }
             Self::Random => {
@@ -229,9 +222,9 @@ impl RegionChoice {
                 let known = known.with_context(|| format!("there is no region {region}"))?;
                 Ok(known.id.clone())
             }
-            Self::Leader(show) => region_of(lab, leader(lab, *show).await?),
+            Self::Leader(show) => region_of(lab, leading(lab, *show).await?.leader),
             Self::Other(show) => {
-                let leads = region_of(lab, leader(lab, *show).await?)?;
+                let leads = region_of(lab, leading(lab, *show).await?.leader)?;
                 drawn(Some(&leads), rng).context("there is only one region")
             }
             Self::Random => drawn(None, rng).context("the topology has no region"),
@@ -244,26 +237,89 @@ fn region_of(lab: &Lab, node: NodeId) -> anyhow::Result<RegionId> {
     Ok(region.context("a node without a region")?.clone())
 }
 
-fn show_id(lab: &Lab, show: usize) -> anyhow::Result<u64> {
-    let found = lab.shows.get(show);
-    Ok(found
-        .with_context(|| format!("there is no show {}", show + 1))?
-        .show_id)
+/// Who leads a show and who votes beside.
+struct Leading {
+    leader: NodeId,
+    followers: Vec<NodeId>,
+}
+
+impl Leading {
+    /// From what each node says; `None` while nobody says that it leads.
+    fn of(said: &[(NodeId, GroupStatus)]) -> Option<Self> {
+        // A replica that is put away keeps the lead and says only who has it.
+        let leads = |node: NodeId, group: &GroupStatus| match group.role.as_str() {
+            "leader" => true,
+            "unloaded" => group.leader == node.get(),
+            _ => false,
+        };
+        let (leader, group) = said.iter().find(|(node, group)| leads(*node, group))?;
+        let is_other = |node: &NodeId| node != leader;
+        let mut followers: Vec<NodeId> = group.voters.iter().map(|id| NodeId::new(*id)).collect();
+        if followers.is_empty() {
+            let votes = |group: &GroupStatus| ["follower", "unloaded"].contains(&&*group.role);
+            let voting = said.iter().filter(|(_, group)| votes(group));
+            followers = voting.map(|(node, _)| *node).collect();
+        }
+        followers.retain(is_other);
+        Some(Self {
+            leader: *leader,
+            followers,
+        })
+    }
 }
 
 /// Asks every node until one says that it leads.
-async fn leader(lab: &Lab, show: usize) -> anyhow::Result<NodeId> {
-    let show_id = show_id(lab, show)?;
+async fn leading(lab: &Lab, show: usize) -> anyhow::Result<Leading> {
+    let found = lab.shows.get(show);
+    let found = found.with_context(|| format!("there is no show {}", show + 1))?;
     let until = Instant::now() + LEADER_PATIENCE;
     loop {
+        let mut said = Vec::new();
         for node in &lab.cluster.topology().nodes {
-            let status = lab.status(node.id, show_id).await;
-            let group = status.ok().and_then(|status| status.group);
-            if group.is_some_and(|group| group.role == "leader") {
-                return Ok(node.id);
+            let status = lab.status(node.id, found.show_id).await;
+            if let Some(group) = status.ok().and_then(|status| status.group) {
+                said.push((node.id, group));
             }
+        }
+        if let Some(leading) = Leading::of(&said) {
+            return Ok(leading);
         }
         anyhow::ensure!(Instant::now() < until, "nobody leads show {}", show + 1);
         tokio::time::sleep(LEADER_POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(node: u64, role: &str, leader: u64, voters: &[u64]) -> (NodeId, GroupStatus) {
+        let group = GroupStatus {
+            role: role.to_owned(),
+            leader,
+            voters: voters.to_vec(),
+            ..GroupStatus::default()
+        };
+        (NodeId::new(node), group)
+    }
+
+    #[test]
+    fn a_show_that_is_put_away_still_has_a_leader_and_followers() {
+        let awake = [
+            says(1, "follower", 2, &[1, 2, 3]),
+            says(2, "leader", 2, &[1, 2, 3]),
+        ];
+        let leading = Leading::of(&awake).unwrap();
+        assert_eq!(leading.leader, NodeId::new(2));
+        assert_eq!(leading.followers, [NodeId::new(1), NodeId::new(3)]);
+        let away = [
+            says(1, "unloaded", 2, &[]),
+            says(2, "unloaded", 2, &[]),
+            says(4, "learner", 2, &[]),
+        ];
+        let leading = Leading::of(&away).unwrap();
+        assert_eq!(leading.leader, NodeId::new(2));
+        assert_eq!(leading.followers, [NodeId::new(1)]);
+        assert!(Leading::of(&[says(1, "candidate", 0, &[1])]).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns: which ways are cut. Must never: heal a way that another fault has cut.
 //!
-//! Shapes are over regions: a way inside a region is the machine's own loopback.
+//! Shapes are over regions. One node can be cut off when every process has links of its own.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{RegionChoice, Report, Running, Undo};
+use super::{NodeChoice, RegionChoice, Report, Running, Undo};
 use crate::lab::Lab;
 use crate::wan::Wan;
 
@@ -25,6 +25,14 @@ use crate::wan::Wan;
 pub struct IsolateRegion {
     /// Which.
     pub region: RegionChoice,
+}
+
+/// A node that hears nobody, in its own region neither, and is heard by nobody. Its process lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IsolateNode {
+    /// Which.
+    pub node: NodeChoice,
 }
 
 /// Two sides that do not hear each other, drawn by lot; with an odd number of regions the second side has one more.
@@ -73,6 +81,14 @@ pub(crate) struct Cuts {
     ways: Vec<(RegionId, RegionId)>,
 }
 
+/// A process that one fault has cut off.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    wan: Wan,
+    /// `None` when it was cut off already.
+    process: Option<String>,
+}
+
 /// A task that cuts and heals.
 #[derive(Debug)]
 pub(crate) struct Flaps {
@@ -104,6 +120,14 @@ impl Cuts {
     }
 }
 
+impl Apart {
+    pub(super) fn rejoin(self) {
+        if let Some(process) = &self.process {
+            self.wan.rejoin_process(process);
+        }
+    }
+}
+
 impl Flaps {
     pub(super) async fn end(self) {
         self.stop.cancel();
@@ -113,7 +137,7 @@ impl Flaps {
     }
 }
 
-fn network(lab: &Lab) -> anyhow::Result<&Wan> {
+pub(super) fn network(lab: &Lab) -> anyhow::Result<&Wan> {
     let wan = lab.cluster.wan();
     wan.context("this fault needs the emulated network, and the lab was started without one")
 }
@@ -161,6 +185,23 @@ impl IsolateRegion {
         let ways = between(std::slice::from_ref(&region), &others);
         let what = format!("{region} isolated");
         running(lab, ways, &[region], what)
+    }
+}
+
+impl IsolateNode {
+    pub(super) fn describe(&self) -> String {
+        format!("isolate {}", self.node.describe())
+    }
+
+    pub(super) async fn start(&self, lab: &Lab, rng: &mut StdRng) -> anyhow::Result<Running> {
+        let wan = network(lab)?.clone();
+        let node = self.node.resolve(lab, rng).await?;
+        let process = Some(node.to_string()).filter(|name| !wan.partitions().is_isolated(name));
+        if let Some(name) = &process {
+            wan.isolate_process(name)?;
+        }
+        let report = Report::node(lab, node, "isolated");
+        Ok(Running::new(report, Undo::Apart(Apart { wan, process })))
     }
 }
 
@@ -234,7 +275,7 @@ impl MajoritiesRing {
 }
 
 /// Two different regions.
-async fn two(
+pub(super) async fn two(
     lab: &Lab,
     rng: &mut StdRng,
     first: &RegionChoice,
