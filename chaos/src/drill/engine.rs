@@ -26,7 +26,10 @@ use super::measure::Facts;
 use super::probe::Probes;
 use super::progress::Progress;
 use super::readiness::{Came, Readiness};
-use super::result::{Check, DrillResult, FORMAT, FaultSpan, Replicas, Rpo, Run};
+use super::result::{
+    Check, DrillResult, FORMAT, FaultSpan, LeaderChange, Moment, Quantiles, Replicas, Rpo, Run,
+    Steady,
+};
 use super::setting;
 use super::steps::{Done, Parts, Steps, calm};
 use super::tries::wishes;
@@ -286,10 +289,10 @@ fn judged(
     let predicted = setting::predicted(&file.blast, &faults, topology);
     let stranded = setting::spelled_out(&file.blast.stranded, &faults, topology);
     let blast = blame::blast(&facts, &changes, predicted);
-    let mut steady = facts.steady();
-    let calm = changes.iter().filter(|change| change.at_s < ran.steady_s.1);
-    let falsely = calm.filter(|change| change.because.is_empty()).count();
-    steady.false_failovers = u64::try_from(falsely).unwrap_or(u64::MAX);
+    let steady = Steady {
+        false_failovers: falsely_before(&changes, ran.steady_s.1),
+        ..facts.steady()
+    };
     let recovery = facts.recovery();
     let of = |hot: bool| {
         recovery
@@ -297,9 +300,6 @@ fn judged(
             .filter(move |r| r.hot == hot)
             .map(|r| r.rto_s)
     };
-    let mut timeline = ran.done.moments;
-    timeline.extend(ran.came.moments());
-    timeline.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     let healed_s = last_heal_s(&faults, ran.end_s);
     Ok(DrillResult {
         format: FORMAT,
@@ -309,8 +309,8 @@ fn judged(
         users: facts.users_saw(&stranded),
         ambiguous: facts.ambiguous(),
         series: facts.series(),
-        rto_hot: super::result::Quantiles::of(of(true)),
-        rto_idle: super::result::Quantiles::of(of(false)),
+        rto_hot: Quantiles::of(of(true)),
+        rto_idle: Quantiles::of(of(false)),
         checks: checks(&verdict, ran.checked, ran.done.deaths),
         replicas: Replicas {
             back_s: ran.came.back_s(healed_s),
@@ -322,11 +322,25 @@ fn judged(
         faults: faults.clone(),
         leader_changes: changes,
         recovery,
-        timeline,
+        timeline: timeline(ran.done.moments, &ran.came),
         commands,
         blast,
         ..DrillResult::default()
     })
+}
+
+/// Changes of leader before `until_s` that nobody caused.
+fn falsely_before(changes: &[LeaderChange], until_s: f64) -> u64 {
+    let calm = changes.iter().filter(|change| change.at_s < until_s);
+    let falsely = calm.filter(|change| change.because.is_empty()).count();
+    u64::try_from(falsely).unwrap_or(u64::MAX)
+}
+
+/// What was said and what processes did, in order of time.
+fn timeline(mut moments: Vec<Moment>, came: &Came) -> Vec<Moment> {
+    moments.extend(came.moments());
+    moments.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    moments
 }
 
 fn last_heal_s(faults: &[FaultSpan], end_s: f64) -> f64 {

@@ -65,6 +65,94 @@ const fn at_most(
     }
 }
 
+/// In the order of [`Promise::ALL`], which is that of the variants.
+const SAID: [Said; 12] = [
+    // NoDoubleSale
+    at_most(
+        "no seat is sold twice, no promise of the checker broken",
+        "violations_max",
+        0.0,
+        "violations",
+    ),
+    // NothingLost
+    at_most(
+        "no acknowledged operation is lost",
+        "lost_max",
+        0.0,
+        "operations",
+    ),
+    // AmbiguousResolved
+    at_most(
+        "every open outcome is resolved by asking again with the same key",
+        "unresolved_max",
+        0.0,
+        "operations",
+    ),
+    // Recovery
+    at_most(
+        "every show of a lost region is writable again",
+        "rto_max_s_max",
+        2.0,
+        "s",
+    ),
+    // UserVisible
+    at_most(
+        "users wait no longer than this for a definite answer (99th percentile around the fault)",
+        "user_visible_p99_s_max",
+        3.0,
+        "s",
+    ),
+    // PlannedMove
+    at_most(
+        "a planned evacuation fails no request",
+        "failed_tries_max",
+        0.0,
+        "requests",
+    ),
+    // HoldLatency
+    at_most(
+        "an undisturbed hold takes little more than the floor (median)",
+        "steady_floor_ratio_p50_max",
+        1.05,
+        "× floor",
+    ),
+    // NoFalseFailover
+    at_most(
+        "no leader is replaced without a cause",
+        "false_failovers_max",
+        0.0,
+        "changes",
+    ),
+    // Restart
+    at_most(
+        "a node serves soon after it is started",
+        "back_s_max",
+        5.0,
+        "s",
+    ),
+    // ReplicasAgree
+    at_most(
+        "all replicas have the same state after everything",
+        "disagreeing_shows_max",
+        0.0,
+        "shows",
+    ),
+    // BlastRadius
+    at_most(
+        "what breaks stays within what was predicted",
+        "blast_excess_max",
+        0.0,
+        "predictions exceeded",
+    ),
+    // Wake
+    at_most(
+        "a sleeping show takes its first write after a fault",
+        "rto_idle_max_s_max",
+        2.0,
+        "s",
+    ),
+];
+
 impl Promise {
     /// All, in the order of the scorecard.
     pub const ALL: [Self; 12] = [
@@ -85,80 +173,7 @@ impl Promise {
     /// Words, measure and target.
     #[must_use]
     pub const fn said(self) -> Said {
-        match self {
-            Self::NoDoubleSale => at_most(
-                "no seat is sold twice, no promise of the checker broken",
-                "violations_max",
-                0.0,
-                "violations",
-            ),
-            Self::NothingLost => at_most(
-                "no acknowledged operation is lost",
-                "lost_max",
-                0.0,
-                "operations",
-            ),
-            Self::AmbiguousResolved => at_most(
-                "every open outcome is resolved by asking again with the same key",
-                "unresolved_max",
-                0.0,
-                "operations",
-            ),
-            Self::Recovery => at_most(
-                "every show of a lost region is writable again",
-                "rto_max_s_max",
-                2.0,
-                "s",
-            ),
-            Self::UserVisible => at_most(
-                "users wait no longer than this for a definite answer (99th percentile around the fault)",
-                "user_visible_p99_s_max",
-                3.0,
-                "s",
-            ),
-            Self::PlannedMove => at_most(
-                "a planned evacuation fails no request",
-                "failed_tries_max",
-                0.0,
-                "requests",
-            ),
-            Self::HoldLatency => at_most(
-                "an undisturbed hold takes little more than the floor (median)",
-                "steady_floor_ratio_p50_max",
-                1.05,
-                "× floor",
-            ),
-            Self::NoFalseFailover => at_most(
-                "no leader is replaced without a cause",
-                "false_failovers_max",
-                0.0,
-                "changes",
-            ),
-            Self::Restart => at_most(
-                "a node serves soon after it is started",
-                "back_s_max",
-                5.0,
-                "s",
-            ),
-            Self::ReplicasAgree => at_most(
-                "all replicas have the same state after everything",
-                "disagreeing_shows_max",
-                0.0,
-                "shows",
-            ),
-            Self::BlastRadius => at_most(
-                "what breaks stays within what was predicted",
-                "blast_excess_max",
-                0.0,
-                "predictions exceeded",
-            ),
-            Self::Wake => at_most(
-                "a sleeping show takes its first write after a fault",
-                "rto_idle_max_s_max",
-                2.0,
-                "s",
-            ),
-        }
+        SAID[self as usize]
     }
 
     /// As in files.
@@ -177,6 +192,22 @@ impl Promise {
             Self::ReplicasAgree => "replicas-agree",
             Self::BlastRadius => "blast-radius",
             Self::Wake => "wake",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::expect;
+
+    #[test]
+    fn each_promise_has_its_own_words_and_a_measure_that_tells_about_it() {
+        for (at, promise) in Promise::ALL.into_iter().enumerate() {
+            assert_eq!(promise as usize, at);
+            let rule = expect::rule_of(promise.said().measure).unwrap();
+            let fits = rule.promise == promise;
+            assert!(fits, "{}: {}", promise.name(), rule.name);
         }
     }
 }

@@ -56,7 +56,15 @@ pub(super) fn section(result: &DrillResult) -> String {
         &head(result),
         &rows(result),
     );
-    let changes: Vec<Vec<String>> = result
+    format!(
+        "{}<p>{description}</p>{}",
+        figure(&frame.finish(), about.title, &samples),
+        changes(result)
+    )
+}
+
+fn changes(result: &DrillResult) -> String {
+    let rows: Vec<Vec<String>> = result
         .leader_changes
         .iter()
         .map(|change| {
@@ -75,11 +83,7 @@ pub(super) fn section(result: &DrillResult) -> String {
         })
         .collect();
     let head = ["At", "Show", "From → to", "Term", "Because of"];
-    format!(
-        "{}<p>{description}</p>{}",
-        figure(&frame.finish(), about.title, &samples),
-        table("Changes of leader", &head, &changes)
-    )
+    table("Changes of leader", &head, &rows)
 }
 
 fn head(result: &DrillResult) -> Vec<&str> {
