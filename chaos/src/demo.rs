@@ -43,7 +43,6 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         bin_dir: bin_dir()?,
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
-        held_back: Vec::new(),
     };
     let status = Status::new();
     for warning in options.topology.warnings() {

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | [`page`], [`front_matter`] | a page as a text |
 //! | [`pattern`] | expected output against real output |
-//! | [`stage`] | the cluster, the fault, the buyers |
-//! | [`host`], [`shell`] | what the page's commands see |
+//! | [`stage`], [`pressure`] | the cluster, the fault, the buyers |
+//! | [`host`], [`newcomer`], [`shell`] | what the page's commands see |
 //! | [`alert`], [`rules`] | whether the page would have been opened: Prometheus beside the cluster |
 //!
 //! Owns: the order of the steps and what is said about them. Must never: pass a page of which a command was left out.
@@ -16,8 +16,10 @@
 pub mod alert;
 pub mod front_matter;
 pub mod host;
+pub mod newcomer;
 pub mod page;
 pub mod pattern;
+pub mod pressure;
 pub mod rules;
 pub mod shell;
 pub mod stage;
@@ -27,6 +29,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use self::front_matter::{Speed, with_measurement};
@@ -80,7 +83,11 @@ pub struct CheckArgs {
 /// A page that is wrong or cannot be worked through; everything was said on standard output.
 pub async fn run(command: RunbookCommand) -> anyhow::Result<()> {
     match command {
-        RunbookCommand::Check(args) => check(&args).await,
+        // Whoever is impatient leaves nothing behind: what runs is ended as it is dropped.
+        RunbookCommand::Check(args) => tokio::select! {
+            result = check(&args) => result,
+            () = interrupted() => anyhow::bail!("interrupted"),
+        },
         RunbookCommand::List { dir } => {
             for page in all_pages(&dir)? {
                 let front = &page.front;
@@ -116,6 +123,16 @@ pub fn all_pages(dir: &Path) -> anyhow::Result<Vec<Page>> {
     paths.iter().map(|path| Page::read(path)).collect()
 }
 
+async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 async fn check(args: &CheckArgs) -> anyhow::Result<()> {
     let all = all_pages(&args.dir)?;
     for name in &args.pages {
@@ -147,9 +164,7 @@ async fn check_page(page: &Page, args: &CheckArgs) -> anyhow::Result<()> {
     let faults = page.faults();
     anyhow::ensure!(faults.is_empty(), "the page {}", faults.join("; it "));
     let started = Instant::now();
-    let rules_dir = args.dir.join("alerts");
-    let rules_dir = args.with_prometheus.then_some(rules_dir.as_path());
-    let mut stage = Stage::start(&page.front, rules_dir).await?;
+    let mut stage = Stage::start(&page.front, &args.dir, args.with_prometheus).await?;
     println!(
         "page     {} (cluster up in {:.1} s)",
         page.name,
@@ -180,19 +195,19 @@ async fn work_through(
     stage: &mut Stage,
     args: &CheckArgs,
 ) -> anyhow::Result<Duration> {
-    let injects = |step: &Step| matches!(step.what, What::Lab(LabStep::Inject));
-    if !page.steps.iter().any(injects) {
-        inject(page, stage).await?;
+    let begins = |step: &Step| matches!(&step.what, What::Lab(lab) if *lab != LabStep::Heal);
+    if !page.steps.iter().any(begins) {
+        begin(page, LabStep::Inject, stage).await?;
     }
     let mut began = None;
     for step in &page.steps {
         match &step.what {
-            What::Lab(LabStep::Inject) => inject(page, stage).await?,
             What::Lab(LabStep::Heal) => {
                 for line in stage.carry_out(LabStep::Heal).await? {
                     println!("  lab    {line}");
                 }
             }
+            What::Lab(lab) => begin(page, *lab, stage).await?,
             What::Run(block) => {
                 began.get_or_insert_with(Instant::now);
                 let took = run_block(page, step, block, stage, args.print).await?;
@@ -211,8 +226,9 @@ async fn work_through(
         .unwrap_or_default())
 }
 
-async fn inject(page: &Page, stage: &mut Stage) -> anyhow::Result<()> {
-    for line in stage.carry_out(LabStep::Inject).await? {
+/// What is wrong begins, and whoever watches is told.
+async fn begin(page: &Page, what: LabStep, stage: &mut Stage) -> anyhow::Result<()> {
+    for line in stage.carry_out(what).await? {
         println!("  lab    {line}");
     }
     let seen = |alert: &&String| !page.front.alerts_not_seen.contains_key(*alert);

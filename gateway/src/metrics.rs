@@ -92,6 +92,10 @@ impl Metrics {
                 "How old the catalogue is; -1 before the first.",
             )?,
         };
+        // Every series exists from the start, so that a rate over the first refusal is one.
+        for reason in ["requests", "connections"] {
+            metrics.refused.with_label_values(&[reason]);
+        }
         metrics.register()?;
         Ok(metrics)
     }

@@ -17,6 +17,7 @@ use self::lag::Lag;
 pub use self::sampled::Sample;
 use self::sampled::Sampled;
 use crate::leaders::wanted::Reason;
+use crate::submission::Submission;
 
 /// Upper bounds of the latency buckets, seconds: from an in-memory answer to a slow ocean crossing.
 const LATENCY_BUCKETS_SECONDS: [f64; 18] = [
@@ -68,16 +69,7 @@ impl Register<'_> {
         help: &str,
         label: &str,
     ) -> Result<IntCounterVec, prometheus::Error> {
-        self.labelled(name, help, &[label])
-    }
-
-    fn labelled(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
     }
@@ -167,6 +159,12 @@ impl Metrics {
         })
     }
 
+    /// Notes commands that found no place in a queue.
+    pub fn overloaded(&self, submission: &Submission) {
+        self.commands_overloaded
+            .inc_by(submission.items.len() as u64);
+    }
+
     /// Notes a batch that took `elapsed`.
     pub fn observe_submit(&self, elapsed: Duration) {
         self.submit.observe(elapsed.as_secs_f64());
@@ -221,21 +219,13 @@ mod tests {
             log,
             replicas: holdfast_raft::ReplicaCounters {
                 loaded: 3,
-                wakes: holdfast_raft::WakeTotals {
-                    hibernating: [7, 0, 0, 0, 0, 0, 0],
-                    ..Default::default()
-                },
                 ..Default::default()
             },
-            stuck_groups: 2,
             ..Sample::default()
         };
         let text = metrics.render(sample).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
         assert!(text.contains("holdfast_groups 3"));
-        let wakes = "holdfast_group_wakes_total{cause=\"request\",from=\"hibernating\"} 7";
-        assert!(text.contains(wakes), "{text}");
-        assert!(text.contains("holdfast_stuck_groups 2"), "{text}");
         let text = metrics.render(Sample::default()).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
     }

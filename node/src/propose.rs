@@ -169,7 +169,7 @@ impl Proposer {
     pub fn submit(&self, submission: Submission) -> Result<(), (Submission, SubmitFailure)> {
         let commands = u32::try_from(submission.items.len()).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(commands) else {
-            return Err((submission, SubmitFailure::Overloaded));
+            return Err(self.overloaded(submission));
         };
         let queued = Queued {
             submission,
@@ -177,13 +177,16 @@ impl Proposer {
             arrived: Instant::now(),
         };
         self.queue.try_send(queued).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(queued) => {
-                (queued.submission, SubmitFailure::Overloaded)
-            }
+            mpsc::error::TrySendError::Full(queued) => self.overloaded(queued.submission),
             mpsc::error::TrySendError::Closed(queued) => {
                 (queued.submission, SubmitFailure::Stopping)
             }
         })
+    }
+
+    fn overloaded(&self, submission: Submission) -> (Submission, SubmitFailure) {
+        self.gate.context.metrics.overloaded(&submission);
+        (submission, SubmitFailure::Overloaded)
     }
 
     /// Submits one command and waits for its outcome, at most `deadline`.

@@ -151,7 +151,11 @@ impl Proposers {
         submission: Submission,
     ) -> Result<(), (Submission, SubmitFailure)> {
         let show = ShowId(submission.show);
-        if self.inner.waiting.enter(show, submission)? {
+        let entered = self.inner.waiting.enter(show, submission);
+        if let Err((refused, _)) = &entered {
+            self.inner.context.metrics.overloaded(refused);
+        }
+        if entered? {
             let opening = self.clone();
             self.inner.tasks.spawn(async move {
                 let opened = opening.open(show).await;

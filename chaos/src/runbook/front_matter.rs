@@ -73,6 +73,8 @@ pub struct LabSpec {
     pub buyers_per_gateway: u64,
     /// The node that `holdfastctl` asks when a command names none: one that the fault leaves alone.
     pub ask: String,
+    /// Whether the next region of the preset is set up and not started, for a page that adds it.
+    pub newcomer: bool,
     /// `[limits]` of the nodes that differ from their defaults.
     pub node_limits: BTreeMap<String, u32>,
 }
@@ -85,6 +87,7 @@ impl Default for LabSpec {
             wan: false,
             buyers_per_gateway: 0,
             ask: "n1".to_owned(),
+            newcomer: false,
             node_limits: BTreeMap::new(),
         }
     }

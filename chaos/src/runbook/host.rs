@@ -9,6 +9,7 @@
 //! | `sudo COMMAND` | runs it |
 //! | `systemctl start\|stop\|restart\|kill UNIT` | asks the lab to do it to that host's process |
 //! | `journalctl …` | the end of that process's log |
+//! | `scp FILE HOST:/etc/holdfast/topology.toml` | puts it where that host's process reads its topology |
 //!
 //! Owns: these stand-ins, and the door by which they ask. Must never: touch anything outside the lab's directory.
 
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::newcomer::Newcomers;
 use crate::cluster::ClusterError;
 use crate::lab::Lab;
 
@@ -36,7 +38,7 @@ export HOLDFAST_LAB_HOST
 command=$(printf '%s' "$*" | sed \
   -e "s#/var/lib/holdfast#$HOLDFAST_LAB_DIR/nodes/$HOLDFAST_LAB_HOST#g" \
   -e "s#/etc/holdfast/config.toml#$HOLDFAST_LAB_DIR/config/$HOLDFAST_LAB_HOST.toml#g")
-exec bash -euo pipefail -c "$command"
+exec bash -c "$command"
 "#;
 const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
 const SYSTEMCTL: &str = r#"#!/bin/sh
@@ -45,6 +47,12 @@ exec curl -sS --fail-with-body -X POST "$HOLDFAST_LAB_CONTROL/$HOLDFAST_LAB_HOST
 "#;
 const JOURNALCTL: &str = r#"#!/bin/sh
 exec tail -n 200 "$HOLDFAST_LAB_DIR/logs/$HOLDFAST_LAB_HOST.log"
+"#;
+
+const SCP: &str = r#"#!/bin/sh
+host=${2%%:*}
+case $2 in *:/etc/holdfast/topology.toml) ;; *) echo "the lab's scp takes topologies only" >&2; exit 1 ;; esac
+exec cp "$1" "$(sed -n 's/^topology = "\(.*\)"/\1/p' "$HOLDFAST_LAB_DIR/config/$host.toml")"
 "#;
 
 /// Requests that wait; a page works through one command at a time.
@@ -64,6 +72,8 @@ pub struct Hosts {
     /// The directory with the stand-ins.
     pub bin_dir: PathBuf,
     addr: SocketAddr,
+    /// Machines that are not the cluster's yet.
+    pub newcomers: Newcomers,
     requests: mpsc::Receiver<Request>,
     server: JoinHandle<()>,
 }
@@ -78,6 +88,7 @@ impl Hosts {
         fs::create_dir_all(&bin_dir)?;
         let scripts = [
             ("ssh", SSH),
+            ("scp", SCP),
             ("sudo", SUDO),
             ("systemctl", SYSTEMCTL),
             ("journalctl", JOURNALCTL),
@@ -101,6 +112,7 @@ impl Hosts {
         Ok(Self {
             bin_dir,
             addr,
+            newcomers: Newcomers::default(),
             requests,
             server,
         })
@@ -147,8 +159,11 @@ async fn ask(
 
 impl Request {
     /// Does it, and tells the command.
-    pub async fn carry_out(self, lab: &mut Lab) {
-        let result = act(lab, &self.host, &self.action).await;
+    pub async fn carry_out(self, lab: &mut Lab, newcomers: &mut Newcomers) {
+        let result = match newcomers.act(&self.host, &self.action).await {
+            Some(result) => result,
+            None => act(lab, &self.host, &self.action).await,
+        };
         // A command that was killed meanwhile does not listen any more.
         let _gone = self.done.send(result);
     }

@@ -104,6 +104,10 @@ pub enum LabStep {
     Inject,
     /// They end: the power is back, the disk is a new one.
     Heal,
+    /// More people come to the first region's gateway than it takes; they leave with the next `heal`.
+    Overload,
+    /// Payments are begun that the provider does not answer.
+    StallPayments,
 }
 
 impl Page {
@@ -219,7 +223,9 @@ fn lab_step(text: &str) -> anyhow::Result<LabStep> {
     match text {
         "inject" => Ok(LabStep::Inject),
         "heal" => Ok(LabStep::Heal),
-        other => bail!("the lab knows `inject` and `heal`, not {other:?}"),
+        "overload" => Ok(LabStep::Overload),
+        "stall-payments" => Ok(LabStep::StallPayments),
+        other => bail!("the lab knows inject, heal, overload and stall-payments, not {other:?}"),
     }
 }
 

@@ -69,7 +69,7 @@ impl Shell {
             loop {
                 tokio::select! {
                     ended = timeout_at(until, &mut running) => break ended,
-                    Some(request) = hosts.next() => request.carry_out(lab).await,
+                    Some(request) = hosts.next() => request.carry_out(lab, &mut hosts.newcomers).await,
                 }
             }
         };

@@ -8,17 +8,20 @@ use std::time::Duration;
 use anyhow::Context;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::task::JoinSet;
 
 use super::alert::Prometheus;
 use super::front_matter::FrontMatter;
 use super::host::Hosts;
+use super::newcomer::Newcomers;
 use super::page::LabStep;
+use super::pressure;
 use super::shell::{Ended, Shell};
 use crate::cluster::gateway_name;
 use crate::demo::bin_dir;
 use crate::fault::Running;
 use crate::lab::{Lab, LabOptions};
-use crate::season::GridShow;
+use crate::season::{self, GridShow, Season};
 use crate::workload::sale::Sale;
 
 /// Fixes what faults and buyers choose: a page is about one situation, not about many.
@@ -36,16 +39,21 @@ pub struct Stage {
     faults: Vec<Running>,
     rng: StdRng,
     sales: Vec<Sale>,
+    people: Vec<JoinSet<()>>,
     prometheus: Option<Prometheus>,
 }
 
 impl Stage {
     /// Starts the cluster that `front` describes: in each region one show at home, `s1`, `s2`, … in the order of the
-    /// regions. With `rules_dir` a Prometheus watches with the rules there.
+    /// regions. `pages` is the directory of the pages, with `bin` and `alerts`.
     ///
     /// # Errors
     /// What keeps the cluster from running, or a fault that names what it does not have.
-    pub async fn start(front: &FrontMatter, rules_dir: Option<&Path>) -> anyhow::Result<Self> {
+    pub async fn start(
+        front: &FrontMatter,
+        pages: &Path,
+        with_prometheus: bool,
+    ) -> anyhow::Result<Self> {
         let spec = &front.lab;
         let preset = "five-regions";
         let topology = holdfast_region_config::Topology::preset(preset).context(preset)?;
@@ -57,38 +65,46 @@ impl Stage {
                 GridShow::new(&slug, region.id.as_str(), rows, seats)
             })
             .collect();
-        let lab = Lab::start(LabOptions {
+        let mut lab = Lab::start(LabOptions {
             preset,
             regions: spec.regions,
             nodes_per_region: spec.nodes_per_region,
             wan: spec.wan,
             bin_dir: Some(bin_dir()?),
             node_limits: spec.limits()?,
-            ..LabOptions::breakable(shows.clone(), 1)
+            ..LabOptions::breakable(shows[..1].to_vec(), SEED)
         })
         .await?;
+        for show in &shows[1..] {
+            open_sale(&mut lab, show).await?;
+        }
         for fault in &front.fault {
             fault.check(lab.cluster.topology())?;
         }
         let dir = lab.cluster.data_dir().to_owned();
-        let hosts = Hosts::open(&dir).await?;
+        let mut hosts = Hosts::open(&dir).await?;
         let work_dir = dir.join("work");
         std::fs::create_dir_all(&work_dir)?;
         let mut environment = hosts.environment(&dir);
         environment.extend(addresses(&lab, &spec.ask)?);
-        environment.push(path_variable(&hosts)?);
+        if spec.newcomer {
+            hosts.newcomers = Newcomers::set_up(&lab, preset, &work_dir)?;
+            environment.extend(hosts.newcomers.variables.clone());
+        }
+        environment.push(path_variable(&hosts, pages)?);
         let shell = Shell {
             environment,
             work_dir,
         };
-        let prometheus = match rules_dir {
-            Some(rules) => Some(Prometheus::start(&lab, rules).await?),
-            None => None,
+        let prometheus = match with_prometheus {
+            true => Some(Prometheus::start(&lab, &pages.join("alerts")).await?),
+            false => None,
         };
         let sales = (0..shows.len())
             .filter(|_| spec.buyers_per_gateway > 0)
             .map(|at| Sale::start(&lab, at, shows[at].seats(), spec.buyers_per_gateway, SEED))
             .collect();
+        let onlookers = (spec.buyers_per_gateway > 0).then(|| pressure::onlookers(&lab));
         Ok(Self {
             lab,
             hosts,
@@ -97,6 +113,7 @@ impl Stage {
             faults: Vec::new(),
             rng: StdRng::seed_from_u64(SEED),
             sales,
+            people: onlookers.into_iter().collect(),
             prometheus,
         })
     }
@@ -122,7 +139,16 @@ impl Stage {
                     self.faults.push(running);
                 }
             }
+            LabStep::Overload => {
+                self.people.push(pressure::overload(&mut self.lab).await?);
+                said.push("a crowd at the first gateway".to_owned());
+            }
+            LabStep::StallPayments => {
+                self.people.push(pressure::stall_payments(&self.lab).await?);
+                said.push("payments that nobody answers".to_owned());
+            }
             LabStep::Heal => {
+                self.people.clear();
                 for fault in self.faults.drain(..).rev() {
                     said.push(format!("healed: {}", fault.report().what));
                     fault.heal(&mut self.lab).await?;
@@ -165,6 +191,7 @@ impl Stage {
         if let Some(prometheus) = self.prometheus.take() {
             prometheus.stop().await;
         }
+        self.hosts.newcomers.end().await;
         let kept = if keep {
             self.lab.keep_files().map(|dir| dir.display().to_string())
         } else {
@@ -176,14 +203,30 @@ impl Stage {
     }
 }
 
-/// The lab's own stand-ins first, then the programs under test, then what the machine has.
-fn path_variable(hosts: &Hosts) -> anyhow::Result<(String, String)> {
-    let rest = std::env::var("PATH").unwrap_or_default();
-    let (own, ours) = (hosts.bin_dir.display(), bin_dir()?);
-    Ok((
-        "PATH".to_owned(),
-        format!("{own}:{}:{rest}", ours.display()),
-    ))
+/// One show more. They are opened one after the other, so that each page can call them by name.
+async fn open_sale(lab: &mut Lab, show: &GridShow) -> anyhow::Result<()> {
+    let topology = lab.cluster.topology().clone();
+    let node = lab.node(topology.nodes[0].id)?;
+    let season = Season::of_grids(std::slice::from_ref(show));
+    let opened = season::load(&season, &node, &topology, |_| {}).await?;
+    for region in &topology.regions {
+        for show in &opened {
+            lab.wait_on_sale(&region.id, show.show_id).await?;
+        }
+    }
+    lab.shows.extend(opened);
+    Ok(())
+}
+
+/// The lab's own stand-ins first, then the programs under test, then the pages' own tools, then what the machine has.
+fn path_variable(hosts: &Hosts, pages: &Path) -> anyhow::Result<(String, String)> {
+    let tools = pages.join("bin").canonicalize();
+    let mut parts = vec![hosts.bin_dir.clone(), bin_dir()?];
+    parts.extend(tools.ok());
+    let machine = std::env::var_os("PATH").unwrap_or_default();
+    parts.extend(std::env::split_paths(&machine));
+    let path = std::env::join_paths(parts)?;
+    Ok(("PATH".to_owned(), path.to_string_lossy().into_owned()))
 }
 
 /// `N1`, `N1_HTTP`, …, `GATEWAY_EASTUS`, …, and the node that is asked when none is named.

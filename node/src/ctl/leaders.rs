@@ -155,12 +155,20 @@ fn status(reply: &LeadersStatusReply) -> Answer {
             away_table(&reply.stuck)
         ));
     }
+    // A node that is cut off remembers who led, and nobody has told it otherwise.
+    let unheard: u64 = reply.nodes.iter().filter(|n| !n.heard).map(|n| n.led).sum();
+    if unheard > 0 {
+        text.push_str(&format!(
+            "\n\n{unheard} groups are led, as far as is known here, by nodes that are NOT HEARD here"
+        ));
+    }
     if let Some(group) = reply.next_after_group {
         text.push_str(&format!("\n\nmore: --after {group}, or a larger --limit"));
     }
-    let well = reply.leaderless == 0 && reply.stuck_total == 0;
+    let well = reply.leaderless == 0 && reply.stuck_total == 0 && unheard == 0;
     let json = json!({
         "well": well,
+        "led_by_unheard": unheard,
         "directory": as_of_json(&as_of),
         "groups": reply.groups,
         "leaderless": reply.leaderless,
@@ -311,6 +319,21 @@ mod tests {
             ..sound.clone()
         };
         assert!(!status(&leaderless).well);
+        let cut_off = LeadersStatusReply {
+            nodes: vec![NodeLeaders {
+                node_id: 1,
+                heard: false,
+                led: 2,
+                ..NodeLeaders::default()
+            }],
+            ..sound.clone()
+        };
+        let said = status(&cut_off);
+        assert!(
+            !said.well && said.text.contains("2 groups are led"),
+            "{}",
+            said.text
+        );
         let stuck = LeadersStatusReply {
             stuck_total: 1,
             ..sound

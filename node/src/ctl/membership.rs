@@ -155,6 +155,16 @@ pub(super) async fn replace(
         set_state(node, old, NodeState::Leaving).await?;
     }
     let mut answer = placed(&reply, how);
+    if with.is_none() && how.dry_run {
+        let infos = infos(node).await?;
+        let info = infos.iter().find(|info| info.node_id == old.get());
+        let shows = info.map_or(0, |info| info.voting + info.following);
+        answer.text = format!(
+            "{old} would be leaving: {shows} shows have a replica there; nothing was changed"
+        );
+        answer.json["on_node"] = json!(shows);
+        return Ok(answer);
+    }
     if with.is_none() {
         answer.text = format!("{old} is leaving: its shows are placed on other nodes from now on");
     }

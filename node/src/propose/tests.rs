@@ -189,7 +189,9 @@ async fn beyond_its_room_the_queue_refuses_and_gives_the_commands_back() {
         commands_per_show_max: 10,
         ..Limits::default()
     };
-    let (proposer, _run) = Proposer::new(Script::new(0), context(limits), pending());
+    let context = context(limits);
+    let counted = context.metrics.commands_overloaded.clone();
+    let (proposer, _run) = Proposer::new(Script::new(0), context, pending());
     let (answers, _answered) = mpsc::channel(100);
     proposer.submit(submission(0..8, &answers)).unwrap();
     let (back, failure) = proposer.submit(submission(8..11, &answers)).unwrap_err();
@@ -198,6 +200,7 @@ async fn beyond_its_room_the_queue_refuses_and_gives_the_commands_back() {
         (3, SubmitFailure::Overloaded)
     );
     assert!(!failure.maybe_happened());
+    assert_eq!(counted.get(), 3);
     proposer.submit(submission(8..10, &answers)).unwrap();
 }
 

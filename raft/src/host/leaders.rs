@@ -9,7 +9,6 @@ use std::time::Duration;
 use holdfast_region_config::{GroupId, NodeId};
 
 use super::Host;
-use super::wakes::WakeCause;
 use crate::error::{MoveError, ProposeError};
 use crate::group::GroupCore;
 
@@ -25,14 +24,10 @@ impl Host {
     ///
     /// # Errors
     /// [`MoveError`]; also when another node leads.
-    pub(crate) async fn lead_awake(
-        &self,
-        group: GroupId,
-        cause: WakeCause,
-    ) -> Result<Arc<GroupCore>, MoveError> {
-        let core = self.open_group(group, cause).await?;
+    pub(crate) async fn lead_awake(&self, group: GroupId) -> Result<Arc<GroupCore>, MoveError> {
+        let core = self.open_group(group).await?;
         self.reclaim(&core).await;
-        core.wake(Some(cause)).await?;
+        core.wake().await?;
         Ok(core)
     }
 
@@ -76,7 +71,7 @@ impl Host {
     /// # Errors
     /// [`MoveError`]; the leader is then who it was, or a transfer is under way that may still succeed.
     pub async fn move_group_leader(&self, group: GroupId, target: NodeId) -> Result<(), MoveError> {
-        let core = self.lead_awake(group, WakeCause::Move).await?;
+        let core = self.lead_awake(group).await?;
         let Some(_inside) = core.gate.enter() else {
             return Err(MoveError::Busy { group });
         };

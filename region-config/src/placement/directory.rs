@@ -33,26 +33,19 @@ pub fn place_directory(topology: &Topology) -> Placement {
     place_directory_without(topology, &BTreeSet::new())
 }
 
-/// Places the directory without these nodes. A voter moves to another node of its region; where there is none, the regions that
-/// have a node left vote, as if there were no others. When those are fewer than three it stays, for nobody else could keep the
-/// directory through the loss of a region. Nodes that are out get no learner.
+/// Places the directory without these nodes. A voter moves to another node of its region. A region of which every node is out votes
+/// no more, as long as three others do; with fewer its voter stays, for nobody else could vote in its place. Nodes that are
+/// out get no learner.
 #[must_use]
 pub fn place_directory_without(topology: &Topology, unavailable: &BTreeSet<NodeId>) -> Placement {
     let voting = topology.regions.iter().filter(|region| region.voting);
-    let mut voting: Vec<&RegionId> = voting.map(|region| &region.id).collect();
-    let has_node = |region: &&RegionId| {
+    let voting: Vec<&RegionId> = voting.map(|region| &region.id).collect();
+    let is_out = |region: &RegionId| {
         let mut nodes = topology.nodes_in(region);
-        nodes.any(|node| !unavailable.contains(&node.id))
+        nodes.all(|node| unavailable.contains(&node.id))
     };
-    if voting
-        .iter()
-        .copied()
-        .filter(|region| has_node(region))
-        .count()
-        >= 3
-    {
-        voting.retain(has_node);
-    }
+    let kept: Vec<&RegionId> = voting.iter().copied().filter(|id| !is_out(id)).collect();
+    let voting = if kept.len() < 3 { voting } else { kept };
     let (home, voters, goal) = if voting.len() < 3 {
         like_a_show(topology, &voting, unavailable)
     } else {
