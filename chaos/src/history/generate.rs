@@ -302,41 +302,51 @@ impl<W: Write> World<W> {
                     },
                 );
             }
-            Next::Write { show, request } => {
-                let asked = self.asked_to_write(at, call, show, &request);
-                self.write(&Event::Invoke(asked))?;
-                let (there_ns, back_ns) = (self.ns(1, 60), self.ns(1, 60));
-                if self.one_in(25) {
-                    // Lost on the way there, or on the way back, or so late that nobody waits any more.
-                    let after_ns = [None, Some(there_ns), Some(there_ns + 2 * TIMEOUT_NS)]
-                        [self.random.random_range(0..3)];
-                    if let Some(after_ns) = after_ns {
-                        self.schedule(
-                            after_ns,
-                            Step::Arrive {
-                                call,
-                                buyer: at,
-                                show,
-                                request,
-                                answered_at_ns: None,
-                            },
-                        );
-                    }
-                    self.schedule(TIMEOUT_NS, Step::GiveUp { call, buyer: at });
-                } else {
-                    let answered_at_ns = Some(self.now_ns + there_ns + back_ns);
-                    self.schedule(
-                        there_ns,
-                        Step::Arrive {
-                            call,
-                            buyer: at,
-                            show,
-                            request,
-                            answered_at_ns,
-                        },
-                    );
-                }
+            Next::Write { show, request } => self.write_at(at, call, show, request)?,
+        }
+        Ok(())
+    }
+
+    /// A buyer writes; now and then the request or its answer is lost or late.
+    fn write_at(
+        &mut self,
+        at: usize,
+        call: u64,
+        show: usize,
+        request: Request,
+    ) -> Result<(), HistoryError> {
+        let asked = self.asked_to_write(at, call, show, &request);
+        self.write(&Event::Invoke(asked))?;
+        let (there_ns, back_ns) = (self.ns(1, 60), self.ns(1, 60));
+        if self.one_in(25) {
+            // Lost on the way there, or on the way back, or so late that nobody waits any more.
+            let after_ns = [None, Some(there_ns), Some(there_ns + 2 * TIMEOUT_NS)]
+                [self.random.random_range(0..3)];
+            if let Some(after_ns) = after_ns {
+                self.schedule(
+                    after_ns,
+                    Step::Arrive {
+                        call,
+                        buyer: at,
+                        show,
+                        request,
+                        answered_at_ns: None,
+                    },
+                );
             }
+            self.schedule(TIMEOUT_NS, Step::GiveUp { call, buyer: at });
+        } else {
+            let answered_at_ns = Some(self.now_ns + there_ns + back_ns);
+            self.schedule(
+                there_ns,
+                Step::Arrive {
+                    call,
+                    buyer: at,
+                    show,
+                    request,
+                    answered_at_ns,
+                },
+            );
         }
         Ok(())
     }
