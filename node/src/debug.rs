@@ -154,12 +154,10 @@ fn outbox(host: &Host, clock_ms: u64) -> Outbox {
         if host.leader_of(group.show_id()) != Some(host.node()) {
             continue;
         }
-        let (waiting, oldest_at_ms) = group
-            .read(|state| {
-                let oldest = state.outbox_pending(OutboxSeq(1), 1).next();
-                (state.outbox_len(), oldest.map(|record| record.at_ms))
-            })
-            .0;
+        let (waiting, oldest_at_ms) = group.peek(|state| {
+            let oldest = state.outbox_pending(OutboxSeq(1), 1).next();
+            (state.outbox_len(), oldest.map(|record| record.at_ms))
+        });
         outbox.waiting += waiting;
         let waited_ms = oldest_at_ms.map_or(0, |at_ms| clock_ms.saturating_sub(at_ms));
         outbox.oldest_ms = outbox.oldest_ms.max(waited_ms);

@@ -111,13 +111,15 @@ pub async fn run(context: WorkerContext, stop: CancellationToken) {
                 });
             }
         }
+        // Taken here, where the look ends: how long no group changed afterwards is no cost.
+        let pause = pause_after(began, LOOK_PAUSE);
         tokio::select! {
             () = stop.cancelled() => break,
             news = changed.changed() => {
                 if news.is_err() {
                     break;
                 }
-                tokio::time::sleep(pause_after(began, LOOK_PAUSE)).await;
+                tokio::time::sleep(pause).await;
             }
             Some(ended) = scopes.join_next() => match ended {
                 Ok(group) => {

@@ -148,6 +148,14 @@ impl ShowGroup {
             Machine::Directory(_) => f(&InventoryState::default()),
         })
     }
+
+    /// [`Self::read`] for whoever only watches: a replica that nobody else uses still leaves memory.
+    pub fn peek<R>(&self, f: impl FnOnce(&InventoryState) -> R) -> R {
+        match &self.core.shared.read().machine {
+            Machine::Show(state) => f(state),
+            Machine::Directory(_) => f(&InventoryState::default()),
+        }
+    }
 }
 
 /// This node's replica of the directory.

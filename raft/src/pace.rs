@@ -12,7 +12,8 @@ use tokio::time::Instant;
 /// A look may take one part in this many of the time.
 const SHARE: u32 = 5;
 
-/// The pause after a look that began at `began`: at least `least`, and longer after a long look.
+/// The pause after a look that began at `began` and ends now: at least `least`, and longer after a long look. Asked for any
+/// later, it would count waiting as looking.
 #[must_use]
 pub fn pause_after(began: Instant, least: Duration) -> Duration {
     least.max(began.elapsed() * (SHARE - 1))

@@ -29,9 +29,9 @@ use crate::transport::wire::pb;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Groups that are being put to sleep or woken at a time.
 const CHANGING_MAX: usize = 256;
-/// A group that was only opened to be led again, and that nobody has written to since, sleeps again after this long: ten
-/// thousand that are awake for nothing would keep a machine from what is wanted.
-const UNWANTED_FOR: Duration = Duration::from_secs(1);
+/// A group that was only opened to be led again, and that nobody has written to since, sleeps again after this part of the
+/// time: ten thousand that are awake for nothing would keep a machine from what is wanted.
+const UNWANTED_PART: u32 = 10;
 /// Groups woken per look because their leader cannot vouch for them: 64 a second.
 const DOUBTED_MAX: usize = 16;
 /// What a heartbeat may take beyond the round trip.
@@ -70,7 +70,7 @@ impl Host {
         let asleep = core.is_parked();
         let leads = core.leadership.borrow().leads;
         let patience = match core.gate.writes() {
-            0 => idle.hibernate_after.min(UNWANTED_FOR),
+            0 => idle.hibernate_after / UNWANTED_PART,
             _ => idle.hibernate_after,
         };
         let due_to_sleep = leads && !asleep && core.gate.unwritten_for() >= patience;
