@@ -71,6 +71,8 @@ pub struct ClusterOptions {
     pub node_limits: Vec<(&'static str, u32)>,
     /// Whether nodes are started with a fault door, for faults of their disks and clocks.
     pub fault_doors: bool,
+    /// Whether nodes write down the notices that they deliver, see [`Cluster::notices`].
+    pub notices: bool,
 }
 
 /// A running cluster. Dropping it kills every process; [`Cluster::stop`] ends them politely.
@@ -213,6 +215,12 @@ impl Cluster {
     #[must_use]
     pub fn node_dir(&self, id: NodeId) -> PathBuf {
         self.files.node_dir(id)
+    }
+
+    /// The file of the notices that a node has delivered, one JSON object a line.
+    #[must_use]
+    pub fn notices(&self, id: NodeId) -> PathBuf {
+        self.files.notices(id)
     }
 
     /// Starts a member that does not run, with the files and ports that it had.

@@ -43,6 +43,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         bin_dir: bin_dir()?,
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
+        notices: false,
     };
     let status = Status::new();
     for warning in options.topology.warnings() {

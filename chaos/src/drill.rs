@@ -18,6 +18,7 @@ pub mod engine;
 pub mod expect;
 pub mod file;
 mod measure;
+mod notices;
 mod probe;
 mod progress;
 pub mod promise;

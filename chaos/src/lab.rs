@@ -142,6 +142,7 @@ impl Lab {
             bin_dir,
             otlp_endpoint: None,
             node_limits: options.node_limits,
+            notices: true,
         })?;
         let http = buyer::http_client();
         let mut lab = Self {

@@ -43,6 +43,8 @@ pub struct Config {
     /// Threads that run the node's tasks, 1 to 1,024. `None` = one per core, which is right where the node has the
     /// machine to itself; nodes that share one do better with their share of it.
     pub worker_threads: Option<usize>,
+    /// File to which notices are appended, one JSON object a line; `None` = they are only counted.
+    pub notices_journal: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -224,6 +226,7 @@ struct File {
     topology: Option<PathBuf>,
     exit_with_parent: bool,
     worker_threads: Option<usize>,
+    notices_journal: Option<PathBuf>,
     telemetry: TelemetryConfig,
     limits: Limits,
 }
@@ -295,6 +298,7 @@ impl Config {
                 exit_with_parent: overrides.exit_with_parent || file.exit_with_parent,
                 telemetry,
                 worker_threads: file.worker_threads,
+                notices_journal: file.notices_journal,
                 limits: file.limits,
             }),
             _ => Err(ConfigError::Fields(problems)),

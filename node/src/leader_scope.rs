@@ -154,6 +154,8 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         else {
             return;
         };
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::leads(term);
         let led = Led {
             group: group.clone(),
             term,

@@ -18,6 +18,8 @@ pub mod plan;
 pub mod propose;
 pub mod proposers;
 pub mod reload;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod server;
 pub mod submission;
 pub mod workers;

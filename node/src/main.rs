@@ -10,6 +10,7 @@ use holdfast_node::{
     config::{Config, Overrides},
     fault_door::FaultDoor,
     server::{Server, Surroundings},
+    workers::notice_journal::NoticeJournal,
 };
 use holdfast_node_api::telemetry;
 use tokio::{
@@ -125,6 +126,11 @@ async fn run(config: Config, fault_door: Option<PathBuf>) -> anyhow::Result<Exit
         around.clock = door.clock();
         around.disk_faults = Some(door.disk());
         door.watch();
+    }
+    if let Some(path) = &config.notices_journal {
+        let journal = NoticeJournal::open(path);
+        let journal = journal.with_context(|| format!("notices_journal: {}", path.display()))?;
+        around.notices = Arc::new(journal);
     }
     let server = Server::start(config, around).await?;
     tracing::info!(

@@ -54,7 +54,7 @@ use crate::{
     proposers::Proposers,
     reload,
     workers::{
-        outbox::{CountingSink, NoticeSink},
+        outbox::{AcceptingSink, NoticeSink},
         payment::{PaymentProvider, TestProvider},
     },
 };
@@ -72,8 +72,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Moves money.
     pub payments: Arc<dyn PaymentProvider>,
-    /// Takes notices; `None` counts and accepts them.
-    pub notices: Option<Arc<dyn NoticeSink>>,
+    /// Takes notices.
+    pub notices: Arc<dyn NoticeSink>,
     /// Trouble that the disk is told to have; `None` is a disk of its own.
     pub disk_faults: Option<Arc<DiskFaults>>,
 }
@@ -83,7 +83,7 @@ impl Default for Surroundings {
         Self {
             clock: Arc::new(SystemClock),
             payments: Arc::new(TestProvider),
-            notices: None,
+            notices: Arc::new(AcceptingSink),
             disk_faults: None,
         }
     }
@@ -292,14 +292,13 @@ fn worker_context(
     limits: &Limits,
     metrics: &Metrics,
 ) -> WorkerContext {
-    let counting = || Arc::new(CountingSink::new(metrics.clone())) as Arc<dyn NoticeSink>;
     WorkerContext {
         host: host.clone(),
         proposers: proposers.clone(),
         clock: host.clock(),
         payments: around.payments,
         payment_timeout: millis(limits.payment_timeout_ms),
-        notices: around.notices.unwrap_or_else(counting),
+        notices: around.notices,
         metrics: metrics.clone(),
     }
 }

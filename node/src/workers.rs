@@ -10,6 +10,7 @@
 //! Must never: keep anything that cannot be read again from the state; know a wire format.
 
 pub mod hold_expiry;
+pub mod notice_journal;
 pub mod outbox;
 pub mod payment;
 pub mod show_set_up;

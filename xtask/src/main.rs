@@ -1,10 +1,11 @@
-//! Chores of this repository: `demo`, `sim`, `tidy`, `season`, `callgrind`.
+//! Chores of this repository: `demo`, `sim`, `sabotage`, `tidy`, `season`, `callgrind`.
 //!
 //! Owns: what a developer types, and the structural rules. Must never: be needed to use Holdfast; the product
 //! is in the other crates.
 
 mod callgrind;
 mod demo;
+mod sabotage;
 mod season;
 mod sim;
 mod tidy;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
 
   demo [ARGS]       build what the demo needs and start it (also: cargo demo [ARGS]); --help lists ARGS
   sim [ARGS]        build the simulation of the consensus layer and run it; --help lists ARGS
+  sabotage [BUG]    build a node with bugs in it, run a drill on each, and see that the drill does not hold
   tidy              check the structural rules of CONTRIBUTING.md; exit code 1 when one is broken
   season [--check]  write the sample season's seating plans to chaos/season/plans, or check that they are current
   callgrind [--json]
@@ -45,6 +47,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
     match command.as_str() {
         "demo" => demo::start(root, rest),
         "sim" => sim::start(root, rest),
+        "sabotage" => sabotage::run(root, rest),
         "tidy" => {
             let findings = tidy::check(root).context("cannot read the repository")?;
             findings.iter().for_each(|finding| println!("{finding}"));

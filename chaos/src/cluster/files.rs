@@ -33,7 +33,7 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> ClusterError + '_ {
 impl Files {
     /// Makes the directory if need be and locks it.
     pub(crate) fn open(root: &Path, topology: &Topology) -> Result<Self, ClusterError> {
-        for folder in ["config", "logs", "nodes"].map(|name| root.join(name)) {
+        for folder in ["config", "logs", "nodes", "notices"].map(|name| root.join(name)) {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
         // Children find their files from wherever they stand.
@@ -61,6 +61,11 @@ impl Files {
 
     pub(crate) fn node_dir(&self, id: NodeId) -> PathBuf {
         self.root.join("nodes").join(id.to_string())
+    }
+
+    /// Where a node writes the notices that it delivers. Not in its directory: what was delivered outlives the node's disk.
+    pub(crate) fn notices(&self, id: NodeId) -> PathBuf {
+        self.root.join("notices").join(format!("{id}.jsonl"))
     }
 
     fn topology(&self, dialler: &str) -> PathBuf {
@@ -117,6 +122,9 @@ impl Files {
                 ports.node_http(node.id).to_string().into(),
             );
             config.insert("topology".to_owned(), text(&seen));
+            if options.notices {
+                config.insert("notices_journal".to_owned(), text(&self.notices(node.id)));
+            }
             config.insert(
                 "worker_threads".to_owned(),
                 fair_share(topology.nodes.len()).into(),

@@ -162,6 +162,27 @@ pub(super) async fn read_maps(scene: &Scene) {
         .await;
 }
 
+/// Waits until no replica has anything to deliver, and says in the history that there was time enough for it.
+pub(super) async fn settle(lab: &Lab, scene: &Scene) {
+    let until = Instant::now() + AGREE_MAX;
+    for show in &lab.shows {
+        while pending(lab, show.show_id).await && Instant::now() < until {
+            sleep(POLL).await;
+        }
+    }
+    scene.recorder.mark("settled", None);
+}
+
+async fn pending(lab: &Lab, show_id: u64) -> bool {
+    for node in &lab.cluster.topology().nodes {
+        let status = lab.status(node.id, show_id).await;
+        if status.is_ok_and(|status| status.outbox_pending > 0) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Waits until all replicas of every show say the same, and writes down what each said last.
 pub(super) async fn compare_replicas(lab: &Lab, scene: &Scene, since_ns: u64) -> Replicas {
     let until = Instant::now() + AGREE_MAX;

@@ -23,6 +23,7 @@ use super::blame;
 use super::catalogue::Entry;
 use super::file::{DrillFile, SteadySpec};
 use super::measure::Facts;
+use super::notices;
 use super::probe::Probes;
 use super::progress::Progress;
 use super::readiness::{Came, Readiness};
@@ -197,8 +198,10 @@ async fn drill(
     aftermath::resolve(&scene).await;
     let rpo = aftermath::look_up(&scene).await;
     aftermath::read_maps(&scene).await;
-    progress.step("comparing replicas");
+    progress.step("waiting for the outboxes, comparing replicas");
+    aftermath::settle(lab, &scene).await;
     let replicas = aftermath::compare_replicas(lab, &scene, end_ns).await;
+    notices::record(lab, &recorder);
     let (seen, came) = (watch.end().await, readiness.end().await);
     recorder.finish()?;
     Ok(Ran {

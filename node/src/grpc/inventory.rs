@@ -142,6 +142,8 @@ impl Inventory for InventoryService {
                 now_ms: state.clock_ms(),
             })
         });
+        #[cfg(feature = "sabotage")]
+        let as_of = crate::sabotage::as_if_fresh(as_of);
         read::check_age(as_of, request.read.as_ref())?;
         let map = map.ok_or_else(|| not_ready(request.show_id))?;
         let as_of = Some(convert::as_of(as_of, linearizable));

@@ -82,6 +82,8 @@ impl Flight {
                 _room: room,
             });
         }
+        #[cfg(feature = "sabotage")]
+        let entry = crate::sabotage::tampered(entry);
         (!routes.is_empty()).then_some(Self { entry, routes })
     }
 

@@ -68,6 +68,12 @@ fn not_leader(group: GroupId, leader: Option<NodeId>) -> ProposeError {
 impl Target for ShowTarget {
     async fn propose(&self, entry: &Entry) -> Result<Committed<Outcome>, ProposeError> {
         let mut group = self.group.clone();
+        #[cfg(feature = "sabotage")]
+        if let Some(answer) = crate::sabotage::acknowledged_at_once(&group, entry) {
+            let entry = entry.clone();
+            tokio::spawn(async move { group.propose(&entry).await });
+            return Ok(answer);
+        }
         let mut reopens = 0;
         // Begins with the first refusal: an entry that is taken at once needs no clock.
         let mut until = None;
