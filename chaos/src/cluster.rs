@@ -16,6 +16,7 @@
 
 pub mod error;
 mod files;
+mod growth;
 mod http;
 mod member;
 pub mod ports;
@@ -73,13 +74,19 @@ pub struct ClusterOptions {
     pub fault_doors: bool,
     /// Whether nodes write down the notices that they deliver, see [`Cluster::notices`].
     pub notices: bool,
+
+    /// Nodes of the topology that the processes do not hear of and that are not started, until
+    /// [`Cluster::name_nodes`] names them. A region whose nodes are all held back is held back itself.
+    pub held_back: Vec<NodeId>,
 }
 
 /// A running cluster. Dropping it kills every process; [`Cluster::stop`] ends them politely.
 #[derive(Debug)]
 pub struct Cluster {
     options: ClusterOptions,
-    /// With the real addresses.
+    /// Every place there is, with the real addresses.
+    places: Topology,
+    /// What the processes are told: all of it but the nodes held back.
     topology: Topology,
     members: BTreeMap<String, Member>,
     wan: Option<Wan>,
@@ -111,25 +118,28 @@ impl Cluster {
             options.wan.then_some(options.diallers),
             options.port_base,
         )?;
-        let topology = options.topology.with_addrs(
+        let places = options.topology.with_addrs(
             |node| ports.node_grpc(node.id).to_string(),
             |gateway| ports.gateway(&gateway.region).to_string(),
         )?;
         let wan = if options.wan {
-            Some(start_wan(&topology, &mut ports, &options)?)
+            Some(start_wan(&places, &mut ports, &options)?)
         } else {
             None
         };
-        files.write_all(&topology, wan.as_ref(), &ports, &options)?;
+        let topology = places.with_nodes(|node| !options.held_back.contains(&node))?;
+        files.write_configs(&places, &ports, &options)?;
+        files.write_topologies(&places, &topology, wan.as_ref(), &options)?;
         let control = ports.control();
         let control_task = match &wan {
             Some(wan) => Some(serve_control(wan.clone(), &mut ports)?),
             None => None,
         };
-        let members = members(&topology, &ports, &files);
+        let members = members(&places, &ports, &files);
         let http = http::client();
         let mut cluster = Self {
             options,
+            places,
             topology,
             members,
             wan,
@@ -209,6 +219,12 @@ impl Cluster {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.options.data_dir
+    }
+
+    /// Where the binaries are.
+    #[must_use]
+    pub fn bin_dir(&self) -> &Path {
+        &self.options.bin_dir
     }
 
     /// A node's own directory.

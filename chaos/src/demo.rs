@@ -44,6 +44,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
         notices: false,
+
+        held_back: Vec::new(),
     };
     let status = Status::new();
     for warning in options.topology.warnings() {

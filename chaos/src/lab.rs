@@ -11,13 +11,16 @@ use std::time::Duration;
 use anyhow::Context;
 use holdfast_node_api::client::{ClientOptions, NodeClient};
 use holdfast_node_api::refs::ShowRef;
-use holdfast_node_api::v1::{ShowStatusReply, ShowStatusRequest};
+use holdfast_node_api::v1::{
+    ShowReplicasReply, ShowReplicasRequest, ShowStatusReply, ShowStatusRequest,
+};
 use holdfast_region_config::{NodeId, RegionId, Topology};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::buyer::{self, Buyer};
 use crate::cluster::{Cluster, ClusterOptions, Diallers};
+use crate::operator::operate;
 use crate::season::{self, GridShow, LoadedShow, Season};
 
 /// Time between two looks at a process; it has no other way to tell.
@@ -48,13 +51,14 @@ pub struct LabOptions {
     pub bin_dir: Option<PathBuf>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
+    /// Nodes that join later: see [`ClusterOptions::held_back`].
+    pub held_back: Vec<NodeId>,
 }
 
 impl LabOptions {
     /// Three regions with one node each, without the network's delays.
     #[must_use]
     pub const fn trio(shows: Vec<GridShow>) -> Self {
-        let node_limits = Vec::new();
         Self {
             preset: "five-regions",
             topology: None,
@@ -66,7 +70,8 @@ impl LabOptions {
             fault_doors: false,
             shows,
             bin_dir: None,
-            node_limits,
+            node_limits: Vec::new(),
+            held_back: Vec::new(),
         }
     }
 
@@ -143,6 +148,8 @@ impl Lab {
             otlp_endpoint: None,
             node_limits: options.node_limits,
             notices: true,
+
+            held_back: options.held_back,
         })?;
         let http = buyer::http_client();
         let mut lab = Self {
@@ -245,7 +252,29 @@ impl Lab {
             .into_inner())
     }
 
-    /// Waits until every node has the same state of a show at the same place of the log.
+    /// Who has a replica of a show, as one node knows it.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn replicas(&self, asked: NodeId, show_id: u64) -> anyhow::Result<ShowReplicasReply> {
+        let mut cluster = self.node(asked)?.cluster();
+        let request = ShowReplicasRequest { show_id };
+        Ok(cluster.show_replicas(request).await?.into_inner())
+    }
+
+    /// Nodes that shall keep a replica of a show, as the first node that answers knows it.
+    async fn keepers(&self, show_id: u64) -> Vec<NodeId> {
+        for node in &self.cluster.topology().nodes {
+            if let Ok(reply) = self.replicas(node.id, show_id).await {
+                let keeps = |role: &str| role == "voter" || role == "learner";
+                let keepers = reply.replicas.iter().filter(|r| keeps(&r.role));
+                return keepers.map(|r| NodeId::new(r.node_id)).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Waits until every replica has the same state of a show at the same place of the log.
     ///
     /// # Errors
     /// When they do not within `patience`, with what each said last.
@@ -253,12 +282,13 @@ impl Lab {
         let until = Instant::now() + patience;
         loop {
             let mut seen = Vec::new();
-            for node in &self.cluster.topology().nodes {
-                let status = self.status(node.id, show_id).await;
+            for node in self.keepers(show_id).await {
+                let status = self.status(node, show_id).await;
                 seen.push(status.map(|s| (s.as_of.map(|as_of| as_of.index), s.state_hash)));
             }
             let states: Vec<_> = seen.iter().flatten().collect();
-            if states.len() == seen.len() && states.windows(2).all(|pair| pair[0] == pair[1]) {
+            let all = !seen.is_empty() && states.len() == seen.len();
+            if all && states.windows(2).all(|pair| pair[0] == pair[1]) {
                 return Ok(());
             }
             anyhow::ensure!(
@@ -325,6 +355,18 @@ impl Lab {
                 .insert(order.clone(), answer.state().to_owned());
         }
         Ok(state)
+    }
+
+    /// Asks or tells a node with `holdfastctl --json`, in the words of `line`, and gives its answer.
+    ///
+    /// # Errors
+    /// When the tool's exit code is not 0: what was asked for is not done, or not well.
+    pub async fn operate(&self, node: NodeId, line: &str) -> anyhow::Result<serde_json::Value> {
+        let node = self.cluster.topology().node(node).context("no such node")?;
+        let words = ["--json", "--node", &node.addr].into_iter();
+        let words: Vec<&str> = words.chain(line.split_whitespace()).collect();
+        let said = operate(self.cluster.bin_dir(), &words).await?;
+        serde_json::from_str(&said).with_context(|| format!("holdfastctl {line} said {said}"))
     }
 
     /// Keeps the directory and says where it is: something failed.

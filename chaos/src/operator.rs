@@ -20,11 +20,11 @@ pub(crate) async fn run(bin_dir: &Path, words: &[&str]) -> anyhow::Result<Output
     output.with_context(|| format!("cannot run {}", tool.display()))
 }
 
-/// Runs `holdfastctl` with these words; it returns when what was asked for is done.
+/// Runs `holdfastctl` with these words and gives what it printed; it returns when what was asked for is done.
 ///
 /// # Errors
-/// When the tool is not there or fails, with all that it said.
-pub(crate) async fn operate(bin_dir: &Path, words: &[&str]) -> anyhow::Result<()> {
+/// When the tool is not there or its exit code is not 0, with all that it said.
+pub(crate) async fn operate(bin_dir: &Path, words: &[&str]) -> anyhow::Result<String> {
     let output = run(bin_dir, words).await?;
     anyhow::ensure!(
         output.status.success(),
@@ -34,5 +34,5 @@ pub(crate) async fn operate(bin_dir: &Path, words: &[&str]) -> anyhow::Result<()
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
-use holdfast_chaos::checker::{self, Options};
-use holdfast_chaos::history::{History, Reading};
 use holdfast_chaos::lab::{Lab, LabOptions};
 use holdfast_chaos::season::GridShow;
-use holdfast_chaos::workload::sale::{Ended, Sale, first_success_after};
+use holdfast_chaos::workload::sale::{Sale, first_success_after};
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::submit_request::Command;
 use holdfast_node_api::v1::{NamedSeats, PlaceHold, SubmitRequest, place_hold::What, submit_reply};
 use holdfast_region_config::NodeId;
+
+#[path = "support/books.rs"]
+mod books;
+
+use books::nothing_is_lost;
 
 /// "Within a few seconds": election on the real trio takes 2.3 to 2.8 s, a debug build on a busy machine adds some.
 const WRITABLE_AGAIN_MAX: Duration = Duration::from_secs(8);
@@ -22,37 +25,6 @@ fn hall(home: &str) -> GridShow {
     let mut hall = GridShow::new("loss", home, 30, 40);
     hall.hold_ttl_ms = 30_000;
     hall
-}
-
-/// No seat has two owners, nothing acknowledged is gone, every replica says the same.
-async fn nothing_is_lost(lab: &Lab, ended: &Ended) -> History {
-    lab.replicas_agree(lab.shows[0].show_id, PATIENCE)
-        .await
-        .unwrap();
-    let history = ended.recorder.history().unwrap();
-    let seats = &history.shows[0].seats;
-    for gateway in 0..3 {
-        let guest = lab.guest(gateway).await.unwrap().recorded(&ended.recorder);
-        guest
-            .read_seats(&lab.show(0), seats, Reading::Linearizable)
-            .await;
-        for (buyer, order) in &ended.orders {
-            let buyer = buyer.through(&lab.gateway(gateway));
-            buyer.read_order(order, Reading::Linearizable).await;
-        }
-    }
-    ended.recorder.finish().unwrap();
-    let history = ended.recorder.history().unwrap();
-    let verdict = checker::check_history(&history, &Options::default());
-    assert!(verdict.is_valid(), "{verdict}");
-    for node in 1..=3 {
-        let status = lab
-            .status(NodeId::new(node), lab.shows[0].show_id)
-            .await
-            .unwrap();
-        assert_eq!(status.invariant_violations, 0, "on node {node}");
-    }
-    history
 }
 
 /// The whole story once: the leader's node dies and comes back, then the whole region, in mid-sale.

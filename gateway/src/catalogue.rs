@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub shows: BTreeMap<u64, Arc<v1::Show>>,
     /// Plan names by id.
     pub plans: BTreeMap<u64, Arc<str>>,
+    /// Nodes that have announced themselves, by id.
+    pub nodes: BTreeMap<u64, Arc<v1::CatalogueNode>>,
     /// Shows of each event.
     shows_by_event: BTreeMap<u64, Vec<u64>>,
     age_when_heard: Duration,
@@ -46,6 +48,7 @@ impl Snapshot {
             events: BTreeMap::new(),
             shows: BTreeMap::new(),
             plans: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             shows_by_event: BTreeMap::new(),
             age_when_heard: Duration::ZERO,
             heard_at: clock::now(),
@@ -62,6 +65,9 @@ impl Snapshot {
         }
         for plan in heard.plans {
             self.plans.insert(plan.plan_id, plan.name.into());
+        }
+        for node in heard.nodes {
+            self.nodes.insert(node.node_id, Arc::new(node));
         }
         for show in heard.shows {
             let (show_id, event_id) = (show.show_id, show.event_id);
@@ -135,7 +141,7 @@ impl Catalogue {
 /// Keeps the copy fresh until `stop`: follows the nearest node that answers, moves on when it does not.
 pub async fn keep_fresh(app: Arc<App>, stop: CancellationToken) {
     loop {
-        for peer in app.upstream.peers() {
+        for peer in app.upstream.peers().iter() {
             tokio::select! {
                 () = stop.cancelled() => return,
                 outcome = follow(&app, peer) => {
@@ -165,14 +171,18 @@ async fn follow(app: &App, peer: &Peer) -> Result<(), Status> {
             .await
             .map_err(|_| Status::deadline_exceeded("the node fell silent"))??;
         let Some(piece) = piece else { return Ok(()) };
-        let version = piece.version;
+        let (version, tells_of_nodes) = (piece.version, !piece.nodes.is_empty());
         let next = match building {
             Some(known) => Arc::unwrap_or_clone(known).with(piece),
             None => Snapshot::new(piece),
         };
         let next = Arc::new(next);
         building = Some(Arc::clone(&next));
+        let nodes = tells_of_nodes.then(|| next.nodes.values().cloned().collect::<Vec<_>>());
         app.catalogue.replace(next);
+        if let Some(nodes) = nodes {
+            app.upstream.heard_of(&nodes).await;
+        }
         if !std::mem::replace(&mut announced, true) {
             tracing::info!(node = peer.id, version, "catalogue heard");
         }

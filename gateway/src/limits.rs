@@ -64,6 +64,8 @@ pub const NODE_COOL_DOWN: Duration = Duration::from_millis(1_500);
 
 /// A node tells at least every two seconds how old its catalogue is; one that is silent for longer is not followed any more.
 pub const CATALOGUE_SILENCE_MAX: Duration = Duration::from_secs(6);
+/// Taken for the round trip to a region that the topology file does not know: as far as the Earth is wide.
+pub const RTT_UNKNOWN: Duration = Duration::from_millis(300);
 /// Pause after every node failed to give the catalogue.
 pub const CATALOGUE_RETRY: Duration = Duration::from_millis(300);
 /// Seats and areas of all the layouts kept in memory together (about 300 bytes each).

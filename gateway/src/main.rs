@@ -23,7 +23,9 @@ const LONG_ABOUT: &str = "\
 Serves buyers of one region: HTTP/JSON under /v1, the web page at /.
 
 A gateway keeps nothing of its own. It knows the nodes from a topology file, reads maps from the nearest one
-and takes every write to the node that leads the show, wherever that is. Any number may run.
+and takes every write to the node that leads the show, wherever that is. Any number may run. The file is read
+again at SIGHUP and whenever the directory tells of a node; one that the file does not have is dialled at the
+address that it announced, and one that was removed for good is not asked any more.
 
 Configuration is TOML:
 

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -97,12 +98,7 @@ impl Server {
         }
         let sessions = Sessions::from_key_file(&config.session_key_file, limits::GUEST_LIFETIME)?;
         let metrics = Arc::new(Metrics::new()?);
-        let upstream = Upstream::new(
-            &topology,
-            &config.region,
-            &config.limits,
-            Arc::clone(&metrics),
-        )?;
+        let upstream = Upstream::new(topology, &config, Arc::clone(&metrics))?;
         let listen = |source| StartError::Listen {
             address: config.http_listen,
             source,
@@ -134,6 +130,10 @@ impl Server {
         let tasks = TaskTracker::new();
         tasks.spawn(catalogue::keep_fresh(Arc::clone(&app), stop.child_token()));
         tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
+        tasks.spawn(read_topology_on_hangup(
+            Arc::clone(&app.upstream),
+            stop.child_token(),
+        ));
         let router = http::router(Arc::clone(&app));
         tracing::info!(address = %self.address, region = %app.config.region, "gateway listens");
 
@@ -150,6 +150,25 @@ impl Server {
         }
         tracing::info!("gateway stopped");
         Ok(())
+    }
+}
+
+/// Reads the topology file again at each SIGHUP until `stop`.
+async fn read_topology_on_hangup(upstream: Arc<Upstream>, stop: CancellationToken) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be followed");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            asked = hangup.recv() => if asked.is_none() { return },
+        }
+        upstream.read_topology_again().await;
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod health;
 pub mod own;
+mod peers;
 pub mod read;
 pub mod route;
 pub mod write;
@@ -19,40 +20,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
-use holdfast_region_config::ids::RegionId;
+use holdfast_node_api::v1;
 use holdfast_region_config::topology::Topology;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Limits;
+use crate::config::Config;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 
-use self::health::Health;
-
-/// A node of the topology cannot be dialled.
-#[derive(Debug, thiserror::Error)]
-#[error("topology: node {node}: {source}")]
-pub struct UpstreamSetupError {
-    node: u64,
-    source: BadAddress,
-}
-
-/// One node, as this gateway sees it.
-#[derive(Debug)]
-pub struct Peer {
-    /// Its id.
-    pub id: u64,
-    /// Where it stands.
-    pub region: RegionId,
-    /// Round trip from this gateway's region, by the topology.
-    pub rtt: Duration,
-    /// Its client.
-    pub client: NodeClient,
-    /// Whether it answered lately.
-    pub health: Health,
-}
+use self::peers::Peers;
+pub use self::peers::{Peer, UpstreamSetupError};
 
 /// Where a show's leader is likely to be, from the catalogue.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +84,7 @@ impl From<UpstreamError> for Problem {
 /// All nodes, nearest first, and what is known about them.
 #[derive(Debug)]
 pub struct Upstream {
-    peers: Vec<Peer>,
+    peers: Peers,
     /// Show → node that last took a write of it. Never held over an await.
     leaders: Mutex<HashMap<u64, u64>>,
     /// Show → highest log index a write through this gateway got: a later read here must see it.
@@ -117,49 +95,39 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Clients of every node of `topology`, ordered by round trip from `region`. Needs a Tokio runtime.
+    /// Clients of every node of `topology`, which was read from the configured file. Needs a Tokio runtime.
     ///
     /// # Errors
     /// When an address cannot be one.
     pub fn new(
-        topology: &Topology,
-        region: &RegionId,
-        bounds: &Limits,
+        topology: Topology,
+        config: &Config,
         metrics: Arc<Metrics>,
     ) -> Result<Self, UpstreamSetupError> {
-        let mut options = ClientOptions::default();
-        options.pipe.region = Some(region.to_string());
-        let mut peers = Vec::with_capacity(topology.nodes.len());
-        for node in &topology.nodes {
-            let id = node.id.get();
-            let client = NodeClient::new(&node.addr, &options)
-                .map_err(|source| UpstreamSetupError { node: id, source })?;
-            let rtt = topology.rtt.between(region, &node.region);
-            let region = node.region.clone();
-            peers.push(Peer {
-                id,
-                region,
-                rtt,
-                client,
-                health: Health::default(),
-            });
-        }
-        // Equal distances keep the order of the file, so that an operator can predict the choice.
-        peers.sort_by_key(|peer| peer.rtt);
         Ok(Self {
-            peers,
+            peers: Peers::new(topology, config)?,
             leaders: Mutex::default(),
             written: Mutex::default(),
-            write_budget: Duration::from_millis(bounds.write_budget_ms),
-            read_budget: Duration::from_millis(bounds.read_budget_ms),
+            write_budget: Duration::from_millis(config.limits.write_budget_ms),
+            read_budget: Duration::from_millis(config.limits.read_budget_ms),
             metrics,
         })
     }
 
-    /// Every node, nearest first.
+    /// Every node now, nearest first.
     #[must_use]
-    pub fn peers(&self) -> &[Peer] {
-        &self.peers
+    pub fn peers(&self) -> Arc<Vec<Arc<Peer>>> {
+        self.peers.now()
+    }
+
+    /// The directory told of nodes: from now on those are asked too, and those that were removed are not.
+    pub async fn heard_of(&self, nodes: &[Arc<v1::CatalogueNode>]) {
+        self.peers.heard_of(nodes).await;
+    }
+
+    /// Reads the topology file again; one that makes no sense changes nothing.
+    pub async fn read_topology_again(&self) {
+        self.peers.read_again().await;
     }
 
     /// Keeps a stream open to every node until `stop`, so that no buyer pays for a connection across an ocean.
@@ -169,20 +137,21 @@ impl Upstream {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = round.tick() => self.peers.iter().for_each(|peer| peer.client.pipe().open_early()),
+                _ = round.tick() => self.peers().iter().for_each(|peer| peer.client.pipe().open_early()),
             }
         }
     }
 
-    fn peer(&self, id: u64) -> Option<&Peer> {
-        self.peers.iter().find(|peer| peer.id == id)
+    fn peer(&self, id: u64) -> Option<Arc<Peer>> {
+        self.peers().iter().find(|peer| peer.id == id).cloned()
     }
 
     /// Near order: those that answered lately first, then the rest (if all look dead, still try).
     fn near(&self) -> Vec<u64> {
         let now = crate::clock::now();
-        let well = self.peers.iter().filter(|peer| peer.health.is_well(now));
-        let unwell = self.peers.iter().filter(|peer| !peer.health.is_well(now));
+        let peers = self.peers();
+        let well = peers.iter().filter(|peer| peer.health.is_well(now));
+        let unwell = peers.iter().filter(|peer| !peer.health.is_well(now));
         well.chain(unwell).map(|peer| peer.id).collect()
     }
 

@@ -37,16 +37,34 @@ impl Topology {
                 available: self.regions.len(),
             });
         }
+        let first = &self.regions[..count];
+        checked(self.file_of_regions(|id| first.iter().any(|region| region.id == *id)))
+    }
+
+    /// Only these nodes; a region that loses its last one goes, with its gateways and round trips.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Invalid`] when nothing is left.
+    pub fn with_nodes(&self, kept: impl Fn(NodeId) -> bool) -> Result<Self, ReshapeError> {
+        let stays = |region: &RegionId| {
+            let mut nodes = self.nodes_in(region).peekable();
+            nodes.peek().is_none() || nodes.any(|node| kept(node.id))
+        };
+        let mut file = self.file_of_regions(stays);
+        file.nodes.retain(|node| kept(node.id));
+        checked(file)
+    }
+
+    fn file_of_regions(&self, kept: impl Fn(&RegionId) -> bool) -> TopologyFile {
         let mut file = self.to_file();
-        file.regions.truncate(count);
-        let kept = |id: &RegionId| self.regions[..count].iter().any(|region| region.id == *id);
+        file.regions.retain(|region| kept(&region.id));
         file.nodes.retain(|node| kept(&node.region));
         file.gateways.retain(|gateway| kept(&gateway.region));
         file.rtt.ms.retain(|from, row| {
             row.retain(|to, _| kept(to));
             kept(from) && !row.is_empty()
         });
-        checked(file)
+        file
     }
 
     /// `count` nodes in every region, numbered from 1 region by region, and one gateway in each; the addresses are
@@ -159,6 +177,26 @@ mod tests {
             .collect();
         assert_eq!(numbers, [3, 4]);
         assert!(topology.with_nodes_per_region(0).is_err());
+    }
+
+    #[test]
+    fn a_region_without_nodes_goes_with_its_gateway_and_its_round_trips() {
+        let four = Topology::preset("five-regions")
+            .unwrap()
+            .with_first_regions(4)
+            .unwrap();
+        let two_each = four.with_nodes_per_region(2).unwrap();
+        let less = two_each.with_nodes(|node| ![2, 7, 8].contains(&node.get()));
+        let less = less.unwrap();
+        let nodes: Vec<_> = less.nodes.iter().map(|node| node.id.get()).collect();
+        assert_eq!(nodes, [1, 3, 4, 5, 6]);
+        assert_eq!((less.regions.len(), less.gateways.len()), (3, 3));
+        let trio = four.with_first_regions(3).unwrap();
+        assert_eq!(
+            less.rtt.pairs().collect::<Vec<_>>(),
+            trio.rtt.pairs().collect::<Vec<_>>()
+        );
+        assert!(two_each.with_nodes(|_| false).is_err());
     }
 
     #[test]

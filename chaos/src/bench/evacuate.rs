@@ -108,5 +108,6 @@ async fn change(lab: &Lab, args: &EvacuateArgs, dir: &Path, verb: &str) -> anyho
     let stays = nodes.iter().find(|node| node.region != args.region);
     let stays = stays.context("no node is outside the region")?;
     let region = args.region.as_str();
-    operate(dir, &["region", verb, region, "--node", &stays.addr]).await
+    operate(dir, &["region", verb, region, "--node", &stays.addr]).await?;
+    Ok(())
 }

@@ -161,7 +161,8 @@ async fn move_leader(lab: &Lab, show_id: u64, to: NodeId, bin_dir: &Path) -> any
         bin_dir,
         &["show", "move-leader", &show, "--to", &to, "--node", node],
     )
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Times of single holds one after the other, ms, sorted.

@@ -83,19 +83,38 @@ impl Files {
         self.root.join("session.key")
     }
 
-    /// Writes every file that the processes read.
-    pub(crate) fn write_all(
+    /// Writes `topology` as every place of `places` sees it.
+    pub(crate) fn write_topologies(
         &self,
+        places: &Topology,
         topology: &Topology,
         wan: Option<&Wan>,
+        options: &ClusterOptions,
+    ) -> Result<(), ClusterError> {
+        self.write(&self.root.join("cluster.toml"), &topology.to_toml())?;
+        let gateways = places.regions.iter();
+        let gateways = gateways.map(|region| (&region.id, gateway_name(&region.id)));
+        let nodes = places.nodes.iter();
+        let nodes = nodes.map(|node| (&node.region, node.id.to_string()));
+        for (region, name) in gateways.chain(nodes) {
+            let dialler = dialler(region, &name, options);
+            let seen = seen_from(dialler, topology, wan)?;
+            self.write(&self.topology(dialler), &seen.to_toml())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration of every process that `topology` has a place for.
+    pub(crate) fn write_configs(
+        &self,
+        topology: &Topology,
         ports: &Ports,
         options: &ClusterOptions,
     ) -> Result<(), ClusterError> {
         let otlp_endpoint = options.otlp_endpoint.as_deref();
-        self.write(&self.root.join("cluster.toml"), &topology.to_toml())?;
         for region in &topology.regions {
             let name = gateway_name(&region.id);
-            let seen = self.write_topology(&region.id, &name, topology, wan, options)?;
+            let seen = self.topology(dialler(&region.id, &name, options));
             let mut config = toml::Table::new();
             config.insert("region".to_owned(), region.id.as_str().into());
             config.insert(
@@ -108,7 +127,7 @@ impl Files {
         }
         for node in &topology.nodes {
             let name = node.id.to_string();
-            let seen = self.write_topology(&node.region, &name, topology, wan, options)?;
+            let seen = self.topology(dialler(&node.region, &name, options));
             let mut config = toml::Table::new();
             let number = i64::try_from(node.id.get()).unwrap_or(i64::MAX);
             config.insert("node_id".to_owned(), number.into());
@@ -138,24 +157,6 @@ impl Files {
             self.write_config(&name, config, otlp_endpoint)?;
         }
         Ok(())
-    }
-
-    /// The topology as this process dials it; where it is.
-    fn write_topology(
-        &self,
-        region: &RegionId,
-        process: &str,
-        topology: &Topology,
-        wan: Option<&Wan>,
-        options: &ClusterOptions,
-    ) -> Result<PathBuf, ClusterError> {
-        let dialler = match options.diallers {
-            Diallers::Regions => region.as_str(),
-            Diallers::Processes => process,
-        };
-        let path = self.topology(dialler);
-        self.write(&path, &seen_from(dialler, topology, wan)?.to_toml())?;
-        Ok(path)
     }
 
     fn write_config(
@@ -213,6 +214,14 @@ impl Files {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             Err(source) => Err(ClusterError::File { path, source }),
         }
+    }
+}
+
+/// In whose name a process has its file of addresses.
+fn dialler<'a>(region: &'a RegionId, process: &'a str, options: &ClusterOptions) -> &'a str {
+    match options.diallers {
+        Diallers::Regions => region.as_str(),
+        Diallers::Processes => process,
     }
 }
 

@@ -46,6 +46,13 @@ impl Route {
         }
     }
 
+    /// A node may be asked too: one that joined the cluster after this write began.
+    pub(crate) fn admit(&mut self, node: u64) {
+        if !self.order.contains(&node) {
+            self.order.push(node);
+        }
+    }
+
     /// A node said that `leader` leads. Ignored when that node was asked in this round already: two nodes that point at
     /// each other must not keep us from the others.
     pub(crate) fn hint(&mut self, leader: u64) {
@@ -140,5 +147,8 @@ mod tests {
         route.hint(7);
         assert_eq!(route.next(), Next::Ask(1));
         assert_eq!(route.next(), Next::Pause);
+        route.admit(7);
+        route.hint(7);
+        assert_eq!(route.next(), Next::Ask(7));
     }
 }

@@ -82,7 +82,7 @@ impl Upstream {
                     let Some(peer) = self.peer(id) else { continue };
                     let timeout = left.min(progress.patience() + peer.rtt);
                     match self
-                        .try_once(peer, &request, timeout, &mut route, &mut progress)
+                        .try_once(&peer, &request, timeout, &mut route, &mut progress)
                         .await
                     {
                         Tried::Decided(reply) => return Ok(*reply),
@@ -117,6 +117,9 @@ impl Upstream {
                 self.count(codes::of_failure(code));
                 if code == FailureCode::NotLeader {
                     self.forget_leader(show_id, peer.id);
+                    if self.peer(failure.leader_node_id).is_some() {
+                        route.admit(failure.leader_node_id);
+                    }
                     route.hint(failure.leader_node_id);
                 }
                 progress.failed(code, failure).await

@@ -248,7 +248,7 @@ fn catalogue() -> v1::Catalogue {
         version: 1,
         events: vec![event],
         shows: vec![show],
-        plans: vec![],
+        ..v1::Catalogue::default()
     }
 }
 
@@ -267,10 +267,20 @@ impl Directory for FakeNode {
         &self,
         _: Request<v1::WatchCatalogueRequest>,
     ) -> Result<Response<Changes>, Status> {
-        let first = tokio_stream::once(Ok(catalogue()));
-        Ok(Response::new(Box::pin(
-            first.chain(tokio_stream::pending()),
-        )))
+        let (out, pieces) = mpsc::channel(16);
+        let mut announced = self.world.lock().unwrap().announced.subscribe();
+        tokio::spawn(async move {
+            let mut piece = catalogue();
+            while out.send(Ok(piece)).await.is_ok() && announced.changed().await.is_ok() {
+                let nodes = announced.borrow_and_update().clone();
+                piece = v1::Catalogue {
+                    version: 1 + nodes.len() as u64,
+                    nodes,
+                    ..catalogue()
+                };
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(pieces))))
     }
 
     async fn import_plan(

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use holdfast_node_api::v1::submit_reply::Result as Outcome;
 use holdfast_node_api::v1::submit_request::Command;
 use holdfast_node_api::v1::{self, FailureCode, HoldState, OrderState, place_hold::What};
+use tokio::sync::watch;
 
 pub(crate) const SEATS: u32 = 6;
 
@@ -27,6 +28,8 @@ pub(crate) enum Step {
 pub(crate) struct World {
     pub(crate) leader: u64,
     pub(crate) steps: VecDeque<Step>,
+    /// Nodes that the directory knows; who watches the catalogue hears of them.
+    pub(crate) announced: watch::Sender<Vec<v1::CatalogueNode>>,
     /// Commands that reached a node, with the node, their caller and their key.
     pub(crate) seen: Vec<(u64, Vec<u8>, String)>,
     /// What reads say of their age, ms.

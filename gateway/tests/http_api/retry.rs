@@ -1,9 +1,11 @@
 //! The one safe retry.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_node_api::v1::FailureCode;
+use holdfast_node_api::v1::{CatalogueNode, FailureCode};
 
+use crate::fake_node;
 use crate::fake_show::Step;
 use crate::harness::Harness;
 
@@ -25,6 +27,38 @@ async fn a_hint_leads_to_the_new_leader_with_the_same_key() {
     // The new leader is remembered.
     h.hold(&buyer, "l", r#"{"seats":["A-2"]}"#).await;
     assert_eq!(h.world.lock().unwrap().seen[0].0, 2);
+}
+
+#[tokio::test]
+async fn a_node_that_joined_later_is_asked_and_one_that_was_removed_is_not() {
+    let h = Harness::start().await;
+    let buyer = h.guest().await;
+    let addr = fake_node::start(3, Arc::clone(&h.world)).await.to_string();
+    let newcomer = CatalogueNode {
+        node_id: 3,
+        region: "there".to_owned(),
+        addr,
+        removed: false,
+    };
+    let gone = CatalogueNode {
+        node_id: 1,
+        removed: true,
+        ..CatalogueNode::default()
+    };
+    {
+        let mut world = h.world.lock().unwrap();
+        world.announced.send_replace(vec![newcomer, gone]);
+        world.leader = 3;
+    }
+    // Whether the news or the write is first: the write's budget is longer than the news takes.
+    let held = h.hold(&buyer, "k", BODY).await;
+    assert_eq!(held.status, 201, "{}", held.text);
+    h.world.lock().unwrap().seen.clear();
+    h.world.lock().unwrap().leader = 2;
+    h.hold(&buyer, "l", r#"{"seats":["A-2"]}"#).await;
+    let seen = std::mem::take(&mut h.world.lock().unwrap().seen);
+    let nodes: Vec<u64> = seen.iter().map(|(node, ..)| *node).collect();
+    assert_eq!(nodes, [3, 2]);
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@
 
 use holdfast_node_api::v1;
 use holdfast_raft::directory::{
-    Changed, DirectoryState, EventRecord, NewPlan, PlanRecord, ShowRecord,
+    Changed, DirectoryState, EventRecord, NewPlan, NodeRecord, NodeState, PlanRecord, ShowRecord,
 };
+use holdfast_region_config::NodeId;
 
 /// Everything, without its age.
 pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
@@ -23,6 +24,11 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
             .values()
             .map(|record| plan_message(record))
             .collect(),
+        nodes: directory
+            .nodes()
+            .iter()
+            .map(|(id, record)| node(*id, record))
+            .collect(),
     }
 }
 
@@ -35,7 +41,8 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
     };
     let mut last = since;
     for (version, what) in directory.changes_since(since) {
-        let count = piece.events.len() + piece.shows.len() + piece.plans.len();
+        let small = piece.events.len() + piece.plans.len() + piece.nodes.len();
+        let count = piece.shows.len() + small;
         if count >= count_max && version > last {
             piece.version = last;
             break;
@@ -51,7 +58,10 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
             Changed::Show(id) => piece
                 .shows
                 .extend(directory.shows().get(id).map(|s| show(s, directory))),
-            Changed::Node(_) | Changed::Region(_) | Changed::Settings => {}
+            Changed::Node(id) => piece
+                .nodes
+                .extend(directory.nodes().get(id).map(|n| node(*id, n))),
+            Changed::Region(_) | Changed::Settings => {}
         }
     }
     piece
@@ -64,6 +74,15 @@ fn event(record: &EventRecord) -> v1::Event {
         name: record.event.name.clone(),
         category: record.event.category.clone(),
         description: record.event.description.clone(),
+    }
+}
+
+fn node(id: NodeId, record: &NodeRecord) -> v1::CatalogueNode {
+    v1::CatalogueNode {
+        node_id: id.get(),
+        region: record.registered.region.to_string(),
+        addr: record.registered.addr.clone(),
+        removed: record.state == NodeState::Removed,
     }
 }
 
