@@ -75,7 +75,8 @@ pub struct BenchArgs {
 impl BenchArgs {
     /// Where the binaries to measure are: as asked, or beside this program.
     fn bin_dir(&self) -> anyhow::Result<PathBuf> {
-        bin_dir(self.bin_dir.as_ref())
+        let asked = self.bin_dir.as_ref();
+        asked.map_or_else(crate::demo::bin_dir, |dir| Ok(dir.clone()))
     }
 }
 
@@ -165,7 +166,7 @@ impl BenchCommand {
         match self {
             Self::Hold(args) => args.bench.json,
             Self::Latency(args) => args.bench.json,
-            Self::Failover(args) => args.json,
+            Self::Failover(args) => args.bench.json,
             Self::Evacuate(args) => args.bench.json,
             Self::Restart(args) => args.bench.json,
             Self::Idle(args) => args.bench.json,
@@ -173,9 +174,4 @@ impl BenchCommand {
             Self::Summary(_) => false,
         }
     }
-}
-
-/// Where the binaries to measure are: as asked, or beside this program.
-fn bin_dir(asked: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
-    asked.map_or_else(crate::demo::bin_dir, |dir| Ok(dir.clone()))
 }

@@ -10,7 +10,6 @@
 mod idle;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::BenchArgs;
 use super::elections::Terms;
 use super::report::{Measurement, Report};
 use super::shows::{Made, Maker};
@@ -54,12 +54,9 @@ pub enum Loss {
 /// Options of `bench failover`.
 #[derive(Debug, Clone, Args)]
 pub struct FailoverArgs {
-    /// Print one JSON object on one line of standard output instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Directory of the binaries to measure [default: beside this program].
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
+    /// Which binaries, and how the result is printed.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Shows that live in the region that is lost.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub shards: u32,
@@ -107,7 +104,7 @@ struct Scene {
 }
 
 pub(super) async fn run(args: FailoverArgs) -> anyhow::Result<Report> {
-    let dir = super::bin_dir(args.bin_dir.as_ref())?;
+    let dir = args.bench.bin_dir()?;
     let mut options = LabOptions::wide(Vec::new());
     options.regions = usize::from(args.regions);
     if args.near {
