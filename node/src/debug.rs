@@ -113,6 +113,7 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     let directory = state.host.directory();
     let clock_ms = state.clock.now_ms();
     let outbox = outbox(&state.host, clock_ms);
+    let (unsettled_groups, stuck_groups) = state.host.membership_backlog();
     let sample = Sample {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
@@ -125,6 +126,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         unreachable_nodes: peers.iter().filter(|peer| !peer.reachable).count(),
         silent_nodes: peers.iter().filter(|peer| !peer.alive).count(),
         invariant_violations: invariants::violations_total(),
+        unsettled_groups,
+        stuck_groups,
         clock_ms,
         directory_age_ms: directory.status().age_ms,
         catalogue_shows: directory.read(|directory| directory.shows().len()).0,

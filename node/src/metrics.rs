@@ -69,7 +69,16 @@ impl Register<'_> {
         help: &str,
         label: &str,
     ) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.labelled(name, help, &[label])
+    }
+
+    fn labelled(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
     }
@@ -219,13 +228,21 @@ mod tests {
             log,
             replicas: holdfast_raft::ReplicaCounters {
                 loaded: 3,
+                wakes: holdfast_raft::WakeTotals {
+                    hibernating: [7, 0, 0, 0, 0, 0, 0],
+                    ..Default::default()
+                },
                 ..Default::default()
             },
+            stuck_groups: 2,
             ..Sample::default()
         };
         let text = metrics.render(sample).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
         assert!(text.contains("holdfast_groups 3"));
+        let wakes = "holdfast_group_wakes_total{cause=\"request\",from=\"hibernating\"} 7";
+        assert!(text.contains(wakes), "{text}");
+        assert!(text.contains("holdfast_stuck_groups 2"), "{text}");
         let text = metrics.render(Sample::default()).unwrap();
         assert!(text.contains("holdfast_log_fsyncs_total 5"), "{text}");
     }

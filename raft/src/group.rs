@@ -31,6 +31,7 @@ use crate::applied::Applied;
 use crate::contact::Contact;
 use crate::error::{ProposeError, ReadError, TransferError};
 use crate::fabric::Fabric;
+use crate::host::wakes::{WakeCause, Wakes};
 use crate::lease::Lease;
 use crate::state_machine::{Position, Shared, StateMachine};
 use crate::types::{AppData, TypeConfig};
@@ -135,6 +136,7 @@ pub(crate) struct GroupCore {
     pub(crate) shared: Arc<Shared>,
     pub(crate) contact: Arc<Contact>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) wakes: Arc<Wakes>,
     pub(crate) fabric: Arc<Fabric>,
     /// Times of the preferred leader: the shortest of all voters'.
     pub(crate) timing: GroupTiming,
@@ -178,7 +180,7 @@ impl GroupCore {
         }
         // In this order: who puts the group to sleep looks at the writes after it has stopped the ticker.
         self.gate.wrote();
-        self.wake().await?;
+        self.wake(Some(WakeCause::Request)).await?;
         match self.raft.client_write(AppData { bytes }).await {
             Ok(written) => Ok((written.log_id.index(), written.data)),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {

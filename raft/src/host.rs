@@ -21,8 +21,10 @@ mod reconcile;
 mod slots;
 mod succession;
 mod view;
+pub(crate) mod wakes;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ use self::slots::{Placement, Table};
 use self::succession::Candidacies;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
+use self::wakes::Wakes;
+pub use self::wakes::{WakeCause, WakeTotals};
 use crate::blocking;
 use crate::clock::Clock;
 use crate::directory::DiskId;
@@ -148,7 +152,7 @@ impl Groups for Host {
 
     fn open(&self, group: GroupId) -> BoxFuture<'static, Option<Arc<GroupCore>>> {
         let host = self.clone();
-        Box::pin(async move { host.open_group(group).await.ok() })
+        Box::pin(async move { host.open_group(group, WakeCause::Peer).await.ok() })
     }
 }
 
@@ -171,6 +175,9 @@ pub(crate) struct Inner {
     pub(crate) driven: Driven,
     pub(crate) reports: Reports,
     pub(crate) counters: Counters,
+    pub(crate) wakes: Arc<Wakes>,
+    /// Shows that have nowhere to go from nodes that are out; counted where the directory is led.
+    pub(crate) stuck_shows: AtomicU64,
     /// Replicas that are read from disk at a time.
     pub(crate) opening: Semaphore,
     /// What belongs to one group and ends with it or by itself.
@@ -264,6 +271,8 @@ impl Host {
             driven: Driven::default(),
             reports: Reports::default(),
             counters: Counters::default(),
+            wakes: Arc::default(),
+            stuck_shows: AtomicU64::new(0),
             opening: Semaphore::new(OPENING_MAX as usize),
             group_tasks: TaskTracker::new(),
             stop_duties: stop.child_token(),
@@ -299,7 +308,7 @@ impl Host {
     pub(crate) async fn open_directory(&self) -> Result<(), StartError> {
         let group = GroupId::DIRECTORY;
         let core = self
-            .open_group(group)
+            .open_group(group, WakeCause::Request)
             .await
             .map_err(|e| StartError::Group {
                 group,

@@ -42,7 +42,7 @@ pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role}
 pub use handles::{DirectoryGroup, ShowGroup};
 pub use host::{
     CONNECTION_WINDOW_BYTES, Host, HostOptions, IdleOptions, LogCounters, ReplicaCounters,
-    ReplicaSummary, STREAM_WINDOW_BYTES, SnapshotOptions,
+    ReplicaSummary, STREAM_WINDOW_BYTES, SnapshotOptions, WakeCause, WakeTotals,
 };
 #[doc(hidden)]
 pub use log_store::measure;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cluster::{Cluster, hold_and_release, hold_seat};
 use holdfast_inventory::ids::ShowId;
 use holdfast_inventory::outcome::Outcome;
-use holdfast_raft::IdleOptions;
+use holdfast_raft::{IdleOptions, WakeCause, WakeTotals};
 
 const SHOWS: usize = 8;
 
@@ -64,7 +64,18 @@ async fn idle_show_sleeps_everywhere_and_takes_the_first_write() {
             assert_eq!(group.status().term, term, "waking is no election");
         }
     }
+    let woken: u64 = wakes(&cluster, |totals| totals.hibernating).iter().sum();
+    assert!(woken >= shows.len() as u64, "{woken}");
     cluster.shutdown().await;
+}
+
+/// What all nodes counted by cause, one kind of it.
+fn wakes(cluster: &Cluster, kind: impl Fn(WakeTotals) -> [u64; WakeCause::ALL.len()]) -> Vec<u64> {
+    let counts = (0..3).map(|node| kind(cluster.host(node).replica_counters().wakes));
+    let sum = counts.fold([0; WakeCause::ALL.len()], |sum, counts| {
+        std::array::from_fn(|at| sum[at] + counts[at])
+    });
+    sum.to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,6 +110,11 @@ async fn unused_show_leaves_memory_and_comes_back() {
         let (_, outcome) = cluster.propose(leader, *show, hold_and_release(0, 1)).await;
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     }
+    let opened = wakes(&cluster, |totals| totals.unloaded);
+    assert!(
+        opened[WakeCause::Request as usize] >= shows.len() as u64,
+        "{opened:?}"
+    );
     cluster.shutdown().await;
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Owns: the metrics that are kept elsewhere and only shown here. Must never: count by itself.
 
-use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats};
-use prometheus::{Error, IntCounter, IntGauge};
+use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats, WakeCause};
+use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
 use super::Register;
 
@@ -32,6 +32,10 @@ pub struct Sample {
     pub silent_nodes: usize,
     /// Broken invariants counted in this process.
     pub invariant_violations: u64,
+    /// Shows whose members are not yet what the directory wants.
+    pub unsettled_groups: u64,
+    /// Shows with replicas on nodes that are out, and nowhere to go; 0 where the directory is not led.
+    pub stuck_groups: u64,
     /// This node's clock, ms since the Unix epoch.
     pub clock_ms: u64,
     /// Since a quorum of the directory was heard, ms.
@@ -66,6 +70,7 @@ pub(super) struct Sampled {
     leaderless_groups: IntGauge,
     unreachable_nodes: IntGauge,
     liveness: Liveness,
+    members: Members,
     invariant_violations: IntCounter,
 }
 
@@ -126,6 +131,7 @@ impl Sampled {
                 "other nodes to which there is no connection",
             )?,
             liveness: Liveness::new(register)?,
+            members: Members::new(register)?,
             invariant_violations: counter(
                 "holdfast_invariant_violations_total",
                 "broken invariants; anything but 0 wants an operator",
@@ -163,10 +169,64 @@ impl Sampled {
         catch_up(&self.groups_opened, replicas.opens_total);
         catch_up(&self.groups_unloaded, replicas.unloads_total);
         self.liveness.take(sample);
+        self.members.take(sample);
         set(&self.groups, replicas.loaded);
         set(&self.group_leaders, sample.group_leaders as u64);
         set(&self.leaderless_groups, sample.leaderless_groups as u64);
         set(&self.unreachable_nodes, sample.unreachable_nodes as u64);
+    }
+}
+
+/// What sleeping groups were wanted for, and how far changes of members are.
+#[derive(Debug, Clone)]
+struct Members {
+    wakes: IntCounterVec,
+    unsettled_groups: IntGauge,
+    stuck_groups: IntGauge,
+}
+
+impl Members {
+    const FROM: [&'static str; 2] = ["hibernating", "unloaded"];
+
+    fn new(register: &Register<'_>) -> Result<Self, Error> {
+        let wakes = register.labelled(
+            "holdfast_group_wakes_total",
+            "groups that slept and were wanted: leaders that hibernated, replicas read from disk; and what for",
+            &["from", "cause"],
+        )?;
+        // Every series exists from the start, so that a rate over the first wake is one.
+        for from in Self::FROM {
+            for cause in WakeCause::ALL {
+                wakes.with_label_values(&[from, cause.as_str()]);
+            }
+        }
+        Ok(Self {
+            wakes,
+            unsettled_groups: register.gauge(
+                "holdfast_unsettled_groups",
+                "shows whose members are not yet what the directory wants; many for long wants an operator",
+            )?,
+            stuck_groups: register.gauge(
+                "holdfast_stuck_groups",
+                "shows with replicas on nodes that are out and nowhere to go, counted where the directory is led",
+            )?,
+        })
+    }
+
+    fn take(&self, sample: &Sample) {
+        let totals = sample.replicas.wakes;
+        for (from, counts) in Self::FROM
+            .into_iter()
+            .zip([totals.hibernating, totals.unloaded])
+        {
+            for (cause, total) in WakeCause::ALL.into_iter().zip(counts) {
+                let counter = self.wakes.with_label_values(&[from, cause.as_str()]);
+                catch_up(&counter, total);
+            }
+        }
+        let set = |gauge: &IntGauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.unsettled_groups, sample.unsettled_groups);
+        set(&self.stuck_groups, sample.stuck_groups);
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::GroupCore;
 use crate::error::ProposeError;
+use crate::host::wakes::WakeCause;
 
 impl GroupCore {
     pub(crate) fn is_parked(&self) -> bool {
@@ -67,8 +68,9 @@ impl GroupCore {
         same
     }
 
-    /// Wakes a sleeping leader: a round of heartbeats renews its lease, without which openraft refuses writes.
-    pub(crate) async fn wake(&self) -> Result<(), ProposeError> {
+    /// Wakes a sleeping leader: a round of heartbeats renews its lease, without which openraft refuses writes. Without a
+    /// `cause` it had not slept yet, and is not counted.
+    pub(crate) async fn wake(&self, cause: Option<WakeCause>) -> Result<(), ProposeError> {
         if !self.is_parked() {
             return Ok(());
         }
@@ -85,6 +87,9 @@ impl GroupCore {
         self.fabric.claim_awake(group, leadership.term);
         let since = Instant::now();
         self.unpark();
+        if let Some(cause) = cause {
+            self.wakes.woken(cause);
+        }
         let stopped = ProposeError::Stopped { group };
         let limit = Duration::from_millis(self.timing.election_timeout_max_ms * 2);
         let acknowledged = async {

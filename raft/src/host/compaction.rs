@@ -9,6 +9,7 @@ use holdfast_region_config::GroupId;
 use openraft::async_runtime::WatchReceiver as _;
 
 use super::Host;
+use super::wakes::WakeCause;
 use crate::group::GroupCore;
 
 /// A snapshot of an idle group takes milliseconds; one that does not come in this time is tried again with the next list.
@@ -41,7 +42,7 @@ impl Host {
         if !self.inner.table.is_here(group) {
             return;
         }
-        let Ok(core) = self.open_group(group).await else {
+        let Ok(core) = self.open_group(group, WakeCause::Compaction).await else {
             return;
         };
         let Some(_inside) = core.gate.enter_quietly() else {

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Host;
+use super::wakes::WakeCause;
 use crate::fabric::claims::{Claim, Parked};
 use crate::group::GroupCore;
 use crate::state_machine::Machine;
@@ -150,7 +151,7 @@ impl Host {
             }
         }
         // Those who have agreed to sleep wake by its heartbeats.
-        if let Err(error) = core.wake().await {
+        if let Err(error) = core.wake(None).await {
             tracing::debug!(group = %core.group, %error, "group did not wake at once");
         }
     }
@@ -216,7 +217,7 @@ impl Host {
                 };
                 let waking = host.clone();
                 host.inner.group_tasks.spawn(async move {
-                    if let Err(error) = waking.lead_awake(group).await {
+                    if let Err(error) = waking.lead_awake(group, WakeCause::Returned).await {
                         tracing::debug!(%group, %error, "sleeping group was not woken");
                     }
                     drop(place);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use holdfast_region_config::{GroupId, NodeId};
 
 use super::Host;
+use super::wakes::WakeCause;
 use crate::error::{MoveError, ProposeError};
 use crate::group::GroupCore;
 
@@ -24,10 +25,14 @@ impl Host {
     ///
     /// # Errors
     /// [`MoveError`]; also when another node leads.
-    pub(crate) async fn lead_awake(&self, group: GroupId) -> Result<Arc<GroupCore>, MoveError> {
-        let core = self.open_group(group).await?;
+    pub(crate) async fn lead_awake(
+        &self,
+        group: GroupId,
+        cause: WakeCause,
+    ) -> Result<Arc<GroupCore>, MoveError> {
+        let core = self.open_group(group, cause).await?;
         self.reclaim(&core).await;
-        core.wake().await?;
+        core.wake(Some(cause)).await?;
         Ok(core)
     }
 
@@ -71,7 +76,7 @@ impl Host {
     /// # Errors
     /// [`MoveError`]; the leader is then who it was, or a transfer is under way that may still succeed.
     pub async fn move_group_leader(&self, group: GroupId, target: NodeId) -> Result<(), MoveError> {
-        let core = self.lead_awake(group).await?;
+        let core = self.lead_awake(group, WakeCause::Move).await?;
         let Some(_inside) = core.gate.enter() else {
             return Err(MoveError::Busy { group });
         };

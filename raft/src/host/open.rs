@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::slots::Placement;
+use super::wakes::WakeCause;
 use super::{Host, SnapshotOptions};
 use crate::contact::Contact;
 use crate::disk::DiskState;
@@ -32,7 +33,11 @@ const SNAPSHOT_LIMIT_MS: u64 = 60_000;
 
 impl Host {
     /// The replica, from disk when it is not in memory. It sleeps until it hears its leader or is told to stand.
-    pub(crate) async fn open_group(&self, group: GroupId) -> Result<Arc<GroupCore>, OpenError> {
+    pub(crate) async fn open_group(
+        &self,
+        group: GroupId,
+        cause: WakeCause,
+    ) -> Result<Arc<GroupCore>, OpenError> {
         let inner = &self.inner;
         if let Some(core) = inner.table.loaded(group) {
             return Ok(core);
@@ -69,6 +74,7 @@ impl Host {
         })?;
         inner.table.loaded_now(&core);
         inner.counters.opened();
+        inner.wakes.opened(cause);
         inner.groups_changed.send_modify(|count| *count += 1);
         Ok(core)
     }
@@ -124,6 +130,7 @@ impl Host {
             shared,
             contact: Arc::new(Contact::default()),
             lease,
+            wakes: Arc::clone(&inner.wakes),
             fabric: Arc::clone(&inner.fabric),
             timing,
             leadership,

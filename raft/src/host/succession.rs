@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::Host;
 use super::open::votes;
 use super::slots::Placement;
+use super::wakes::WakeCause;
 use crate::group::GroupCore;
 use crate::pace::pause_after;
 use crate::transport::wire::pb;
@@ -308,7 +309,7 @@ impl Host {
 
     /// Opens the group and stands until somebody leads it; true when somebody does.
     async fn stand(&self, group: GroupId, placement: &Placement) -> bool {
-        let Ok(core) = self.open_group(group).await else {
+        let Ok(core) = self.open_group(group, WakeCause::Takeover).await else {
             return false;
         };
         let Some(_inside) = core.gate.enter() else {

@@ -9,6 +9,7 @@ use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::watch;
 
 use super::Host;
+use super::wakes::{WakeCause, WakeTotals};
 use crate::disk::DiskState;
 use crate::error::OpenError;
 use crate::fabric::PeerStatus;
@@ -57,6 +58,8 @@ pub struct ReplicaCounters {
     /// How often a silent node was heard again as the same process: it was slow or cut off, and its groups were taken over for
     /// nothing if a majority agreed.
     pub false_silences_total: u64,
+    /// Groups that slept and were wanted, by cause.
+    pub wakes: WakeTotals,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +113,7 @@ impl Host {
         if group.is_directory() {
             return Err(OpenError::NotHere { group });
         }
-        let core = self.open_group(group).await?;
+        let core = self.open_group(group, WakeCause::Request).await?;
         core.gate.touch();
         self.reclaim(&core).await;
         Ok(ShowGroup { core })
@@ -235,7 +238,18 @@ impl Host {
             silences_total,
             false_silences_total,
             candidacies_total: read(&counters.candidacies),
+            wakes: self.inner.wakes.totals(),
         }
+    }
+
+    /// Shows whose members are not yet what the directory wants, and those of them, or others, that have replicas on nodes
+    /// that are out and nowhere to go; the second is known where the directory is led and 0 elsewhere.
+    #[must_use]
+    pub fn membership_backlog(&self) -> (u64, u64) {
+        let (unsettled, _) = self
+            .directory()
+            .read(|directory| directory.unsettled().len() as u64);
+        (unsettled, self.inner.stuck_shows.load(Ordering::Relaxed))
     }
 
     /// Changes whenever a group was opened or put away.

@@ -19,6 +19,7 @@ use super::news::News;
 use super::plan::{Next, Step, Target, View, Waiting, next_step};
 use crate::Host;
 use crate::group::GroupCore;
+use crate::host::wakes::WakeCause;
 
 /// Groups whose membership is changed at a time by this node: each may be sending a snapshot.
 const DRIVEN_MAX: usize = 32;
@@ -185,7 +186,7 @@ impl Host {
         let mut steps = 0;
         while steps < STEPS_MAX && !stop.is_cancelled() {
             let wanted = self.wanted(group)?;
-            let Ok(core) = self.lead_awake(group).await else {
+            let Ok(core) = self.lead_awake(group, WakeCause::Membership).await else {
                 return rest(wanted.generation);
             };
             let _inside = core.gate.enter_quietly()?;

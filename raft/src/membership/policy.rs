@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_inventory::ids::ShowId;
@@ -45,6 +46,9 @@ impl Host {
             news.all_seen();
             let leads = self.directory().leadership().borrow().leads;
             let more = leads && self.place_away(&mut memory).await;
+            let stuck = if leads { memory.stuck.len() } else { 0 };
+            let count = &self.inner.stuck_shows;
+            count.store(stuck as u64, Ordering::Relaxed);
             let watching = more || (leads && self.somebody_is_silent());
             if !news.wait(watching.then_some(LOOK_INTERVAL)).await {
                 return;
@@ -93,6 +97,15 @@ impl Host {
         if out.is_empty() {
             return false;
         }
+        // One that an operator has placed anew meanwhile, or that settled elsewhere, is stuck no more.
+        let (generations, _) = self.directory().read(|directory| {
+            let stuck = memory.stuck.keys();
+            let record = |show: &ShowId| directory.shows().get(show).map(|r| (*show, r.generation));
+            stuck.filter_map(record).collect::<BTreeMap<_, _>>()
+        });
+        memory
+            .stuck
+            .retain(|show, tried| generations.get(show) == Some(tried));
         let (affected, moving) = self.affected(&out, memory);
         let room = MOVING_MAX.saturating_sub(moving).min(BATCH_MAX);
         let mut commands = Vec::new();
