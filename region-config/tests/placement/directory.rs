@@ -64,12 +64,37 @@ proptest! {
         let alone = |node: &&Node| topology.nodes_in(&node.region).count() == 1;
         for out in topology.nodes.iter().filter(|node| !alone(node)) {
             let after = place_directory_without(&topology, &[out.id].into());
-            prop_assert_eq!(after.voters.len(), before.voters.len());
+            let alone = topology.nodes_in(&out.region).count() == 1;
+            let votes = topology.region(&out.region).unwrap().voting;
+            let left = voting(&topology) - usize::from(alone && votes);
+            if voting(&topology) >= 3 && left >= 3 {
+                prop_assert_eq!(after.voters.len(), left - usize::from(left.is_multiple_of(2)));
+                prop_assert!(!after.voters.contains(&out.id));
+            } else {
+                prop_assert_eq!(after.voters.len(), before.voters.len());
+            }
             let came = after.voters.iter().filter(|id| !before.voters.contains(id)).count();
             prop_assert!(came <= 1);
             prop_assert!(!after.learners.contains(&out.id));
         }
     }
+}
+
+#[test]
+fn a_region_that_is_given_up_does_not_keep_its_vote_while_three_others_have_nodes() {
+    let four = Topology::preset("five-regions")
+        .unwrap()
+        .with_first_regions(4)
+        .unwrap();
+    for out in &four.nodes {
+        let voters = place_directory_without(&four, &[out.id].into()).voters;
+        assert_eq!(voters.len(), 3);
+        assert!(!voters.contains(&out.id));
+    }
+    let three = four.with_first_regions(3).unwrap();
+    let stays = three.nodes[1].id;
+    let voters = place_directory_without(&three, &[stays].into()).voters;
+    assert!(voters.contains(&stays), "two regions keep no directory");
 }
 
 #[test]
