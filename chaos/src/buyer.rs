@@ -3,7 +3,10 @@
 //! Owns: the request forms and what an answer means for a buyer. Must never: call a write refused that may have
 //! happened: a time-out, a lost connection and every 5xx leave it open.
 
+mod said;
+
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_node_api::refs::{HoldRef, OrderRef, ShowRef};
@@ -11,6 +14,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use self::said::{floored, letters, said, texts};
 use crate::history::{self, Asked, Invoke, Op, Outcome, Reading, Recorder};
 
 /// Longest wait for one answer; a gateway gives up before.
@@ -97,6 +101,9 @@ pub struct Buyer {
     token: String,
     name: String,
     recorder: Option<Recorder>,
+    /// The highest log index of each show that this guest was shown: what a session read must have. Never held over an
+    /// await.
+    seen: Arc<Mutex<HashMap<String, u64>>>,
 }
 
 /// A client for many buyers; they share connections as browsers behind one proxy do.
@@ -135,6 +142,7 @@ impl Buyer {
             token,
             name,
             recorder: None,
+            seen: Arc::default(),
         })
     }
 
@@ -242,10 +250,9 @@ impl Buyer {
 
     /// Looks at every seat of a show; with letters in the order of `seats` in the history.
     pub async fn read_seats(&self, show: &str, seats: &[String], reading: Reading) -> Answer {
-        let asked = self.asked(Op::ReadSeats, show, "");
-        let asked =
-            asked.map(|(recorder, asked)| (recorder, recorder.invoke(Invoke { reading, ..asked })));
-        let path = format!("/v1/shows/{show}/seats");
+        let at_least = self.floor(show, reading);
+        let asked = self.asked_to_read(Op::ReadSeats, show, reading, at_least);
+        let path = floored(format!("/v1/shows/{show}/seats"), at_least);
         let answer = self.look(&path, reading).await;
         if let Some((recorder, asked)) = asked {
             let mut said = said(&answer);
@@ -258,14 +265,57 @@ impl Buyer {
 
     /// Looks at an order.
     pub async fn read_order(&self, order: &str, reading: Reading) -> Answer {
-        let asked = self.asked(Op::ReadOrder, order, "");
-        let asked =
-            asked.map(|(recorder, asked)| (recorder, recorder.invoke(Invoke { reading, ..asked })));
-        let answer = self.look(&format!("/v1/orders/{order}"), reading).await;
+        let show = order
+            .parse()
+            .map(|OrderRef { show_id, .. }| ShowRef(show_id));
+        let at_least = show.map_or(0, |show| self.floor(&show.to_string(), reading));
+        let asked = self.asked_to_read(Op::ReadOrder, order, reading, at_least);
+        let path = floored(format!("/v1/orders/{order}"), at_least);
+        let answer = self.look(&path, reading).await;
         if let Some((recorder, asked)) = asked {
             self.answered(recorder, asked, &answer, said(&answer));
         }
         answer
+    }
+
+    fn asked_to_read(
+        &self,
+        op: Op,
+        subject: &str,
+        reading: Reading,
+        at_least: u64,
+    ) -> Option<(&Recorder, Asked)> {
+        let (recorder, asked) = self.asked(op, subject, "")?;
+        let asked = Invoke {
+            reading,
+            at_least,
+            ..asked
+        };
+        Some((recorder, recorder.invoke(asked)))
+    }
+
+    /// The log index that a read must have seen.
+    fn floor(&self, show: &str, reading: Reading) -> u64 {
+        match reading {
+            Reading::Session => *self.seen().get(show).unwrap_or(&0),
+            Reading::Near | Reading::Linearizable => 0,
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers how far an acknowledged answer got.
+    fn saw(&self, answer: &Answer) {
+        let index = said(answer).index;
+        if let Some(show) = answer.body["show"].as_str()
+            && answer.outcome() == Outcome::Ok
+        {
+            let mut seen = self.seen();
+            let known = seen.entry(show.to_owned()).or_default();
+            *known = index.max(*known);
+        }
     }
 
     async fn look(&self, path: &str, reading: Reading) -> Answer {
@@ -273,7 +323,9 @@ impl Buyer {
             Reading::Linearizable => Some("linearizable"),
             Reading::Near | Reading::Session => None,
         };
-        self.send(Method::GET, path, None, None, consistency).await
+        let answer = self.send(Method::GET, path, None, None, consistency).await;
+        self.saw(&answer);
+        answer
     }
 
     async fn write(
@@ -296,6 +348,7 @@ impl Buyer {
             (recorder, recorder.invoke(asked))
         });
         let answer = self.send(method, path, body, Some(key), None).await;
+        self.saw(&answer);
         if let Some((recorder, asked)) = asked {
             self.answered(recorder, asked, &answer, said(&answer));
         }
@@ -381,60 +434,6 @@ impl Buyer {
             },
             Err(error) => Answer::silence(&error),
         }
-    }
-}
-
-fn texts(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten();
-    texts
-        .filter_map(|text| text.as_str().map(str::to_owned))
-        .collect()
-}
-
-/// States of a full seat map as letters, in the order of `seats`.
-fn letters(body: &Value, seats: &[String]) -> String {
-    let listed = body["seats"].as_array().into_iter().flatten();
-    let states: HashMap<&str, &str> = listed
-        .filter_map(|seat| Some((seat["id"].as_str()?, seat["state"].as_str()?)))
-        .collect();
-    let letter = |seat: &String| {
-        states
-            .get(seat.as_str())
-            .and_then(|state| state.chars().next())
-    };
-    seats
-        .iter()
-        .map(|seat| letter(seat).unwrap_or('?'))
-        .collect()
-}
-
-/// What an answer says, for the history.
-fn said(answer: &Answer) -> history::Answer {
-    let body = &answer.body;
-    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    let number = |key: &str| body[key].as_u64().unwrap_or(0);
-    let (id, as_of) = (text("id"), &body["as_of"]);
-    // A hold names its order, an order its hold.
-    let (hold, order) = if id.parse::<OrderRef>().is_ok() {
-        (text("hold"), id)
-    } else {
-        (id, text("order"))
-    };
-    history::Answer {
-        code: text("code"),
-        why: text("detail"),
-        replayed: answer.replayed,
-        hold,
-        order,
-        state: text("state"),
-        seats: texts(&body["seats"]),
-        expires_ms: number("expires_at_ms"),
-        now_ms: number("now_ms"),
-        index: as_of["index"].as_u64().unwrap_or_else(|| number("index")),
-        age_ms: as_of["age_ms"].as_u64(),
-        total_minor: body["total_minor"].as_u64(),
-        tickets: texts(&body["tickets"]),
-        ..history::Answer::default()
     }
 }
 

@@ -235,8 +235,12 @@ impl Seat {
             }
             (Action::Undo(who) | Action::Refund(who), Sold(owner)) if who == owner => Free,
             (Action::SawSold(who), Sold(owner)) if who == owner => self.standing,
-            (Action::SawLapsed(who), Held(owner, _) | Ordered(owner, _)) if who == owner => {
-                return self.freed(clock);
+            // A refusal is judged by the leader's clock and is not in the log: looks at the shard go by the shard's own
+            // clock, and may find the seat held until that has moved as well.
+            (Action::SawLapsed(who), Held(owner, until) | Ordered(owner, until))
+                if who == owner =>
+            {
+                (clock.hi >= until.lo).then_some(self.standing)?
             }
             (Action::SawLapsed(_), _) => self.standing,
             _ => return None,
