@@ -167,7 +167,6 @@ async fn a_node_is_added_and_another_replaced_and_removed_while_shows_sell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not seen to pass yet: it found that a leaving region kept the directory's vote, and was not run since that was mended"]
 async fn a_region_is_added_and_another_removed_while_shows_sell() {
     let options = LabOptions {
         regions: 4,
