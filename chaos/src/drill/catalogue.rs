@@ -129,11 +129,15 @@ mod tests {
             "partition-minority",
             "partition-one-way",
             "flapping-link",
+            "slow-disk",
+            "full-disk",
+            "clock-skew",
             "rolling-restart",
             "evacuate-region",
             "gateway-loss",
             "retry-storm",
             "region-returns-after-long-absence",
+            "two-faults-at-once",
             "cold-start-of-everything",
         ] {
             assert!(all.iter().any(|entry| entry.name == name), "{name}");
