@@ -19,6 +19,7 @@ mod files;
 mod growth;
 mod http;
 mod member;
+mod network;
 pub mod ports;
 pub mod process;
 
@@ -37,10 +38,11 @@ pub use process::Signal;
 
 use self::files::Files;
 use self::member::{binary_name, members};
+use self::network::{serve_control, start_wan};
 pub use self::ports::Diallers;
 use self::ports::Ports;
 use self::process::Process;
-use crate::wan::{LinkSpec, Wan, control};
+use crate::wan::Wan;
 
 /// How long a process may take to become ready.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -468,38 +470,4 @@ impl Drop for Cluster {
             task.abort();
         }
     }
-}
-
-fn start_wan(
-    topology: &Topology,
-    ports: &mut Ports,
-    options: &ClusterOptions,
-) -> Result<Wan, ClusterError> {
-    let mut specs = Vec::new();
-    for way in ports::ways(topology, options.diallers) {
-        let upstream = ports.server(&way.target, &way.server);
-        let listener = ports.take_link(&way.dialler, &way.server)?;
-        // Inside a region the loopback is the network; a link there is only for cutting.
-        let near = way.viewer == way.target;
-        let rtt = topology.rtt.between(&way.viewer, &way.target);
-        specs.push(LinkSpec {
-            dialler: way.dialler,
-            viewer: way.viewer,
-            target: way.target,
-            server: way.server,
-            upstream,
-            listener,
-            rtt: if near { Duration::ZERO } else { rtt },
-        });
-    }
-    Ok(Wan::start(specs, options.seed)?)
-}
-
-fn serve_control(wan: Wan, ports: &mut Ports) -> Result<JoinHandle<()>, ClusterError> {
-    let listener = ports.take_control()?;
-    Ok(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, control::router(wan)).await {
-            tracing::error!(%error, "the network's control api stopped");
-        }
-    }))
 }

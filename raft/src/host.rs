@@ -280,14 +280,7 @@ impl Host {
             tasks: Mutex::default(),
         });
         let host = Self { inner };
-        let placement = place_directory(&host.inner.topology.now());
-        let directory = Placement {
-            first_voters: placement.voters.clone(),
-            order: placement.voters,
-            outgoing: Vec::new(),
-            learners: placement.learners,
-        };
-        host.inner.table.place(GroupId::DIRECTORY, directory);
+        host.place_directory_at_first();
         host.open_directory().await?;
         host.spawn(host.clone().reconcile_until_stopped());
         host.spawn(host.clone().succeed_until_stopped());
@@ -301,6 +294,18 @@ impl Host {
         let disk = host.inner.disk.clone();
         host.spawn(disk.watch(host.inner.log.clone(), host.inner.stop.clone()));
         Ok(host)
+    }
+
+    /// Where the directory is according to the topology file: what a node goes by until it has read the directory itself.
+    fn place_directory_at_first(&self) {
+        let placement = place_directory(&self.inner.topology.now());
+        let directory = Placement {
+            first_voters: placement.voters.clone(),
+            order: placement.voters,
+            outgoing: Vec::new(),
+            learners: placement.learners,
+        };
+        self.inner.table.place(GroupId::DIRECTORY, directory);
     }
 
     /// Opens the directory's replica, at the start and after the disk came back. It never sleeps: everything else is found
