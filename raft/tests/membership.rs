@@ -169,6 +169,26 @@ async fn dead_node_is_replaced_by_itself_after_the_set_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_of_a_dead_node_that_no_other_may_take_are_counted() {
+    let mut cluster = Cluster::start_in(&[1, 2, 3], 3, awake(), Duration::from_millis(200)).await;
+    let (show, _) = cluster.on_sale("tides-1").await;
+    cluster.kill(2).await;
+    // Only the host that leads the directory looks for places, and only that one counts.
+    eventually("a show with nowhere to go is counted", async || {
+        let hosts = [cluster.host(0), cluster.host(1)];
+        hosts.iter().any(|host| host.membership_backlog().1 == 1)
+    })
+    .await;
+    let (voters, _) = members(&cluster, show).await;
+    assert_eq!(
+        voters,
+        [1, 2, 3],
+        "two voters alone would be below the goal"
+    );
+    sell(&cluster, show, "two of three", 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaving_node_is_emptied_and_can_be_removed() {
     let cluster = Cluster::start_in(&[1, 2, 3, 3], 4, awake(), Duration::ZERO).await;
     let (show, _) = cluster.on_sale("tides-1").await;
