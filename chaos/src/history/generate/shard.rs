@@ -182,6 +182,8 @@ impl Shard {
         if let Some(first) = self.remembered.get(&id)
             && !twice
         {
+            // What was remembered is said again without a log entry, so the clock stays where it is.
+            self.now_ms = before_ms;
             let replayed = true;
             return (
                 Ok(Answer {
