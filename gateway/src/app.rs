@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::answers::Answers;
 use crate::catalogue::Catalogue;
+use crate::client_address::ClientAddresses;
 use crate::config::Config;
+use crate::geo::Geo;
 use crate::layouts::Layouts;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
@@ -23,6 +25,10 @@ pub struct App {
     pub sessions: Sessions,
     /// The ways to the nodes.
     pub upstream: Arc<Upstream>,
+    /// Which address a request comes from.
+    pub clients: ClientAddresses,
+    /// Which regions are near an address.
+    pub geo: Geo,
     /// Events and shows as last heard.
     pub catalogue: Catalogue,
     /// Plans of shows.
@@ -44,12 +50,15 @@ impl App {
     pub fn new(
         config: Config,
         sessions: Sessions,
+        geo: Geo,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             requests: Semaphore::new(config.limits.requests_in_flight_max),
             writes: Semaphore::new(config.limits.writes_in_flight_max),
+            clients: ClientAddresses::new(&config.proxies),
+            geo,
             catalogue: Catalogue::default(),
             layouts: Layouts::default(),
             answers: Answers::default(),

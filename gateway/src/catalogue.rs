@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub plans: BTreeMap<u64, Arc<str>>,
     /// Nodes that have announced themselves, by id.
     pub nodes: BTreeMap<u64, Arc<v1::CatalogueNode>>,
+    /// What is wanted of regions that were ever anything but serving, by id.
+    pub regions: BTreeMap<String, v1::CatalogueRegion>,
     /// Shows of each event.
     shows_by_event: BTreeMap<u64, Vec<u64>>,
     age_when_heard: Duration,
@@ -49,6 +51,7 @@ impl Snapshot {
             shows: BTreeMap::new(),
             plans: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            regions: BTreeMap::new(),
             shows_by_event: BTreeMap::new(),
             age_when_heard: Duration::ZERO,
             heard_at: clock::now(),
@@ -68,6 +71,9 @@ impl Snapshot {
         }
         for node in heard.nodes {
             self.nodes.insert(node.node_id, Arc::new(node));
+        }
+        for region in heard.regions {
+            self.regions.insert(region.region.clone(), region);
         }
         for show in heard.shows {
             let (show_id, event_id) = (show.show_id, show.event_id);
@@ -98,6 +104,12 @@ impl Snapshot {
         u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether region `id` is to get nothing new: an operator moved its leaders elsewhere.
+    #[must_use]
+    pub fn is_drained(&self, id: &str) -> bool {
+        self.regions.get(id).is_some_and(|region| region.evacuated)
+    }
+
     /// Where show `show_id` is; `None` when there is no such show.
     #[must_use]
     pub fn place(&self, show_id: u64) -> Option<ShowPlace> {
@@ -105,6 +117,7 @@ impl Snapshot {
             show_id,
             home_region: show.home_region.clone(),
             voters: show.voters.clone(),
+            learners: show.learners.clone(),
         })
     }
 }

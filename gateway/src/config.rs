@@ -12,6 +12,8 @@ use holdfast_region_config::ids::RegionId;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::client_address::{self, ProxyConfig};
+use crate::geo::{self, GeoConfig};
 use crate::limits;
 
 /// Variables with this prefix override keys of the file.
@@ -67,6 +69,12 @@ pub struct Config {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+    /// Proxies that stand before this gateway.
+    #[serde(default)]
+    pub proxies: ProxyConfig,
+    /// Where addresses are.
+    #[serde(default)]
+    pub geo: GeoConfig,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
@@ -165,8 +173,40 @@ impl Config {
         let mut config = checked?;
         config.topology = base.join(&config.topology);
         config.session_key_file = base.join(&config.session_key_file);
+        if let Some(database) = &mut config.geo.database {
+            *database = base.join(&*database);
+        }
         config.limits.check()?;
+        config.check_lists()?;
         Ok(config)
+    }
+}
+
+impl Config {
+    fn check_lists(&self) -> Result<(), ConfigError> {
+        let lists = [
+            (
+                "proxies.trusted",
+                self.proxies.trusted.len(),
+                client_address::TRUSTED_MAX,
+            ),
+            ("geo.network", self.geo.network.len(), geo::NETWORKS_MAX),
+        ];
+        for (key, found, max) in lists {
+            if found > max {
+                let reason = format!("must have at most {max} entries, found {found}");
+                return Err(ConfigError::Value { key, reason });
+            }
+        }
+        let name = self.proxies.country_header.as_deref();
+        if name.is_some_and(|name| name.parse::<axum::http::HeaderName>().is_err()) {
+            let reason = "must be the name of a header".to_owned();
+            return Err(ConfigError::Value {
+                key: "proxies.country_header",
+                reason,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -182,10 +222,12 @@ fn override_from(table: &mut Table, environment: &BTreeMap<String, String>) -> b
         };
         any = true;
         let key = key.to_ascii_lowercase();
-        let nested = ["limits", "telemetry"].into_iter().find_map(|section| {
-            let inner = key.strip_prefix(section)?.strip_prefix('_')?;
-            Some((section, inner.to_owned()))
-        });
+        let nested = ["limits", "telemetry", "geo"]
+            .into_iter()
+            .find_map(|section| {
+                let inner = key.strip_prefix(section)?.strip_prefix('_')?;
+                Some((section, inner.to_owned()))
+            });
         match nested {
             Some((section, inner)) => {
                 let empty = || Value::Table(Table::new());

@@ -7,6 +7,7 @@
 //! | [`http`] | the routes, as one list, and what every request passes through |
 //! | [`upstream`] | which node is asked, in what order, and the one safe retry |
 //! | [`catalogue`], [`layouts`] | what is known near home: events and shows, and the plan of each show |
+//! | [`client_address`], [`geo`], [`network`] | who is asking from where, and which regions are near |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`] | how a "no" is said |
@@ -17,12 +18,15 @@
 pub mod answers;
 pub mod app;
 pub mod catalogue;
+pub mod client_address;
 pub mod clock;
 pub mod config;
+pub mod geo;
 pub mod http;
 pub mod layouts;
 pub mod limits;
 pub mod metrics;
+pub mod network;
 pub mod problem;
 pub mod server;
 pub mod session;

@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use axum::Router;
 use holdfast_region_config::topology::{Topology, TopologyError};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +26,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::client_address::Socket;
 use crate::config::Config;
+use crate::geo::Geo;
+use crate::geo::database::DatabaseError;
 use crate::metrics::Metrics;
 use crate::session::{KeyError, Sessions};
 use crate::upstream::{Upstream, UpstreamSetupError};
@@ -49,6 +55,9 @@ pub enum StartError {
     /// The session key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The geography database cannot be used.
+    #[error("configuration key geo.database: {0}")]
+    Geo(#[from] DatabaseError),
     /// A node of the topology cannot be dialled.
     #[error(transparent)]
     Upstream(#[from] UpstreamSetupError),
@@ -70,7 +79,11 @@ impl StartError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Topology(_) | Self::Region { .. } | Self::Key(_) | Self::Upstream(_) => true,
+            Self::Topology(_)
+            | Self::Region { .. }
+            | Self::Key(_)
+            | Self::Geo(_)
+            | Self::Upstream(_) => true,
             Self::Listen { .. } | Self::Metrics(_) => false,
         }
     }
@@ -97,6 +110,7 @@ impl Server {
             });
         }
         let sessions = Sessions::from_key_file(&config.session_key_file, limits::GUEST_LIFETIME)?;
+        let geo = Geo::open(config.region.clone(), &config.geo)?;
         let metrics = Arc::new(Metrics::new()?);
         let upstream = Upstream::new(topology, &config, Arc::clone(&metrics))?;
         let listen = |source| StartError::Listen {
@@ -107,7 +121,7 @@ impl Server {
             .await
             .map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let app = Arc::new(App::new(config, sessions, Arc::new(upstream), metrics));
+        let app = Arc::new(App::new(config, sessions, geo, Arc::new(upstream), metrics));
         Ok(Self {
             app,
             listener,
@@ -185,8 +199,8 @@ async fn accept_until(
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -198,7 +212,10 @@ async fn accept_until(
                 let connection = serve(
                     Arc::clone(app),
                     stream,
-                    router.clone(),
+                    WithSocket {
+                        router: TowerToHyperService::new(router.clone()),
+                        socket: Socket(peer),
+                    },
                     stop.child_token(),
                     place,
                 );
@@ -214,10 +231,27 @@ async fn accept_until(
     }
 }
 
+/// Tells each request who is at the other end of its connection.
+struct WithSocket {
+    router: TowerToHyperService<Router>,
+    socket: Socket,
+}
+
+impl Service<Request<Incoming>> for WithSocket {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.socket);
+        self.router.call(request)
+    }
+}
+
 async fn serve(
     app: Arc<App>,
     stream: TcpStream,
-    router: Router,
+    service: WithSocket,
     stop: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
@@ -230,7 +264,7 @@ async fn serve(
         .header_read_timeout(Duration::from_millis(app.config.limits.header_timeout_ms))
         .max_headers(limits::HEADERS_MAX)
         .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // Errors here are the client's: a reset, a head that is not HTTP or came too slowly.

@@ -41,6 +41,8 @@ pub struct ShowPlace {
     pub home_region: String,
     /// Nodes that may lead it.
     pub voters: Vec<u64>,
+    /// Nodes that follow it and never lead it.
+    pub learners: Vec<u64>,
 }
 
 /// Why the nodes gave no decision.
@@ -112,6 +114,12 @@ impl Upstream {
             read_budget: Duration::from_millis(config.limits.read_budget_ms),
             metrics,
         })
+    }
+
+    /// The topology as last read.
+    #[must_use]
+    pub fn topology(&self) -> Arc<Topology> {
+        self.peers.topology()
     }
 
     /// Every node now, nearest first.

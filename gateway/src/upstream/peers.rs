@@ -50,7 +50,7 @@ pub struct Peer {
 /// What the list is made of.
 #[derive(Debug)]
 struct Sources {
-    topology: Topology,
+    topology: Arc<Topology>,
     /// By id, as the directory knows them.
     announced: BTreeMap<u64, v1::CatalogueNode>,
 }
@@ -86,13 +86,19 @@ impl Peers {
             region: config.region.clone(),
             options,
             sources: Mutex::new(Sources {
-                topology,
+                topology: Arc::new(topology),
                 announced: BTreeMap::new(),
             }),
             now: RwLock::default(),
         };
         peers.rebuild();
         Ok(peers)
+    }
+
+    /// The topology as last read.
+    pub(super) fn topology(&self) -> Arc<Topology> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&sources.topology)
     }
 
     /// Every node now, nearest first.
@@ -139,7 +145,7 @@ impl Peers {
         } else if topology.region(&self.region).is_none() {
             tracing::error!(region = %self.region, "topology not taken: this gateway's region is not in it");
         } else {
-            sources.topology = topology;
+            sources.topology = Arc::new(topology);
         }
     }
 

@@ -39,6 +39,7 @@ async fn a_node_that_joined_later_is_asked_and_one_that_was_removed_is_not() {
         region: "there".to_owned(),
         addr,
         removed: false,
+        draining: false,
     };
     let gone = CatalogueNode {
         node_id: 1,

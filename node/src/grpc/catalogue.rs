@@ -4,9 +4,10 @@
 
 use holdfast_node_api::v1;
 use holdfast_raft::directory::{
-    Changed, DirectoryState, EventRecord, NewPlan, NodeRecord, NodeState, PlanRecord, ShowRecord,
+    Changed, DirectoryState, EventRecord, NewPlan, NodeRecord, NodeState, PlanRecord, RegionRecord,
+    RegionState, ShowRecord,
 };
-use holdfast_region_config::NodeId;
+use holdfast_region_config::{NodeId, RegionId};
 
 /// Everything, without its age.
 pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
@@ -29,6 +30,11 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
             .iter()
             .map(|(id, record)| node(*id, record))
             .collect(),
+        regions: directory
+            .regions()
+            .iter()
+            .map(|(id, record)| region(id, record))
+            .collect(),
     }
 }
 
@@ -41,7 +47,8 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
     };
     let mut last = since;
     for (version, what) in directory.changes_since(since) {
-        let small = piece.events.len() + piece.plans.len() + piece.nodes.len();
+        let small =
+            piece.events.len() + piece.plans.len() + piece.nodes.len() + piece.regions.len();
         let count = piece.shows.len() + small;
         if count >= count_max && version > last {
             piece.version = last;
@@ -61,7 +68,10 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
             Changed::Node(id) => piece
                 .nodes
                 .extend(directory.nodes().get(id).map(|n| node(*id, n))),
-            Changed::Region(_) | Changed::Settings => {}
+            Changed::Region(id) => piece
+                .regions
+                .extend(directory.regions().get(id).map(|r| region(id, r))),
+            Changed::Settings => {}
         }
     }
     piece
@@ -83,6 +93,14 @@ fn node(id: NodeId, record: &NodeRecord) -> v1::CatalogueNode {
         region: record.registered.region.to_string(),
         addr: record.registered.addr.clone(),
         removed: record.state == NodeState::Removed,
+        draining: matches!(record.state, NodeState::Draining | NodeState::Leaving),
+    }
+}
+
+fn region(id: &RegionId, record: &RegionRecord) -> v1::CatalogueRegion {
+    v1::CatalogueRegion {
+        region: id.to_string(),
+        evacuated: record.state == RegionState::Evacuated,
     }
 }
 

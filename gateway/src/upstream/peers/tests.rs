@@ -49,6 +49,7 @@ fn announced(node_id: u64, region: &str) -> Arc<v1::CatalogueNode> {
         region: region.to_owned(),
         addr: format!("10.0.0.{node_id}:1"),
         removed: false,
+        draining: false,
     })
 }
 

@@ -1,0 +1,236 @@
+//! Where on Earth an address is, and which regions are near it.
+//!
+//! ```text
+//!   networks the operator placed ─► country the edge named ─► database file ─► nobody knows: as seen from this region
+//!                                                        └─► coordinates ─► distance ─► regions, nearest first
+//! ```
+//!
+//! Owns: that order, and how wide an answer holds: an answer about one address is true for the whole range that it was
+//! found under, so that a resolver may keep it for all of them and for nobody else. Must never: ask anybody over the network,
+//! or keep an address.
+
+pub mod countries;
+pub mod database;
+pub mod distance;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use holdfast_region_config::ids::RegionId;
+use holdfast_region_config::topology::Topology;
+use serde::Deserialize;
+
+use self::countries::Country;
+use self::database::{Database, DatabaseError};
+use self::distance::Position;
+use crate::network::Network;
+
+/// Networks that an operator may place by hand.
+pub const NETWORKS_MAX: usize = 1_024;
+/// An answer is never said to hold for a range narrower than this: a resolver does not send us more of an address either.
+const PREFIX_LEN_MAX_V4: u8 = 24;
+/// The same for IPv6.
+const PREFIX_LEN_MAX_V6: u8 = 56;
+
+/// What an operator says about places. `[geo]` of the configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeoConfig {
+    /// A country or city database in MaxMind's file format: MaxMind's, DB-IP's or one made from IPtoASN's tables.
+    /// Relative to the directory of the configuration file.
+    pub database: Option<PathBuf>,
+    /// Networks whose region is known better than any database knows it. The longest range that fits counts.
+    pub network: Vec<PlacedNetwork>,
+}
+
+/// One network that an operator placed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacedNetwork {
+    /// Its addresses.
+    pub range: Network,
+    /// The region that is nearest to it.
+    pub region: RegionId,
+}
+
+/// How it was found out where an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An operator placed its network.
+    Network,
+    /// A listed proxy named the country.
+    Edge,
+    /// The database, by coordinates.
+    City,
+    /// The database, by country.
+    Country,
+    /// Nobody knows; taken to be where this gateway is, since that is where it turned up.
+    Unknown,
+}
+
+impl Source {
+    /// Name for people and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Edge => "edge",
+            Self::City => "city",
+            Self::Country => "country",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Regions in the order of their distance from an address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nearest {
+    /// Nearest first, each with the round trip that such a distance costs. Every region of the topology is in it.
+    pub regions: Vec<(RegionId, Duration)>,
+    /// The answer holds for every address that shares this many leading bits; 0 = for everybody.
+    pub prefix_len: u8,
+    /// How it was found out.
+    pub source: Source,
+    /// Two letters, when a country is known.
+    pub country: Option<Country>,
+}
+
+/// What is needed to say where an address is. Cheap to ask from any number of tasks.
+#[derive(Debug)]
+pub struct Geo {
+    own: RegionId,
+    networks: Vec<PlacedNetwork>,
+    database: Option<Database>,
+}
+
+impl Geo {
+    /// Reads the database, if there is one; `own` is the region of this process.
+    ///
+    /// # Errors
+    /// When the database cannot be read, with its path.
+    pub fn open(own: RegionId, config: &GeoConfig) -> Result<Self, DatabaseError> {
+        let database = config.database.as_deref().map(Database::open).transpose()?;
+        let mut networks = config.network.clone();
+        networks.sort_by_key(|placed| std::cmp::Reverse(placed.range.prefix_len()));
+        Ok(Self {
+            own,
+            networks,
+            database,
+        })
+    }
+
+    /// The regions of `topology` by their distance from `addr`.
+    #[must_use]
+    pub fn nearest_regions(&self, topology: &Topology, addr: IpAddr) -> Nearest {
+        self.nearest_regions_of(topology, addr, None)
+    }
+
+    /// [`Self::nearest_regions`] when a listed proxy named the client's country.
+    #[must_use]
+    pub fn nearest_regions_of(
+        &self,
+        topology: &Topology,
+        addr: IpAddr,
+        edge: Option<Country>,
+    ) -> Nearest {
+        if let Some(placed) = self.networks.iter().find(|n| n.range.contains(addr)) {
+            let regions = from_region(topology, &placed.region);
+            return nearest(addr, regions, placed.range.prefix_len(), Source::Network);
+        }
+        if let Some((country, position)) = edge.and_then(|c| Some((c, c.position()?))) {
+            let regions = from_position(topology, position);
+            return Nearest {
+                country: Some(country),
+                ..nearest(addr, regions, u8::MAX, Source::Edge)
+            };
+        }
+        if let Some(found) = self.database.as_ref().and_then(|base| base.look_up(addr)) {
+            let (position, source) = match (found.position, found.country) {
+                (Some(position), _) => (Some(position), Source::City),
+                (None, Some(country)) => (country.position(), Source::Country),
+                (None, None) => (None, Source::Unknown),
+            };
+            if let Some(position) = position {
+                let regions = from_position(topology, position);
+                return Nearest {
+                    country: found.country,
+                    ..nearest(addr, regions, found.prefix_len, source)
+                };
+            }
+        }
+        let unknown = from_region(topology, &self.own);
+        nearest(addr, unknown, self.ignorance(addr), Source::Unknown)
+    }
+
+    /// For how wide a range nobody knows: without networks and database nothing depends on the address at all.
+    fn ignorance(&self, addr: IpAddr) -> u8 {
+        if self.networks.is_empty() && self.database.is_none() {
+            return 0;
+        }
+        if addr.is_ipv4() {
+            PREFIX_LEN_MAX_V4
+        } else {
+            PREFIX_LEN_MAX_V6
+        }
+    }
+
+    /// The database's type and when it was made, for people; `None` without one.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_ref().map(Database::describe)
+    }
+}
+
+fn nearest(
+    addr: IpAddr,
+    mut regions: Vec<(RegionId, Duration)>,
+    prefix_len: u8,
+    source: Source,
+) -> Nearest {
+    // Equal distances keep the order of the topology.
+    regions.sort_by_key(|(_, estimate)| *estimate);
+    let longest = if addr.is_ipv4() {
+        PREFIX_LEN_MAX_V4
+    } else {
+        PREFIX_LEN_MAX_V6
+    };
+    Nearest {
+        regions,
+        prefix_len: prefix_len.min(longest),
+        source,
+        country: None,
+    }
+}
+
+fn from_position(topology: &Topology, position: Position) -> Vec<(RegionId, Duration)> {
+    let regions = topology.regions.iter();
+    let estimate = |lat, lon| distance::round_trip(position.km_to(Position { lat, lon }));
+    regions
+        .map(|region| (region.id.clone(), estimate(region.lat, region.lon)))
+        .collect()
+}
+
+/// Measured round trips where the topology has them, the distance between the two regions where it has not.
+fn from_region(topology: &Topology, from: &RegionId) -> Vec<(RegionId, Duration)> {
+    let here = topology.region(from).map(|region| Position {
+        lat: region.lat,
+        lon: region.lon,
+    });
+    let estimate = |to: &holdfast_region_config::topology::Region| {
+        topology.rtt.get(from, &to.id).unwrap_or_else(|| {
+            let there = Position {
+                lat: to.lat,
+                lon: to.lon,
+            };
+            distance::round_trip(here.map_or(distance::FARTHEST_KM, |here| here.km_to(there)))
+        })
+    };
+    let regions = topology.regions.iter();
+    regions
+        .map(|region| (region.id.clone(), estimate(region)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

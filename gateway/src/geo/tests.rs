@@ -1,0 +1,86 @@
+//! Addresses, and the regions that come out near them.
+
+use super::*;
+
+fn topology() -> Topology {
+    Topology::preset("five-regions").unwrap()
+}
+
+fn first(nearest: &Nearest) -> &str {
+    nearest.regions[0].0.as_str()
+}
+
+fn geo(networks: &[(&str, &str)]) -> Geo {
+    let network = networks
+        .iter()
+        .map(|(range, region)| PlacedNetwork {
+            range: range.parse().unwrap(),
+            region: RegionId::new(*region).unwrap(),
+        })
+        .collect();
+    let own = topology().regions[0].id.clone();
+    let config = GeoConfig {
+        database: None,
+        network,
+    };
+    Geo::open(own, &config).unwrap()
+}
+
+#[test]
+fn who_is_not_known_is_where_they_turned_up_and_the_answer_is_for_everybody() {
+    let topology = topology();
+    let nearest = geo(&[]).nearest_regions(&topology, "203.0.113.9".parse().unwrap());
+    assert_eq!(nearest.regions[0].0, topology.regions[0].id);
+    assert_eq!(nearest.regions.len(), topology.regions.len());
+    assert_eq!((nearest.prefix_len, nearest.source), (0, Source::Unknown));
+    assert!(nearest.regions.is_sorted_by_key(|(_, rtt)| *rtt));
+}
+
+#[test]
+fn the_longest_placed_network_counts_and_says_how_far_it_holds() {
+    let topology = topology();
+    let (wide, narrow) = (
+        topology.regions[1].id.as_str(),
+        topology.regions[2].id.as_str(),
+    );
+    let geo = geo(&[("198.51.0.0/16", wide), ("198.51.100.0/23", narrow)]);
+    let at = |addr: &str| geo.nearest_regions(&topology, addr.parse().unwrap());
+    assert_eq!(first(&at("198.51.101.7")), narrow);
+    assert_eq!(at("198.51.101.7").prefix_len, 23);
+    assert_eq!(first(&at("198.51.7.7")), wide);
+    assert_eq!(at("198.51.7.7").prefix_len, 16);
+    let stranger = at("192.0.2.1");
+    assert_eq!(
+        (stranger.source, stranger.prefix_len),
+        (Source::Unknown, 24),
+        "not wider than a resolver tells us"
+    );
+}
+
+#[test]
+fn a_country_that_the_edge_named_is_nearer_to_some_regions_than_to_others() {
+    let topology = topology();
+    let at = |code: &str| {
+        let addr = "203.0.113.9".parse().unwrap();
+        geo(&[]).nearest_regions_of(&topology, addr, Country::new(code))
+    };
+    for region in &topology.regions {
+        assert!(at("JP").regions.iter().any(|(id, _)| *id == region.id));
+    }
+    assert_ne!(first(&at("US")), first(&at("DE")));
+    assert_eq!(at("US").source, Source::Edge);
+    assert_eq!(at("ZZ").source, Source::Unknown, "no such country");
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_named() {
+    let config = GeoConfig {
+        database: Some("no/such/file.mmdb".into()),
+        network: Vec::new(),
+    };
+    let own = topology().regions[0].id.clone();
+    let error = Geo::open(own, &config).unwrap_err().to_string();
+    assert!(error.contains("no/such/file.mmdb"), "{error}");
+}
+
+mod made_up_file;
