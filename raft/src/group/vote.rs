@@ -4,7 +4,7 @@
 //! lets a takeover past a lease that the fabric has found to be a dead node's.
 //!
 //! * A sleeping group's lease has run out because nobody speaks, not because its leader is dead. While the leader's node is
-//!   heard, only that node itself is voted for.
+//!   heard, only that node itself is voted for. A claim from a term before the one that this replica has followed does not count.
 //! * A takeover says that a majority of the voters finds the leader's node dead. A voter that still shields the leader
 //!   (`fabric::liveness`) refuses it.
 
@@ -39,7 +39,17 @@ impl GroupCore {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let candidate = request.vote.leader_id.voted_for;
-        let claimed = board.claim_of(self.group).map(|claim| claim.leader);
+        // Whoever led before the leader that this replica has followed since is out of date, even when its node lives: it may
+        // have slept through its own removal, and nobody tells it.
+        let followed_term = if metrics.vote.committed {
+            metrics.vote.leader_id.term
+        } else {
+            metrics.last_applied.map_or(0, |id| id.leader_id.term)
+        };
+        let claimed = board.claim_of(self.group);
+        let claimed = claimed
+            .filter(|claim| claim.term >= followed_term)
+            .map(|claim| claim.leader);
         let followed = metrics.current_leader.map(NodeId::new);
         let stands_by = |leader: NodeId| leader.get() != candidate;
         // A node that is alive may have given the group up, or be another process than the one that led: then it neither
