@@ -34,6 +34,7 @@ use crate::fabric::Fabric;
 use crate::host::wakes::{WakeCause, Wakes};
 use crate::lease::Lease;
 use crate::state_machine::{Position, Shared, StateMachine};
+use crate::transport::network::Kinship;
 use crate::types::{AppData, TypeConfig};
 
 /// Largest entry. The set-up of a show of 20,000 seats is about 2 MiB; a batch of holds is bounded far below by the proposer.
@@ -155,6 +156,8 @@ pub(crate) struct GroupCore {
     pub(crate) handing_over: AtomicU64,
     /// When that was, ms after the gate was made.
     pub(crate) handing_over_ms: AtomicU64,
+    /// What this replica knows of the others' logs since they voted for it.
+    pub(crate) kinship: Arc<Kinship>,
     /// The replica is being put away.
     pub(crate) closed: CancellationToken,
 }

@@ -23,7 +23,7 @@ use crate::group::gate::Gate;
 use crate::group::{GroupCore, Leadership, Publisher, publish_leadership};
 use crate::lease::Lease;
 use crate::reseed::open_replica;
-use crate::transport::network::{GroupNetworkFactory, Routes};
+use crate::transport::network::{GroupNetworkFactory, Kinship, Routes};
 
 /// Entries of one append; the log reader caps its bytes.
 const ENTRIES_PER_APPEND_MAX: u64 = 256;
@@ -102,11 +102,12 @@ impl Host {
             board,
         ));
         let takeover = Arc::new(AtomicBool::new(false));
+        let kinship = Arc::<Kinship>::default();
         let network = GroupNetworkFactory {
             group,
             lease: Arc::clone(&lease),
             takeover: Arc::clone(&takeover),
-            kinship: Arc::default(),
+            kinship: Arc::clone(&kinship),
             routes: Arc::clone(&inner.fabric) as Arc<dyn Routes>,
         };
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)
@@ -141,6 +142,7 @@ impl Host {
             handing_over: AtomicU64::new(0),
             handing_over_ms: AtomicU64::new(0),
             takeover,
+            kinship,
             closed: CancellationToken::new(),
         }))
     }

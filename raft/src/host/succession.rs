@@ -37,7 +37,7 @@ const ELECTION_SLACK: Duration = Duration::from_millis(700);
 const RETRY: Duration = Duration::from_millis(1_000);
 /// Groups that stand at once on this node: enough to keep votes, fsyncs and the longest ways busy, few enough that each is
 /// through long before its candidacy runs out.
-const STANDING_MAX: usize = 256;
+const STANDING_MAX: usize = 1_024;
 /// When as many stand as may, others are looked at again after this.
 const FULL: Duration = Duration::from_millis(25);
 /// A voter that goes on taking groups is waited for no longer than this for any one of them.

@@ -306,6 +306,10 @@ impl Host {
                 return moved.is_ok();
             }
             Step::AddLearners(nodes) => {
+                // One that was a member before has been deleted since.
+                nodes
+                    .iter()
+                    .for_each(|node| core.kinship.forget(node.get()));
                 let nodes = nodes.iter().map(|node| (node.get(), ()));
                 ChangeMembers::AddNodes(nodes.collect())
             }

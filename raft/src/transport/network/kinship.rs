@@ -10,6 +10,8 @@
 //!
 //! The voter has all of it on disk: a vote is written after the entries that were accepted before it, and answered when it is
 //! written. And entries of earlier terms are committed only by one of the leader's own (§5.4.2), which does go over the wire.
+//!
+//! A replica that is given up is deleted. What is known of it has to be forgotten before it is added again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,6 +47,11 @@ impl Kinship {
         if response.vote_granted && same_term && theirs.index() <= own.index() {
             known.insert(voter, (request.vote, theirs));
         }
+    }
+
+    /// `node` may have another log from now on.
+    pub(crate) fn forget(&self, node: u64) {
+        self.known().remove(&node);
     }
 
     /// The last entry of the request, when `follower` is known to have all that it carries.
@@ -97,6 +104,14 @@ mod tests {
         assert_eq!(covered(log_id(4, 85)), Some(log_id(4, 85)));
         assert_eq!(covered(log_id(4, 86)), None, "it lacks that one");
         assert_eq!(covered(log_id(5, 91)), None, "the leader's own decide");
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_replica_that_begins_anew() {
+        let kinship = Kinship::default();
+        kinship.answered(2, &asked(5, log_id(4, 90)), &granted(5, log_id(4, 85)));
+        kinship.forget(2);
+        assert_eq!(kinship.covers(2, &append(5, log_id(4, 85))), None);
     }
 
     #[test]
