@@ -13,6 +13,7 @@ use crate::client_address::ClientAddresses;
 use crate::config::Config;
 use crate::geo::Geo;
 use crate::layouts::Layouts;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::upstream::Upstream;
@@ -33,6 +34,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// Plans of shows.
     pub layouts: Layouts,
+    /// Seats of shows that somebody looks at.
+    pub live: Live,
     /// Requests already answered.
     pub answers: Answers,
     /// Counters.
@@ -61,6 +64,7 @@ impl App {
             geo,
             catalogue: Catalogue::default(),
             layouts: Layouts::default(),
+            live: Live::new(config.live.clone(), Arc::clone(&metrics)),
             answers: Answers::default(),
             draining: AtomicBool::new(false),
             config,
@@ -76,8 +80,9 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Stops calling itself ready.
+    /// Stops calling itself ready, and ends the streams that would never end.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.drain();
     }
 }

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 use crate::client_address::{self, ProxyConfig};
 use crate::geo::{self, GeoConfig};
 use crate::limits;
+use crate::live::settings::LiveSettings;
 
 /// Variables with this prefix override keys of the file.
 const PREFIX: &str = "HOLDFAST_GATEWAY_";
@@ -75,6 +76,9 @@ pub struct Config {
     /// Where addresses are.
     #[serde(default)]
     pub geo: GeoConfig,
+    /// Live maps and quick rejections.
+    #[serde(default)]
+    pub live: LiveSettings,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
@@ -178,6 +182,7 @@ impl Config {
         }
         config.limits.check()?;
         config.check_lists()?;
+        config.live.check()?;
         Ok(config)
     }
 }
@@ -222,7 +227,7 @@ fn override_from(table: &mut Table, environment: &BTreeMap<String, String>) -> b
         };
         any = true;
         let key = key.to_ascii_lowercase();
-        let nested = ["limits", "telemetry", "geo"]
+        let nested = ["limits", "live", "telemetry", "geo"]
             .into_iter()
             .find_map(|section| {
                 let inner = key.strip_prefix(section)?.strip_prefix('_')?;

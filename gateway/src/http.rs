@@ -10,11 +10,14 @@
 //! Must never: hold logic of one endpoint.
 
 mod assets;
+mod encoding;
 mod events;
 mod fields;
 mod guard;
 mod holds;
 mod idempotency;
+mod live;
+mod local;
 mod orders;
 mod probes;
 mod request;
@@ -59,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/events/{event}/shows", || get(events::shows)),
     route("GET", "/v1/shows/{show}", || get(events::show)),
     route("GET", "/v1/shows/{show}/seats", || get(seats::map)),
+    route("GET", "/v1/shows/{show}/seats/live", || get(live::stream)),
+    route("GET", "/v1/shows/{show}/layout", || get(live::layout)),
     route("POST", "/v1/shows/{show}/holds", || post(holds::place)),
     route("GET", "/v1/holds/{hold}", || get(holds::one)),
     route("DELETE", "/v1/holds/{hold}", || delete(holds::release)),

@@ -3,12 +3,15 @@
 //! Owns: the way between plan identifiers, which people and the API use, and seat numbers, which nodes use. Must never:
 //! hold what can change.
 
+mod document;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use holdfast_node_api::v1::{Category, GetLayoutRequest, Layout, LayoutSeat};
 use tokio::sync::OnceCell;
 
+pub use self::document::Document;
 use crate::limits;
 use crate::upstream::read::Freshness;
 use crate::upstream::{ShowPlace, Upstream, UpstreamError};
@@ -19,6 +22,7 @@ pub struct ShowLayout {
     /// As the node gave it.
     pub layout: Layout,
     seat_numbers: HashMap<String, u32>,
+    document: OnceLock<Document>,
 }
 
 impl ShowLayout {
@@ -34,7 +38,13 @@ impl ShowLayout {
         Self {
             layout,
             seat_numbers,
+            document: OnceLock::new(),
         }
+    }
+
+    /// As browsers keep it; made when it is first wanted.
+    pub fn document(&self) -> &Document {
+        self.document.get_or_init(|| Document::of(&self.layout))
     }
 
     /// The number of the seat with this plan identifier.

@@ -8,6 +8,7 @@
 //! | [`upstream`] | which node is asked, in what order, and the one safe retry |
 //! | [`catalogue`], [`layouts`] | what is known near home: events and shows, and the plan of each show |
 //! | [`client_address`], [`geo`], [`network`] | who is asking from where, and which regions are near |
+//! | [`live`] | the seats of shows that somebody looks at: streams to viewers, and holds that are doomed already |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`] | how a "no" is said |
@@ -25,6 +26,7 @@ pub mod geo;
 pub mod http;
 pub mod layouts;
 pub mod limits;
+pub mod live;
 pub mod metrics;
 pub mod network;
 pub mod problem;

@@ -23,8 +23,8 @@ pub const PAGE_SIZE_DEFAULT: usize = 20;
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 /// Writes in work at once. Lower than all requests, so that writes waiting out a lost quorum cannot starve map reads.
 pub const WRITES_IN_FLIGHT_MAX: usize = 2048;
-/// Connections open at once.
-pub const CONNECTIONS_MAX: usize = 8192;
+/// Connections open at once: as many viewers of live maps as there may be, and room for those who buy.
+pub const CONNECTIONS_MAX: usize = 32_768;
 /// A client that has not sent its headers by then is cut off.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most request headers.

@@ -38,6 +38,10 @@ Configuration is TOML:
   requests_in_flight_max = 4096
   write_budget_ms        = 8000
 
+  [live]                                    # optional: live maps, holds refused from the live copy
+  viewers_max     = 20000
+  local_rejection = true
+
   [telemetry]                               # optional
   log           = \"info\"
   otlp_endpoint = \"http://127.0.0.1:4317\"  # traces are off without it

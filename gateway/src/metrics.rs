@@ -10,6 +10,8 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::live::metrics::LiveMetrics;
+
 /// Sub-millisecond for what is answered here, seconds for what crosses oceans.
 const BUCKETS_SECONDS: &[f64] = &[
     0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0,
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub write_seconds: Histogram,
     /// Age of the seat maps that were handed out, as the replica that gave each said.
     pub map_age_seconds: Histogram,
+    /// Live maps and quick rejections.
+    pub live: LiveMetrics,
     /// Connections open now.
     pub connections: IntGauge,
     catalogue_age: Gauge,
@@ -49,8 +53,10 @@ impl Metrics {
         let seconds = |name: &str, help: &str| {
             HistogramOpts::new(name, help).buckets(BUCKETS_SECONDS.to_vec())
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            live: LiveMetrics::new(&registry)?,
+            registry,
             requests: counter(
                 "holdfast_gateway_requests_total",
                 "Requests answered.",

@@ -24,6 +24,7 @@ struct Parts {
     members: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<String>,
+    headers: Vec<(&'static str, HeaderValue)>,
 }
 
 impl Problem {
@@ -39,6 +40,7 @@ impl Problem {
             members: Map::new(),
             retry_after: row.retryable.then_some(RETRY_AFTER_DEFAULT),
             allow: None,
+            headers: Vec::new(),
         }))
     }
 
@@ -69,6 +71,13 @@ impl Problem {
     #[must_use]
     pub fn allow(mut self, methods: &str) -> Self {
         self.0.allow = Some(methods.to_owned());
+        self
+    }
+
+    /// Adds a header of this problem's own; its name is in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
         self
     }
 
@@ -120,6 +129,9 @@ impl IntoResponse for Problem {
             && let Ok(value) = HeaderValue::from_str(allow)
         {
             headers.insert(header::ALLOW, value);
+        }
+        for (name, value) in &self.0.headers {
+            headers.insert(*name, value.clone());
         }
         if self.status() == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"holdfast\"");

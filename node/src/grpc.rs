@@ -12,6 +12,7 @@ mod inventory;
 mod leaders;
 mod operator;
 mod read;
+mod seats_watch;
 mod submit_stream;
 
 pub use cluster::ClusterService;

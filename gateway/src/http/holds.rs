@@ -1,6 +1,6 @@
 //! Holds: place, look, extend, release.
 //!
-//! Owns: the three ways of asking for seats and their checks. Must never: answer "taken" by itself; the shard does.
+//! Owns: the three ways of asking for seats and their checks. Must never: answer "taken" by itself: the shard does, or `local`.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::events::place as place_of;
 use super::fields::Fields;
 use super::idempotency::{self, Written};
+use super::local;
 use super::request::{freshness, id, json_body, no_body, query};
 use super::session::buyer;
 use super::views;
@@ -44,6 +45,7 @@ pub(super) async fn submit(
     key: &str,
     command: Command,
 ) -> Result<SubmitReply, Problem> {
+    let frees = matches!(command, Command::ReleaseHold(_) | Command::CancelOrder(_));
     let request = SubmitRequest {
         tag: 0,
         show_id: place.show_id,
@@ -53,7 +55,11 @@ pub(super) async fn submit(
         through_log: false,
         command: Some(command),
     };
-    Ok(app.upstream.submit(request, place).await?)
+    let reply = app.upstream.submit(request, place).await?;
+    if frees {
+        app.live.freed(place.show_id, reply.index);
+    }
+    Ok(reply)
 }
 
 /// What a hold request asks for.
@@ -181,13 +187,22 @@ pub(super) async fn place(
     let layout = app.layouts.get(&app.upstream, &place).await?;
     let what = parse(&body, &layout)?;
     let print = Fingerprint::of("POST", uri.path(), &body);
+    let asked = local::Asked::new(&headers, buyer, &key)?;
     let work = async {
+        if let Some(no) = asked.refusal(&app, &place, &what, &layout) {
+            return Err(no);
+        }
         let command = Command::PlaceHold(PlaceHold {
             ttl_ms: 0,
             what: Some(what),
         });
-        let reply = submit(&app, &place, buyer, &key, command).await?;
-        written(show_id, reply, &layout, StatusCode::CREATED)
+        let trying = asked.leaves(&app);
+        let reply = submit(&app, &place, buyer, &key, command).await;
+        let unknown = |problem: &Problem| problem.code() == "outcome_unknown";
+        if !reply.as_ref().is_err_and(unknown) {
+            trying.answered();
+        }
+        written(show_id, reply?, &layout, StatusCode::CREATED)
     };
     idempotency::once(&app, buyer, &key, print, work).await
 }

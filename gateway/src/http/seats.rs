@@ -11,18 +11,28 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::refs::ShowRef;
-use holdfast_node_api::v1::{GetSeatMapRequest, SeatMap};
+use holdfast_node_api::v1::{GetSeatMapRequest, ReadOptions, SeatMap};
 use serde_json::{Value, json};
 
+use super::encoding::{accepts_gzip, asks_for, is_known, octets};
 use super::events::place;
 use super::request::{freshness, id, parameter, query};
 use super::views;
 use crate::app::App;
 use crate::layouts::ShowLayout;
+use crate::live::seats::{Seats, State as SeatsState};
+use crate::live::show::Known;
+use crate::live::{bounds, events};
 use crate::problem::Problem;
+use crate::upstream::ShowPlace;
+use crate::upstream::read::Freshness;
 
 /// Words for the states of the wire, by their number there.
 const STATES: [&str; 4] = ["available", "held", "sold", "blocked"];
+/// The media type of the packed form, docs/live-maps.md.
+const OCTETS: &str = "application/vnd.holdfast.seats+octets";
+/// A show that is not followed yet is waited for this long, then read once.
+const COPY_WAIT: Duration = Duration::from_millis(500);
 /// One letter a state, for the compact form.
 const LETTERS: [char; 4] = ['a', 'h', 's', 'b'];
 
@@ -47,15 +57,11 @@ pub(super) async fn map(
     };
     let (freshness, read) = freshness(&headers, &pairs)?;
     let place = place(&app, show_id)?;
+    if asks_for(&headers, OCTETS) {
+        return packed(&app, &place, &headers, freshness, read).await;
+    }
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let ask = |node: NodeClient| async move {
-        let request = GetSeatMapRequest {
-            show_id,
-            read: Some(read),
-        };
-        node.inventory().get_seat_map(request).await
-    };
-    let map = app.upstream.read(&place, freshness, ask).await?;
+    let map = read_map(&app, &place, freshness, read).await?;
     let tag = etag(show_id, &map, compact);
     let mut response = if is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -78,6 +84,93 @@ pub(super) async fn map(
     Ok(response)
 }
 
+/// The seats as octets: from the live copy, unless more is asked than it has.
+async fn packed(
+    app: &Arc<App>,
+    place: &ShowPlace,
+    headers: &HeaderMap,
+    freshness: Freshness,
+    read: ReadOptions,
+) -> Result<Response, Problem> {
+    let copied = match freshness {
+        Freshness::Linearizable => None,
+        Freshness::Near | Freshness::Seen => copied(app, place, read.at_least_index).await,
+    };
+    let (state, age) = match copied {
+        Some(known) => (known.state, known.age),
+        None => read_state(app, place, freshness, read).await?,
+    };
+    app.metrics.map_age_seconds.observe(age.as_secs_f64());
+    let seats = &state.seats;
+    // Strong: the body is the content alone, and that is what it was since the last change.
+    let tag = format!("\"{}.{}.o\"", ShowRef(place.show_id), seats.changed_index);
+    let mut response = if is_known(headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if accepts_gzip(headers) {
+        octets(seats.octets_gzip(), OCTETS, true)
+    } else {
+        octets(seats.octets(), OCTETS, false)
+    };
+    let headers = response.headers_mut();
+    headers.insert("holdfast-index", HeaderValue::from(state.index));
+    headers.insert("holdfast-time-ms", HeaderValue::from(state.time_ms));
+    headers.insert("holdfast-age-ms", HeaderValue::from(events::ms(age)));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("Accept, Accept-Encoding"),
+    );
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// The live copy, when it is current enough to be shown without asking.
+async fn copied(app: &Arc<App>, place: &ShowPlace, at_least: u64) -> Option<Known> {
+    let show = app.live_show(place)?;
+    let known = match show.known() {
+        Some(known) => known,
+        None => show.known_within(COPY_WAIT).await?,
+    };
+    (known.age <= bounds::STALE_AFTER && known.state.index >= at_least).then_some(known)
+}
+
+async fn read_state(
+    app: &Arc<App>,
+    place: &ShowPlace,
+    freshness: Freshness,
+    read: ReadOptions,
+) -> Result<(SeatsState, Duration), Problem> {
+    let layout = app.layouts.get(&app.upstream, place).await?;
+    let map = read_map(app, place, freshness, read).await?;
+    let as_of = map.as_of.unwrap_or_default();
+    let seats = Seats::new(as_of.index, map.seats.to_vec(), map.areas, &layout);
+    let state = SeatsState {
+        index: as_of.index,
+        time_ms: map.now_ms,
+        seats: Arc::new(seats),
+    };
+    Ok((state, Duration::from_millis(as_of.age_ms)))
+}
+
+async fn read_map(
+    app: &App,
+    place: &ShowPlace,
+    freshness: Freshness,
+    read: ReadOptions,
+) -> Result<SeatMap, Problem> {
+    let show_id = place.show_id;
+    let ask = |node: NodeClient| async move {
+        let request = GetSeatMapRequest {
+            show_id,
+            read: Some(read),
+        };
+        node.inventory().get_seat_map(request).await
+    };
+    Ok(app.upstream.read(place, freshness, ask).await?)
+}
+
 /// Weak: the age in the body goes on while nothing changes.
 fn etag(show_id: u64, map: &SeatMap, compact: bool) -> String {
     let form = if compact { "c" } else { "f" };
@@ -86,16 +179,6 @@ fn etag(show_id: u64, map: &SeatMap, compact: bool) -> String {
         ShowRef(show_id),
         map.as_of.unwrap_or_default().index
     )
-}
-
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let lists = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
-    let bare = tag.trim_start_matches("W/");
-    tags.any(|given| given == "*" || given.trim_start_matches("W/") == bare)
 }
 
 fn areas(map: &SeatMap, layout: &ShowLayout) -> Vec<Value> {
@@ -186,26 +269,4 @@ fn full_view(show_id: u64, map: &SeatMap, layout: &ShowLayout) -> Value {
         "seats": seats,
         "areas": areas(map, layout),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_is_known_in_a_list_weak_or_strong_or_by_star() {
-        let tag = "W/\"s1.5.f\"";
-        let known = |value: &str| {
-            is_known(
-                &[(header::IF_NONE_MATCH, value.parse().unwrap())]
-                    .into_iter()
-                    .collect(),
-                tag,
-            )
-        };
-        assert!(known("W/\"s1.5.f\""));
-        assert!(known("\"x\", \"s1.5.f\""));
-        assert!(known("*"));
-        assert!(!known("W/\"s1.6.f\""));
-    }
 }

@@ -104,6 +104,24 @@ impl FakeNode {
 #[tonic::async_trait]
 impl Inventory for FakeNode {
     type SubmitStreamStream = Pin<Box<dyn Stream<Item = Result<v1::SubmitReply, Status>> + Send>>;
+    type WatchSeatsStream = Pin<Box<dyn Stream<Item = Result<v1::SeatsUpdate, Status>> + Send>>;
+
+    async fn watch_seats(
+        &self,
+        request: Request<Streaming<v1::WatchSeatsRequest>>,
+    ) -> Result<Response<Self::WatchSeatsStream>, Status> {
+        {
+            let mut world = self.world.lock().unwrap();
+            if world.watches_down {
+                return Err(Status::unavailable("scripted"));
+            }
+            world.watches_begun += 1;
+        }
+        let (out, updates) = mpsc::channel(16);
+        let world = Shared::clone(&self.world);
+        tokio::spawn(crate::fake_watch::tell(request.into_inner(), world, out));
+        Ok(Response::new(Box::pin(ReceiverStream::new(updates))))
+    }
 
     async fn submit(
         &self,
@@ -164,6 +182,7 @@ impl Inventory for FakeNode {
             areas: vec![area],
             seats_per_order_max: 10,
             single_seat_rule: "off".to_owned(),
+            sale_closes_at_ms: u64::MAX,
             ..v1::Layout::default()
         }))
     }

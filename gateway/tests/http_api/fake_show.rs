@@ -2,9 +2,10 @@
 //!
 //! Owns: just enough behaviour for the gateway to be tested against. Must never: be taken for the real state machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use holdfast_node_api::print;
 use holdfast_node_api::v1::submit_reply::Result as Outcome;
 use holdfast_node_api::v1::submit_request::Command;
 use holdfast_node_api::v1::{self, FailureCode, HoldState, OrderState, place_hold::What};
@@ -36,6 +37,14 @@ pub(crate) struct World {
     pub(crate) age_ms: u64,
     /// Seat map reads are refused.
     pub(crate) reads_down: bool,
+    /// Watches of seats end, and none is begun.
+    pub(crate) watches_down: bool,
+    /// Watches of seats say nothing.
+    pub(crate) watches_silent: bool,
+    /// Watches of seats that were begun.
+    pub(crate) watches_begun: u64,
+    /// Seats that a watch says are sold.
+    pub(crate) sold: HashSet<u32>,
     pub(crate) index: u64,
     pub(crate) taken: HashMap<u32, u64>,
     pub(crate) holds: Vec<(Vec<u8>, v1::Hold)>,
@@ -214,6 +223,29 @@ impl World {
                 Outcome::Order(told)
             }
             None => rejected("order_unknown", vec![]),
+        }
+    }
+
+    /// All of the show, as a watch tells it.
+    pub(crate) fn everything(&self) -> v1::SeatsUpdate {
+        let code = |seat| match (self.sold.contains(&seat), self.taken.contains_key(&seat)) {
+            (true, _) => 2,
+            (false, taken) => u8::from(taken),
+        };
+        let prints = self.remembered.keys().map(|(caller, key)| {
+            print::of_text(caller.as_slice().try_into().expect("16 bytes"), key)
+        });
+        v1::SeatsUpdate {
+            as_of: self.as_of(None),
+            now_ms: 1,
+            seats: (0..SEATS).map(code).collect::<Vec<u8>>().into(),
+            areas: vec![v1::AreaState {
+                available: 50,
+                ..v1::AreaState::default()
+            }],
+            everything: true,
+            prints: prints.collect(),
+            ..v1::SeatsUpdate::default()
         }
     }
 

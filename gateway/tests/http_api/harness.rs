@@ -19,6 +19,7 @@ pub(crate) struct Harness {
     pub(crate) world: Shared,
     pub(crate) base: String,
     client: reqwest::Client,
+    pub(crate) stop: CancellationToken,
     _stop: DropGuard,
     _dir: tempfile::TempDir,
 }
@@ -59,7 +60,11 @@ impl Harness {
     }
 
     pub(crate) async fn with(limits: &str) -> Self {
-        let world: Shared = Arc::new(Mutex::new(World::led_by(1)));
+        Self::of(Arc::new(Mutex::new(World::led_by(1))), limits).await
+    }
+
+    /// A gateway of its own in front of a show that another one may serve too.
+    pub(crate) async fn of(world: Shared, limits: &str) -> Self {
         let first = fake_node::start(1, Arc::clone(&world)).await;
         let second = fake_node::start(2, Arc::clone(&world)).await;
         let dir = tempfile::tempdir().unwrap();
@@ -84,6 +89,7 @@ impl Harness {
             world,
             base,
             client: reqwest::Client::new(),
+            stop: stop.clone(),
             _stop: stop.drop_guard(),
             _dir: dir,
         };
@@ -123,6 +129,15 @@ impl Harness {
             headers,
             text: response.text().await.unwrap(),
         }
+    }
+
+    /// An answer that goes on.
+    pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.client.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -10,8 +10,11 @@
 mod document;
 mod fake_node;
 mod fake_show;
+mod fake_watch;
 mod harness;
 mod idempotency;
 mod journey;
+mod live;
+mod local;
 mod retry;
 mod validation;

@@ -301,6 +301,12 @@ pub const CODES: &[Code] = &[
         false,
         "somebody changed it meanwhile",
     ),
+    request(
+        "viewers_full",
+        503,
+        true,
+        "the gateway has as many viewers of live maps as it takes",
+    ),
     request("not_found", 404, false, "there is nothing at this address"),
     request(
         "method_not_allowed",

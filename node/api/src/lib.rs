@@ -6,6 +6,7 @@
 //! | [`refs`] | how ids are written for people: `s7`, `h7-12`, … |
 //! | [`codes`] | every public error code, what it means, whether to try again |
 //! | [`client`] | lazily connected channels to one node |
+//! | [`print`] | 32 bits of a request's id, to tell which requests have had an effect |
 //! | [`pipe`] | many commands in flight on one stream, answers matched by tag |
 //! | [`telemetry`] | logs and traces, set up the same way in every process |
 //!
@@ -14,6 +15,7 @@
 pub mod client;
 pub mod codes;
 pub mod pipe;
+pub mod print;
 pub mod refs;
 pub mod telemetry;
 

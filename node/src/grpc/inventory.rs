@@ -15,14 +15,14 @@ use holdfast_node_api::{
     v1::{self, inventory_server::Inventory},
 };
 use holdfast_raft::Host;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::{
     convert,
     read::{self, Reading},
-    status,
+    seats_watch, status,
     submit_stream::SubmitStream,
 };
 use crate::{
@@ -36,6 +36,8 @@ pub struct InventoryService {
     host: Host,
     proposers: Proposers,
     deadline_default: Duration,
+    /// Places for watches of seats.
+    watches: Arc<Semaphore>,
     /// Ends the streams.
     stop: CancellationToken,
 }
@@ -53,6 +55,7 @@ impl InventoryService {
             host,
             proposers,
             deadline_default,
+            watches: Arc::new(Semaphore::new(seats_watch::WATCHES_MAX)),
             stop,
         }
     }
@@ -82,10 +85,12 @@ impl InventoryService {
 }
 
 type Replies = Pin<Box<dyn Stream<Item = Result<v1::SubmitReply, Status>> + Send>>;
+type SeatsUpdates = Pin<Box<dyn Stream<Item = Result<v1::SeatsUpdate, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Inventory for InventoryService {
     type SubmitStreamStream = Replies;
+    type WatchSeatsStream = SeatsUpdates;
 
     async fn submit(
         &self,
@@ -148,6 +153,21 @@ impl Inventory for InventoryService {
         let map = map.ok_or_else(|| not_ready(request.show_id))?;
         let as_of = Some(convert::as_of(as_of, linearizable));
         Ok(Response::new(v1::SeatMap { as_of, ..map }))
+    }
+
+    async fn watch_seats(
+        &self,
+        request: Request<Streaming<v1::WatchSeatsRequest>>,
+    ) -> Result<Response<SeatsUpdates>, Status> {
+        let mut requests = request.into_inner();
+        let place = Arc::clone(&self.watches).try_acquire_owned();
+        let place = place.map_err(|_| seats_watch::full())?;
+        let asked = seats_watch::first(&mut requests).await?;
+        let reading = read::group(&self.host, asked.show_id).await?;
+        seats_watch::caught_up(&reading, asked.from_index).await?;
+        let updates =
+            seats_watch::updates(requests, asked.probe, reading, place, self.stop.clone());
+        Ok(Response::new(Box::pin(updates)))
     }
 
     async fn get_hold(

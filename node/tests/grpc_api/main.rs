@@ -10,4 +10,5 @@ mod journey;
 mod node;
 mod payments;
 mod restart;
+mod watch;
 mod wrong_input;

@@ -113,6 +113,27 @@ impl Idempotency {
         })
     }
 
+    /// The requests recorded after `last`, newest first, and whether each placed or lengthened a hold; all of them when `last` is
+    /// none or forgotten.
+    pub(crate) fn newer_than(
+        &self,
+        last: Option<RequestId>,
+    ) -> impl Iterator<Item = (RequestId, bool)> + '_ {
+        let newest_first = self.by_age.iter().rev().map(|(_, request)| *request);
+        let newer = newest_first.take_while(move |request| Some(*request) != last);
+        newer.filter_map(|request| {
+            let effect = self.table.get(&request)?.effect;
+            let holds = matches!(
+                effect,
+                RememberedEffect::Hold {
+                    state: HoldState::Active,
+                    ..
+                }
+            );
+            Some((request, holds))
+        })
+    }
+
     /// Whether both tables know the same requests, in order of time (INV-IDEM-1).
     pub(crate) fn is_consistent(&self, now_ms: u64) -> bool {
         self.by_age.len() == self.table.len()
@@ -153,6 +174,20 @@ mod tests {
         );
         assert_eq!(table.recall(&request(1), 8), Recall::Reused);
         assert_eq!(table.recall(&request(2), 7), Recall::New);
+    }
+
+    #[test]
+    fn what_is_newer_than_a_request_comes_newest_first() {
+        let mut table = Idempotency::default();
+        for n in 1..=3 {
+            table.record(n, request(n), SEATS);
+        }
+        let newer = |last| table.newer_than(last).map(|(id, _)| id).collect::<Vec<_>>();
+        assert_eq!(newer(Some(request(1))), [request(3), request(2)]);
+        assert_eq!(newer(Some(request(3))), []);
+        assert_eq!(newer(None).len(), 3);
+        assert_eq!(newer(Some(request(9))).len(), 3, "forgotten: everything");
+        assert!(table.newer_than(None).all(|(_, holds)| !holds));
     }
 
     #[test]

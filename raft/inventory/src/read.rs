@@ -9,7 +9,7 @@ use crate::apply::{self, Asked, Fingerprints};
 use crate::codec;
 use crate::command::{Command, Envelope};
 use crate::idempotency::{Recall, RememberedEffect};
-use crate::ids::{AreaNo, Currency, HoldId, OrderId, OutboxSeq, SeatNo, TicketId};
+use crate::ids::{AreaNo, Currency, HoldId, OrderId, OutboxSeq, RequestId, SeatNo, TicketId};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
 use crate::outbox::OutboxRecord;
@@ -240,6 +240,15 @@ impl InventoryState {
     #[must_use]
     pub fn outbox_len(&self) -> usize {
         self.outbox.records.len()
+    }
+
+    /// Requests whose effect was recorded after `last`, newest first, and whether each placed or lengthened a hold; everything
+    /// remembered when `last` is none or forgotten.
+    pub fn requests_newer_than(
+        &self,
+        last: Option<RequestId>,
+    ) -> impl Iterator<Item = (RequestId, bool)> + '_ {
+        self.idempotency.newer_than(last)
     }
 
     /// xxh3-64 of the encoded snapshot: equal on every replica at the same log position. Costs a walk

@@ -35,6 +35,14 @@ type Replies = Pin<Box<dyn Stream<Item = Result<SubmitReply, Status>> + Send>>;
 #[tonic::async_trait]
 impl Inventory for Scripted {
     type SubmitStreamStream = Replies;
+    type WatchSeatsStream = Pin<Box<dyn Stream<Item = Result<v1::SeatsUpdate, Status>> + Send>>;
+
+    async fn watch_seats(
+        &self,
+        _: Request<Streaming<v1::WatchSeatsRequest>>,
+    ) -> Result<Response<Self::WatchSeatsStream>, Status> {
+        Err(Status::unimplemented("scripted"))
+    }
 
     async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitReply>, Status> {
         Err(Status::unimplemented("scripted"))
