@@ -58,5 +58,8 @@ bench-all OUT="target/bench":
     target/release/holdfast-chaos bench disk --json > {{ OUT }}/disk.json
     target/release/holdfast-chaos bench idle --json > {{ OUT }}/idle.json
     target/release/holdfast-chaos bench restart --json > {{ OUT }}/restart.json
+    target/release/holdfast-chaos bench gateway --json > {{ OUT }}/gateway.json
+    target/release/holdfast-chaos bench rejection --json > {{ OUT }}/rejection.json
+    target/release/holdfast-chaos bench sse --json > {{ OUT }}/sse.json
     target/release/holdfast-chaos bench failover --shards 10000 --settle-s 90 --json > {{ OUT }}/failover-10000.json
     target/release/holdfast-chaos bench summary {{ OUT }}

@@ -8,24 +8,30 @@
 mod attempt;
 mod contender;
 mod disk;
+mod echo;
+mod edge;
 mod elections;
 mod evacuate;
 mod failover;
+mod histogram;
 mod hold;
 mod http;
 mod idle;
 mod latency;
+mod nginx;
 mod open;
 mod pace;
 mod report;
 mod restart;
 mod scrape;
 mod shows;
+mod sse;
 mod stats;
 mod summary;
 mod usage;
 mod users;
 mod writer;
+mod wrk;
 
 use std::path::PathBuf;
 
@@ -33,11 +39,13 @@ use clap::{Args, Subcommand};
 
 pub use contender::Against;
 pub use disk::DiskArgs;
+pub use edge::{GatewayArgs, RejectionArgs};
 pub use evacuate::EvacuateArgs;
 pub use failover::{FailoverArgs, Loss};
 pub use idle::{IdleArgs, State};
 pub use report::{Machine, Measurement, Report};
 pub use restart::RestartArgs;
+pub use sse::SseArgs;
 pub use summary::SummaryArgs;
 
 /// Which bench.
@@ -57,6 +65,12 @@ pub enum BenchCommand {
     Idle(IdleArgs),
     /// The log store and the snapshot store on this disk, beside one alternative each.
     Disk(DiskArgs),
+    /// Maps, holds and orders through HTTP at a gateway, driven by wrk, beside a bare echo and nginx.
+    Gateway(GatewayArgs),
+    /// Holds of seats that are gone, refused by a gateway without asking the shard.
+    Rejection(RejectionArgs),
+    /// Many viewers of one live map at one gateway.
+    Sse(SseArgs),
     /// Of several benches' JSON files: every figure that has a target, as a table.
     Summary(SummaryArgs),
 }
@@ -157,6 +171,9 @@ pub async fn measure(command: BenchCommand) -> anyhow::Result<Report> {
         BenchCommand::Restart(args) => Box::pin(restart::run(args)).await,
         BenchCommand::Idle(args) => Box::pin(idle::run(args)).await,
         BenchCommand::Disk(args) => Box::pin(disk::run(args)).await,
+        BenchCommand::Gateway(args) => Box::pin(edge::gateway(args)).await,
+        BenchCommand::Rejection(args) => Box::pin(edge::rejection(args)).await,
+        BenchCommand::Sse(args) => Box::pin(sse::run(args)).await,
         BenchCommand::Summary(_) => anyhow::bail!("a summary measures nothing"),
     }
 }
@@ -171,6 +188,9 @@ impl BenchCommand {
             Self::Restart(args) => args.bench.json,
             Self::Idle(args) => args.bench.json,
             Self::Disk(args) => args.bench.json,
+            Self::Gateway(args) => args.bench.json,
+            Self::Rejection(args) => args.bench.json,
+            Self::Sse(args) => args.bench.json,
             Self::Summary(_) => false,
         }
     }

@@ -3,6 +3,7 @@
 //! Owns: the request forms and what an answer means for a buyer. Must never: call a write refused that may have
 //! happened: a time-out, a lost connection and every 5xx leave it open.
 
+mod octets;
 mod said;
 
 use std::collections::HashMap;
@@ -101,6 +102,8 @@ pub struct Buyer {
     token: String,
     name: String,
     recorder: Option<Recorder>,
+    /// Its holds ask the leader, whatever a gateway knows.
+    sure: bool,
     /// The highest log index of each show that this guest was shown: what a session read must have. Never held over an
     /// await.
     seen: Arc<Mutex<HashMap<String, u64>>>,
@@ -142,6 +145,7 @@ impl Buyer {
             token,
             name,
             recorder: None,
+            sure: false,
             seen: Arc::default(),
         })
     }
@@ -150,6 +154,14 @@ impl Buyer {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Its 16 bytes on the wire between gateway and node, as a number: its name is their text.
+    ///
+    /// # Errors
+    /// When the gateway gave it another kind of name.
+    pub fn caller(&self) -> anyhow::Result<u128> {
+        said::unnamed(&self.name).ok_or_else(|| anyhow::anyhow!("{} is no buyer", self.name))
     }
 
     /// The same guest through another gateway.
@@ -167,6 +179,16 @@ impl Buyer {
         Self {
             recorder: Some(recorder.clone()),
             ..self
+        }
+    }
+
+    /// The same guest, repeating what it does not know the outcome of: the leader is to be asked, not a copy
+    /// (docs/live-maps.md).
+    #[must_use]
+    pub fn insisting(&self) -> Self {
+        Self {
+            sure: true,
+            ..self.clone()
         }
     }
 
@@ -347,7 +369,8 @@ impl Buyer {
             };
             (recorder, recorder.invoke(asked))
         });
-        let answer = self.send(method, path, body, Some(key), None).await;
+        let consistency = (self.sure && op == Op::Hold).then_some("linearizable");
+        let answer = self.send(method, path, body, Some(key), consistency).await;
         self.saw(&answer);
         if let Some((recorder, asked)) = asked {
             self.answered(recorder, asked, &answer, said(&answer));

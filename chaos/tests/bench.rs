@@ -46,6 +46,29 @@ async fn a_hold_is_measured_in_a_closed_and_an_open_loop_and_through_http() {
     assert!(value(&report, "http.16_clients.p999") > 0.0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_see_seats_go_and_none_is_missed() {
+    let report = run("sse --viewers 50 --seconds 2 --rate 5").await;
+    assert_eq!(value(&report, "viewers"), 50.0);
+    assert_eq!(value(&report, "missed"), 0.0);
+    assert!(value(&report, "delay.max") > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_is_measured_through_http_and_refuses_near_the_buyer() {
+    if let Err(missing) = bench::RejectionArgs::installed() {
+        eprintln!("skipped: {missing}");
+        return;
+    }
+    let report = run("rejection --seconds 1").await;
+    assert!(value(&report, "sold_out.rate") > 0.0);
+    assert!(value(&report, "sold_out.local_ratio") > 0.0);
+    let report = run("gateway --seconds 1 --shows 1 --orders 200").await;
+    for name in ["map", "hold", "order"] {
+        assert!(value(&report, &format!("{name}.echo_ratio")) > 0.0);
+    }
+}
+
 /// Beside one foreign system, when it is installed here.
 async fn beside(against: Against, name: &str) {
     if let Err(missing) = against.installed() {

@@ -3,21 +3,19 @@
 //! Owns: that loop. Must never: be read as the gateway's limit: the HTTP client in this process takes most of the
 //! processor, from the echo as from the gateway.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use axum::routing::post;
-use axum::{Json, Router};
 use holdfast_node_api::refs::ShowRef;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Size, Tally};
 use super::contender::Contender;
 use super::contender::holdfast::{Holdfast, hall};
+use super::echo::Echo;
 use super::report::Measurement;
 use super::stats::figure;
 
@@ -51,10 +49,10 @@ pub(super) async fn measure(
         seats: hall(size.seats).seats().into(),
     };
     let mut hold = of.run(clients, for_time).await?;
-    let (echo_url, echo) = start_echo().await?;
-    of.url = echo_url;
+    let echo = Echo::start().await?;
+    of.url = echo.url();
     let bare = of.run(clients, for_time).await;
-    echo.abort();
+    drop(echo);
     let rate = |tally: &Tally| figure(tally.attempts) / tally.took.as_secs_f64();
     let (hold_rate, echo_rate) = (rate(&hold), rate(&bare?));
     let prefix = format!("http.{clients}_clients");
@@ -122,17 +120,4 @@ async fn one(
         _ => anyhow::bail!("{status} {}", String::from_utf8_lossy(&body)),
     }
     Ok(())
-}
-
-/// The least that an HTTP answer with JSON can cost here: parse, print, nothing else. It runs in this process.
-async fn start_echo() -> anyhow::Result<(String, tokio::task::JoinHandle<()>)> {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let url = format!("http://{}/", listener.local_addr()?);
-    let router = Router::new().route("/", post(|Json(body): Json<Value>| async { Json(body) }));
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!(%error, "the echo stopped");
-        }
-    });
-    Ok((url, task))
 }

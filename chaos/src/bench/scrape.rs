@@ -32,9 +32,22 @@ impl Counters {
             .sum()
     }
 
+    /// The one series of this name and these labels; zero when there is none.
+    pub(super) fn series(&self, name_and_labels: &str) -> f64 {
+        let mut lines = self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name_and_labels)?.trim().parse().ok());
+        value.unwrap_or(0.0)
+    }
+
     /// How much `name` grew since `before`.
     pub(super) fn since(&self, before: &Self, name: &str) -> f64 {
         self.sum(name) - before.sum(name)
+    }
+}
+
+impl From<String> for Counters {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -49,6 +62,8 @@ mod tests {
         let counters = Counters(text.to_owned());
         assert_eq!(counters.sum("a_total"), 7.5);
         assert_eq!(counters.sum("b_total"), 0.0);
+        assert_eq!(counters.series("a_total{group=\"2\"}"), 4.5);
+        assert_eq!(counters.series("a_total{group=\"3\"}"), 0.0);
         assert_eq!(
             counters.since(&Counters("a_total 2".to_owned()), "a_total"),
             5.5

@@ -42,6 +42,35 @@ pub(super) fn letters(body: &Value, seats: &[String]) -> String {
         .collect()
 }
 
+/// States of a map as octets, as letters; `None` when they are not what docs/live-maps.md says.
+pub(super) fn unpacked(octets: &[u8]) -> Option<String> {
+    const HEAD_BYTES: usize = 12;
+    let rest = octets.strip_prefix(b"HFS1")?;
+    let count = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?);
+    let seat = |seat: usize| {
+        let byte = octets.get(HEAD_BYTES + seat / 4)?;
+        let state = (byte >> (2 * (seat % 4))) & 3;
+        Some(['a', 'h', 's', 'b'][usize::from(state)])
+    };
+    (0..usize::try_from(count).ok()?).map(seat).collect()
+}
+
+/// The 128 bits behind a buyer's name: unpadded base64 for addresses.
+pub(super) fn unnamed(name: &str) -> Option<u128> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const NAME_CHARS: usize = 22;
+    let digits = name
+        .chars()
+        .map(|c| DIGITS.find(c))
+        .collect::<Option<Vec<_>>>()?;
+    let (last, rest) = digits.split_last()?;
+    // 21 digits of six bits; the last one carries the two that are left, in its upper end.
+    let high = rest
+        .iter()
+        .fold(0_u128, |sum, digit| sum << 6 | *digit as u128);
+    (digits.len() == NAME_CHARS).then_some(high << 2 | (last >> 4) as u128)
+}
+
 /// What an answer says, for the history.
 pub(super) fn said(answer: &Answer) -> history::Answer {
     let body = &answer.body;
@@ -63,11 +92,36 @@ pub(super) fn said(answer: &Answer) -> history::Answer {
         state: text("state"),
         seats: texts(&body["seats"]),
         expires_ms: number("expires_at_ms"),
-        now_ms: number("now_ms"),
+        now_ms: as_of["time_ms"]
+            .as_u64()
+            .unwrap_or_else(|| number("now_ms")),
         index: as_of["index"].as_u64().unwrap_or_else(|| number("index")),
         age_ms: as_of["age_ms"].as_u64(),
         total_minor: body["total_minor"].as_u64(),
         tickets: texts(&body["tickets"]),
         ..history::Answer::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buyers_name_is_its_bytes() {
+        assert_eq!(unnamed("AAAAAAAAAAAAAAAAAAAAAA"), Some(0));
+        assert_eq!(
+            unnamed("AQIDBAUGBwgJCgsMDQ4PEA"),
+            Some(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10)
+        );
+        assert_eq!(unnamed("short"), None);
+    }
+
+    #[test]
+    fn octets_are_unpacked_four_seats_a_byte() {
+        let octets = b"HFS1\x05\0\0\0\0\0\0\0\x39\x02";
+        assert_eq!(unpacked(octets).as_deref(), Some("hsbas"));
+        assert_eq!(unpacked(&octets[..13]), None, "a byte is missing");
+        assert_eq!(unpacked(b"HFS2"), None);
     }
 }

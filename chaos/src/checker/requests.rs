@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::Check;
 use super::dossier::{Dossier, Request, seats_of};
 use super::verdict::Findings;
-use crate::history::{Name, Op};
+use crate::history::{Name, Op, Outcome};
 
 pub(super) const CHECK: Check = Check {
     name: "one-outcome-per-key",
@@ -21,6 +21,7 @@ fn judge(dossier: &Dossier<'_>, findings: &mut Findings) {
         if request.acknowledged.is_some() && dossier.call(request.tries[0]).key.is_some() {
             findings.examined();
             answers_agree(dossier, request, findings);
+            copies_know_it(dossier, request, findings);
         }
     }
     things_have_one_maker(dossier, findings);
@@ -68,6 +69,25 @@ fn answers_agree(dossier: &Dossier<'_>, request: &Request, findings: &mut Findin
             dossier.text(a.buyer)
         );
         findings.violated(dossier.violation(a.key, detail, &[first, other]));
+    }
+}
+
+/// A copy that has the request's effect must not refuse a repeat: the shard would have given the first answer.
+fn copies_know_it(dossier: &Dossier<'_>, request: &Request, findings: &mut Findings) {
+    let Some(first) = request.acknowledged else {
+        return;
+    };
+    let done_at = dossier.call(first).end.index;
+    for &other in &request.tries {
+        let end = &dossier.call(other).end;
+        let from_copy = end.outcome == Outcome::Rejected && end.age_ms.is_some();
+        if from_copy && done_at != 0 && end.index >= done_at {
+            let detail = format!(
+                "was refused from a copy at index {}, and was done at {done_at}",
+                end.index
+            );
+            findings.violated(dossier.violation(dossier.call(first).key, detail, &[first, other]));
+        }
     }
 }
 

@@ -75,7 +75,9 @@ pub(super) fn op(dossier: &Dossier<'_>, at: usize, action: Action) -> SeatOp {
         (Reading::Linearizable, _) | (_, None) => 0,
         (_, Some(age_ms)) => age_ms.saturating_add(AGE_ROUNDING_MS),
     };
-    let said = call.is_ok() && call.end.now_ms != 0;
+    // A refusal from a copy says its age and the shard's clock, as a look does.
+    let from_copy = call.end.outcome == Outcome::Rejected && call.end.age_ms.is_some();
+    let said = (call.is_ok() || from_copy) && call.end.now_ms != 0;
     let clock = if said {
         Span::exactly(call.end.now_ms)
     } else if call.op.is_read() {

@@ -276,7 +276,7 @@ pub struct Answer {
     /// Log index at which this was true; 0 = not said.
     #[serde(default, skip_serializing_if = "none")]
     pub index: u64,
-    /// Of a read: how old the replica said its state was, ms.
+    /// Of a read: how old the replica said its state was, ms. Of a refusal: it was judged by a copy that old.
     #[serde(default, skip_serializing_if = "none")]
     pub age_ms: Option<u64>,
     /// Of a read of seats: one letter each, in the order of [`Show::seats`]: `a`vailable, `h`eld, `s`old, `b`locked.

@@ -33,7 +33,13 @@ impl Browse {
         client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];
-        let Some(free) = client.free_seats(stall, Reading::Near).await else {
+        // Some look at the page's own map, some at the document that other programs read.
+        let free = if client.random.random_bool(0.5) {
+            client.free_seats_live(stall).await
+        } else {
+            client.free_seats(stall, Reading::Near).await
+        };
+        let Some(free) = free else {
             return;
         };
         self.looks.fetch_add(1, Ordering::Relaxed);

@@ -125,8 +125,14 @@ impl Client {
         self.asked += 1;
         let key = self.key();
         self.scene.may_end(&request);
+        let mut again = false;
         loop {
             let buyer = self.buyer.clone()?;
+            let buyer = if std::mem::replace(&mut again, true) {
+                buyer.insisting()
+            } else {
+                buyer
+            };
             let answer = timeout(self.try_max, request.send(&buyer, &key)).await;
             let silent = !matches!(&answer, Ok(answer) if answer.status != 0);
             let why = match answer {
@@ -190,6 +196,16 @@ impl Client {
             // Seats for probes are nobody's.
             .filter(|id| !stall.probe_seats.contains(id));
         Some(free.collect())
+    }
+
+    /// [`Self::free_seats`] from the gateway's live copy.
+    pub(super) async fn free_seats_live(&mut self, stall: &Stall) -> Option<Vec<String>> {
+        let buyer = self.guest().await?;
+        let look = buyer.look_at_octets(&stall.show, stall.seats.len());
+        let letters = timeout(self.try_max, look).await.ok()??;
+        let free = stall.seats.iter().zip(letters.chars());
+        let free = free.filter(|(id, letter)| *letter == 'a' && !stall.probe_seats.contains(id));
+        Some(free.map(|(id, _)| id.clone()).collect())
     }
 
     fn count(&self, answer: &Answer) {

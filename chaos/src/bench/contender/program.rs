@@ -25,7 +25,7 @@ const SBIN: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// A running foreign program; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(in crate::bench) struct Program {
     child: Child,
     name: String,
     log: PathBuf,
@@ -44,7 +44,7 @@ pub(in crate::bench) fn find(name: &str, package: &str) -> anyhow::Result<PathBu
 }
 
 /// The first line that a program prints about its version.
-pub(super) async fn version(binary: &Path) -> String {
+pub(in crate::bench) async fn version(binary: &Path) -> String {
     let said = Command::new(binary).arg("--version").output().await;
     let text = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     text.ok()
@@ -53,13 +53,17 @@ pub(super) async fn version(binary: &Path) -> String {
 }
 
 /// A port that was free a moment ago.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(in crate::bench) fn free_port() -> anyhow::Result<u16> {
     Ok(ports::free_port()?.local_addr()?.port())
 }
 
 impl Program {
     /// Starts `command`, its output going to `log`.
-    pub(super) fn start(name: &str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
+    pub(in crate::bench) fn start(
+        name: &str,
+        mut command: Command,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let out = std::fs::File::create(log)?;
         let err = out.try_clone()?;
         let child = command
@@ -81,7 +85,10 @@ impl Program {
     ///
     /// # Errors
     /// When the program ends first or takes too long, with what it wrote last.
-    pub(super) async fn wait<T, F>(&mut self, mut ready: impl FnMut() -> F) -> anyhow::Result<T>
+    pub(in crate::bench) async fn wait<T, F>(
+        &mut self,
+        mut ready: impl FnMut() -> F,
+    ) -> anyhow::Result<T>
     where
         F: Future<Output = anyhow::Result<T>>,
     {
@@ -103,7 +110,7 @@ impl Program {
     }
 
     /// Asks it to end, and kills it when it does not.
-    pub(super) async fn stop(mut self, with: Signal) {
+    pub(in crate::bench) async fn stop(mut self, with: Signal) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
         if let Some(pid) = pid
             && let Err(error) = kill(Pid::from_raw(pid), with)
