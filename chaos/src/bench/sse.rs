@@ -28,6 +28,7 @@ use super::stats::{Times, figure};
 use super::usage::Usage;
 use super::writer::place_hold;
 use crate::cluster::gateway_name;
+use crate::lab::Lab;
 
 /// Seats of the show: an arena, so that a snapshot is as large as it gets.
 const ARENA: u32 = 20_000;
@@ -58,6 +59,9 @@ pub struct SseArgs {
     /// Holds a second.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rate: u32,
+    /// Emulate the network between the regions, and look through the gateway that is farthest from the leader.
+    #[arg(long)]
+    pub far: bool,
 }
 
 /// What one viewer saw.
@@ -72,11 +76,21 @@ type Written = BTreeMap<u64, Instant>;
 
 pub(super) async fn run(args: SseArgs) -> anyhow::Result<Report> {
     let (viewers, note) = affordable(args.viewers)?;
-    let mut holdfast = Holdfast::start(args.bench.bin_dir()?).await?;
+    let bin_dir = args.bench.bin_dir()?;
+    let mut holdfast = if args.far {
+        Holdfast::start_wide(bin_dir).await?
+    } else {
+        Holdfast::start(bin_dir).await?
+    };
     let show = holdfast.open_show(ARENA).await?;
     let lab = &holdfast.lab;
-    lab.wait_on_sale(&lab.region(0), show).await?;
-    let member = lab.cluster.member(&gateway_name(&lab.region(0)))?;
+    let (at, one_way) = if args.far {
+        farthest(lab)
+    } else {
+        (0, Duration::ZERO)
+    };
+    lab.wait_on_sale(&lab.region(at), show).await?;
+    let member = lab.cluster.member(&gateway_name(&lab.region(at)))?;
     let (addr, pid) = (member.http, member.pid().context("the gateway is gone")?);
     let empty = Usage::of(pid)?;
 
@@ -102,7 +116,14 @@ pub(super) async fn run(args: SseArgs) -> anyhow::Result<Report> {
     let behind = super::scrape::Counters::from(text)
         .series("holdfast_gateway_live_snapshots_total{reason=\"behind\"}");
 
-    let mut results = delays(&sights, &written);
+    let mut results = delays(&sights, &written, one_way);
+    if args.far {
+        results.push(Measurement::new(
+            "one_way",
+            one_way.as_secs_f64() * 1_000.0,
+            "ms",
+        ));
+    }
     let cores = (busy.cpu.saturating_sub(seated.cpu)).as_secs_f64() / took.as_secs_f64();
     let mib = |bytes: u64| figure(bytes) / 1_048_576.0;
     let grown = busy.resident_bytes.saturating_sub(empty.resident_bytes);
@@ -252,7 +273,22 @@ async fn write(holdfast: &Holdfast, show: u64, args: &SseArgs) -> anyhow::Result
     Ok(written)
 }
 
-fn delays(sights: &[Sight], written: &Written) -> Vec<Measurement> {
+/// The region that is farthest from the leader's, and how long the way there takes.
+fn farthest(lab: &Lab) -> (usize, Duration) {
+    let topology = lab.cluster.topology();
+    let home = &topology.regions[0].id;
+    let way = |at: usize| {
+        topology
+            .rtt
+            .get(home, &topology.regions[at].id)
+            .unwrap_or_default()
+            / 2
+    };
+    let all = (0..topology.regions.len()).map(|at| (at, way(at)));
+    all.max_by_key(|(_, way)| *way).unwrap_or_default()
+}
+
+fn delays(sights: &[Sight], written: &Written, one_way: Duration) -> Vec<Measurement> {
     let mut times = Times::default();
     let mut missed = 0_u64;
     for sight in sights {
@@ -269,7 +305,7 @@ fn delays(sights: &[Sight], written: &Written) -> Vec<Measurement> {
     let mut results = times.quantiles().measurements("delay");
     for result in &mut results {
         if result.name == "delay.p99" {
-            result.target = Some("<= 100".to_owned());
+            result.target = Some(format!("<= {:.0}", one_way.as_secs_f64() * 1_000.0 + 100.0));
         }
     }
     results.push(Measurement::new(
@@ -306,7 +342,7 @@ mod tests {
         let sight = Sight {
             deltas: vec![(6, at(50))],
         };
-        let results = delays(&[sight], &written);
+        let results = delays(&[sight], &written, Duration::ZERO);
         let value = |name: &str| results.iter().find(|m| m.name == name).map(|m| m.value);
         assert_eq!(value("delay.max"), Some(50.0));
         assert_eq!(value("missed"), Some(1.0));

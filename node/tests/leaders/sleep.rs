@@ -113,3 +113,54 @@ async fn a_map_is_read_from_disk_on_a_follower_and_a_hold_keeps_its_leader_in_me
         cluster.stop(at).await;
     }
 }
+
+/// Replicas of a node that are in memory with stopped timers.
+async fn hibernating(client: &holdfast_node_api::client::NodeClient) -> u64 {
+    let request = v1::ClusterStatusRequest::default();
+    let reply = client.operator().cluster_status(request).await.unwrap();
+    reply.into_inner().replicas.unwrap().hibernating
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_show_that_is_only_watched_sleeps_stays_in_memory_and_is_known_to_be_current() {
+    let cluster = Cluster::start_with(sleepy()).await;
+    let show_id = cluster.show().await;
+    let leader = cluster.leader(show_id, &[0, 1, 2]).await;
+    let follower = &cluster.clients[(leader + 1) % 3];
+    let (probes, requests) = tokio::sync::mpsc::channel(4);
+    let ask = |probe| v1::WatchSeatsRequest {
+        show_id,
+        from_index: 0,
+        probe,
+    };
+    probes.send(ask(1)).await.unwrap();
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let updates = follower.inventory().watch_seats(requests).await;
+    let mut updates = updates.unwrap().into_inner();
+    let until = Instant::now() + LONG;
+    let mut asleep = 0;
+    // Long past the time after which it would leave memory, if nobody watched.
+    for probe in 2.. {
+        tokio::time::sleep(PAUSE).await;
+        probes.send(ask(probe)).await.unwrap();
+        let update = loop {
+            let update = updates.message().await.unwrap().expect("goes on");
+            if update.probe == probe {
+                break update;
+            }
+        };
+        let young = update.as_of.unwrap().age_ms < 1_000;
+        asleep = if young && hibernating(follower).await == 1 {
+            asleep + 1
+        } else {
+            0
+        };
+        if asleep == 40 {
+            return;
+        }
+        assert!(
+            Instant::now() < until,
+            "asleep for {asleep} looks, {update:?}"
+        );
+    }
+}

@@ -46,7 +46,15 @@ pub(in crate::bench) struct Counted {
 
 impl Holdfast {
     pub(in crate::bench) async fn start(bin_dir: PathBuf) -> anyhow::Result<Self> {
-        let mut options = LabOptions::trio(Vec::new());
+        Self::start_in(LabOptions::trio(Vec::new()), bin_dir).await
+    }
+
+    /// The same with the network's delays between its regions.
+    pub(in crate::bench) async fn start_wide(bin_dir: PathBuf) -> anyhow::Result<Self> {
+        Self::start_in(LabOptions::wide(Vec::new()), bin_dir).await
+    }
+
+    async fn start_in(mut options: LabOptions, bin_dir: PathBuf) -> anyhow::Result<Self> {
         options.bin_dir = Some(bin_dir);
         let lab = Lab::start(options).await?;
         let node = lab.node(LEADER)?;
