@@ -69,10 +69,14 @@ impl Announcer {
     /// This node leads `group` in this term, asleep since an index or awake; `None` = it does not lead it.
     pub(super) fn set(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) {
         let mut said = self.said();
-        match claim {
-            Some((term, parked)) => said.mine.insert(group, Mine { term, parked }),
+        let claim = claim.map(|(term, parked)| Mine { term, parked });
+        let before = match claim {
+            Some(mine) => said.mine.insert(group, mine),
             None => said.mine.remove(&group),
         };
+        if before == claim {
+            return;
+        }
         for unsaid in said.unsaid.values_mut() {
             unsaid.groups.insert(group);
         }
@@ -127,7 +131,9 @@ fn named(group: GroupId, mine: Option<&Mine>) -> pb::Claim {
 impl Fabric {
     /// Notes that this node leads `group` or not, and tells the others in a moment.
     pub(crate) fn claim(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) {
-        if self.board.claim_here(group, claim) {
+        // Somebody else's later claim is all that is known here by the time this node finds that it leads no more. It still has
+        // to take back what it said itself, or whoever starts anew would believe it.
+        if self.board.claim_here(group, claim) || claim.is_none() {
             self.announcer.set(group, claim);
         }
     }
@@ -160,5 +166,34 @@ impl Fabric {
                 self.announcer.wake();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: GroupId = GroupId::new(7);
+    const PEER: NodeId = NodeId::new(2);
+
+    fn unsaid(announcer: &Announcer) -> usize {
+        let mut said = announcer.said();
+        let peer = said.unsaid.get_mut(&PEER).expect("it is watched");
+        std::mem::take(&mut peer.groups).len()
+    }
+
+    #[test]
+    fn what_was_claimed_is_taken_back_once_and_what_was_not_is_not_spoken_of() {
+        let announcer = Announcer::default();
+        announcer.watch_peer(PEER);
+        announcer.set(GROUP, None);
+        assert_eq!(unsaid(&announcer), 0);
+        announcer.set(GROUP, Some((3, None)));
+        assert_eq!(unsaid(&announcer), 1);
+        announcer.set(GROUP, None);
+        assert_eq!(unsaid(&announcer), 1);
+        assert!(announcer.said().mine.is_empty());
+        announcer.set(GROUP, None);
+        assert_eq!(unsaid(&announcer), 0);
     }
 }
