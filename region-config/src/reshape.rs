@@ -2,6 +2,8 @@
 //!
 //! Owns: keeping the result valid. Must never: change a topology in place.
 
+use std::net::IpAddr;
+
 use crate::ids::{NodeId, RegionId};
 use crate::topology::{Gateway, Node, Topology, TopologyFile};
 use crate::validate::Violation;
@@ -106,9 +108,15 @@ impl Topology {
         regions
             .map(|region| Gateway {
                 addr: format!("gateway-{region}.invalid:1"),
+                public_addrs: self.public_addrs_of(&region),
                 region,
             })
             .collect()
+    }
+
+    fn public_addrs_of(&self, region: &RegionId) -> Vec<IpAddr> {
+        let first = self.gateways_in(region).next();
+        first.map_or_else(Vec::new, |gateway| gateway.public_addrs.clone())
     }
 
     /// The same topology with the addresses that one process uses to dial the others.
@@ -128,6 +136,22 @@ impl Topology {
             gateway.addr = gateway_addr(gateway);
         }
         checked(file)
+    }
+}
+
+impl Topology {
+    /// The same topology with these addresses instead of the file's, for the nodes that have one here.
+    ///
+    /// # Errors
+    /// [`ReshapeError::Invalid`] when an address is not `host:port` or is given twice.
+    pub fn with_found_nodes(
+        &self,
+        found: impl Fn(NodeId) -> Option<String>,
+    ) -> Result<Self, ReshapeError> {
+        self.with_addrs(
+            |node| found(node.id).unwrap_or_else(|| node.addr.clone()),
+            |gateway| gateway.addr.clone(),
+        )
     }
 }
 
@@ -197,6 +221,21 @@ mod tests {
             trio.rtt.pairs().collect::<Vec<_>>()
         );
         assert!(two_each.with_nodes(|_| false).is_err());
+    }
+
+    #[test]
+    fn nodes_that_were_found_are_dialled_there_and_the_others_as_the_file_says() {
+        let topology = Topology::preset("three-regions").unwrap();
+        let found = topology
+            .with_found_nodes(|node| (node.get() == 2).then(|| "192.0.2.2:7400".to_owned()))
+            .unwrap();
+        let addrs: Vec<&str> = found.nodes.iter().map(|node| node.addr.as_str()).collect();
+        assert_eq!(
+            addrs,
+            ["127.0.0.1:7101", "192.0.2.2:7400", "127.0.0.1:7103"]
+        );
+        let twice = topology.with_found_nodes(|_| Some("192.0.2.2:7400".to_owned()));
+        assert!(twice.is_err());
     }
 
     #[test]

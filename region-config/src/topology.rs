@@ -6,6 +6,7 @@
 //! may read files that differ in addresses, and in nothing else.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,6 +80,10 @@ pub struct Gateway {
     pub region: RegionId,
     /// `host:port` of its HTTP service, as the reader of this file dials it.
     pub addr: String,
+    /// Addresses that the authoritative DNS gives to users, best first; at most
+    /// [`crate::validate::PUBLIC_ADDRS_MAX`]. The same in every process's file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public_addrs: Vec<IpAddr>,
 }
 
 /// The file as written: syntax is right, sense is not checked yet.

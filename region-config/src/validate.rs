@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::ids::RegionId;
 use crate::topology::{Topology, TopologyFile};
@@ -18,6 +19,8 @@ pub const RTT_MS_MAX: f64 = 2_000.0;
 pub const RTT_LOCAL_MS_MAX: f64 = 50.0;
 /// How far the two directions of one pair may be apart, as a factor. More is a slip of the pen.
 pub const RTT_SKEW_MAX: f64 = 4.0;
+/// Most public addresses of one gateway: an answer with several gateways must fit into one small packet.
+pub const PUBLIC_ADDRS_MAX: usize = 4;
 /// Longest cluster name, characters.
 pub const CLUSTER_CHARS_MAX: usize = 60;
 
@@ -52,7 +55,7 @@ impl Findings {
 /// Every fault of the file, in the order of the rules; empty when there is none.
 pub(crate) fn violations(file: &TopologyFile) -> Vec<Violation> {
     let mut found = Findings::default();
-    let rules: [fn(&TopologyFile, &mut Findings); 11] = [
+    let rules: [fn(&TopologyFile, &mut Findings); 12] = [
         cluster_has_a_name,
         counts_are_bounded,
         region_ids_are_unique,
@@ -61,6 +64,7 @@ pub(crate) fn violations(file: &TopologyFile) -> Vec<Violation> {
         nodes_and_gateways_stand_in_known_regions,
         addresses_can_be_dialled,
         addresses_are_used_once,
+        public_addresses_reach_one_gateway,
         voting_regions_are_enough_and_have_nodes,
         every_pair_has_a_round_trip,
         round_trips_are_believable,
@@ -263,6 +267,28 @@ fn addresses_are_used_once(file: &TopologyFile, found: &mut Findings) {
         match first.get(addr) {
             Some(earlier) => found.add(key, format!("{addr} is already {earlier}")),
             None => drop(first.insert(addr, key)),
+        }
+    }
+}
+
+fn public_addresses_reach_one_gateway(file: &TopologyFile, found: &mut Findings) {
+    let mut first: BTreeMap<IpAddr, String> = BTreeMap::new();
+    for (at, gateway) in file.gateways.iter().enumerate() {
+        let count = gateway.public_addrs.len();
+        if count > PUBLIC_ADDRS_MAX {
+            let reason = format!("at most {PUBLIC_ADDRS_MAX} are supported, got {count}");
+            found.add(format!("gateway[{at}].public_addrs"), reason);
+        }
+        for (nth, addr) in gateway.public_addrs.iter().enumerate() {
+            let key = format!("gateway[{at}].public_addrs[{nth}]");
+            if addr.is_unspecified() || addr.is_multicast() {
+                found.add(key, format!("{addr} is not the address of one machine"));
+                continue;
+            }
+            match first.get(addr) {
+                Some(earlier) => found.add(key, format!("{addr} is already {earlier}")),
+                None => drop(first.insert(*addr, key)),
+            }
         }
     }
 }
