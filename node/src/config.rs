@@ -8,10 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use holdfast_node_api::discovery::{Discovery, Finder};
 use holdfast_node_api::telemetry::TelemetryConfig;
 use holdfast_region_config::NodeId;
 use serde::Deserialize;
 use thiserror::Error;
+
+use crate::topology_source::TopologySource;
 
 /// Where gRPC listens when nothing else is said: this machine only.
 pub const GRPC_LISTEN_DEFAULT: SocketAddr =
@@ -36,6 +39,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// Topology file; its addresses are how this node dials the others.
     pub topology: PathBuf,
+    /// Who is asked where the other nodes are; `None` = the topology file says it.
+    pub discovery: Option<Discovery>,
     /// End when standard input does: a supervisor that dies takes its node with it.
     pub exit_with_parent: bool,
     /// Logs and traces.
@@ -224,6 +229,7 @@ struct File {
     grpc_listen: Option<String>,
     http_listen: Option<String>,
     topology: Option<PathBuf>,
+    discovery: Option<Discovery>,
     exit_with_parent: bool,
     worker_threads: Option<usize>,
     notices_journal: Option<PathBuf>,
@@ -232,6 +238,13 @@ struct File {
 }
 
 impl Config {
+    /// Where the topology comes from.
+    #[must_use]
+    pub fn topology_source(&self) -> TopologySource {
+        let finder = self.discovery.clone().map(Finder::new);
+        TopologySource::new(self.topology.clone(), finder)
+    }
+
     /// Reads `path` (when given), lays `overrides` over it, checks every field.
     ///
     /// # Errors
@@ -295,6 +308,7 @@ impl Config {
                 grpc_listen,
                 http_listen,
                 topology,
+                discovery: file.discovery,
                 exit_with_parent: overrides.exit_with_parent || file.exit_with_parent,
                 telemetry,
                 worker_threads: file.worker_threads,

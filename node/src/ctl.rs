@@ -6,6 +6,7 @@
 mod answer;
 mod cluster;
 mod connect;
+mod dns;
 mod failure;
 mod leaders;
 mod membership;
@@ -37,6 +38,7 @@ Examples:
   holdfastctl region evacuate westeurope --dry-run
   holdfastctl node replace n3 --with n7
   holdfastctl membership status
+  holdfastctl dns drain westeurope --for 30m
   holdfastctl show move-leader s7 --to n2
   holdfastctl plan import hall.json --slug town-hall
   holdfastctl placement explain --preset eight-regions --home westeurope --jurisdiction EU
@@ -85,6 +87,9 @@ enum Command {
     /// Leaders: who leads what, and what is not at home
     #[command(subcommand)]
     Leaders(leaders::Command),
+    /// DNS: send users to one region or away from one, for a while
+    #[command(subcommand)]
+    Dns(dns::Command),
     /// Shows: list them, look at one, create one, move its leader
     #[command(subcommand)]
     Show(show::Command),
@@ -143,6 +148,7 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Membership(command) => membership::run(&command, &args.target).await,
         Command::Topology(command) => topology::run(&command, &args.target).await,
         Command::Leaders(command) => leaders::run(&command, &args.target).await,
+        Command::Dns(command) => dns::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
         Command::Placement(command) => placement::run(&command),

@@ -22,4 +22,5 @@ pub mod reload;
 pub mod sabotage;
 pub mod server;
 pub mod submission;
+pub mod topology_source;
 pub mod workers;

@@ -13,7 +13,6 @@ mod listeners;
 
 use std::{
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -53,6 +52,7 @@ use crate::{
     propose::ProposerContext,
     proposers::Proposers,
     reload,
+    topology_source::TopologySource,
     workers::{
         outbox::{AcceptingSink, NoticeSink},
         payment::{PaymentProvider, TestProvider},
@@ -154,7 +154,8 @@ impl Server {
         config: Config,
         around: Surroundings,
     ) -> Result<Self, ServerError> {
-        let topology = known_topology(&config)?;
+        let source = config.topology_source();
+        let topology = known_topology(&config, &source).await?;
         let metrics = Metrics::new()?;
         let host = start_host(&config, &topology, &around).await?;
         let limits = Arc::new(config.limits.clone());
@@ -174,7 +175,7 @@ impl Server {
         });
         let (router, operator) = grpc_router(
             &host,
-            &config.topology,
+            &source,
             &proposers,
             millis(limits.deadline_default_ms),
             &stop_listeners,
@@ -200,7 +201,7 @@ impl Server {
                 refused.clone(),
                 stop(),
             )),
-            tokio::spawn(reload::on_hangup(host.clone(), config.topology, stop())),
+            tokio::spawn(reload::on_hangup(host.clone(), source, stop())),
         ];
         Ok(Self {
             grpc_addr,
@@ -266,8 +267,11 @@ fn millis(ms: u32) -> Duration {
 
 /// The topology, once it is sure to name this node: before the data directory is touched, because that would be marked
 /// as the other node's for good.
-fn known_topology(config: &Config) -> Result<Arc<Topology>, ServerError> {
-    let topology = Topology::load(&config.topology)?;
+async fn known_topology(
+    config: &Config,
+    source: &TopologySource,
+) -> Result<Arc<Topology>, ServerError> {
+    let topology = source.load().await?;
     let node = config.node_id;
     if topology.node(node).is_none() {
         return Err(StartError::UnknownNode { node }.into());
@@ -335,14 +339,14 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
 /// Everything that is served on the gRPC port, and the operator's service for this node's own use.
 fn grpc_router(
     host: &Host,
-    topology_file: &Path,
+    source: &TopologySource,
     proposers: &Proposers,
     deadline_default: Duration,
     stop: &CancellationToken,
 ) -> (Router, OperatorService) {
     let desk = DirectoryDesk::new(host.clone());
     let operator = OperatorService::new(host.clone(), desk.clone());
-    let cluster = ClusterService::new(host.clone(), topology_file.to_owned(), desk.clone());
+    let cluster = ClusterService::new(host.clone(), source.clone(), desk.clone());
     let directory = DirectoryService::new(host.clone(), desk, stop.clone());
     let inventory = InventoryService::new(
         host.clone(),

@@ -19,15 +19,17 @@ pub mod rejection;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sample;
 pub mod state;
+pub mod steering;
 
 pub use codec::DirectoryCodecError;
-pub use command::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
+pub use command::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow, NewSteering};
 pub use records::{
     DiskId, EventRecord, Leaving, NodeRecord, NodeRegistration, NodeState, PlanRecord,
     RegionRecord, RegionState, ReplicaFate, ShowRecord,
 };
 pub use rejection::DirectoryRejection;
 pub use state::{Changed, DirectoryState};
+pub use steering::{Steering, SteeringKey, SteeringWish};
 
 pub(crate) use codec::{decode_commands, decode_snapshot, encode_commands, encode_snapshot};
 
@@ -39,6 +41,10 @@ pub const DESCRIPTION_BYTES_MAX: usize = 4_000;
 pub const NODES_MAX: usize = 1_000;
 /// Jurisdictions that one show names.
 pub const JURISDICTIONS_MAX: usize = 32;
+/// Overrides of DNS at one time.
+pub const STEERING_MAX: usize = 64;
+/// Longest time that DNS is overridden, ms: a week. What shall hold longer is a change of the topology.
+pub const STEERING_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
 /// Replicas that one show may have: one a region and some.
 pub const REPLICAS_MAX: usize = 24;
 /// Plans one cluster keeps.

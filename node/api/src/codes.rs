@@ -296,6 +296,12 @@ pub const CODES: &[Code] = &[
         "an earlier replica is not gone everywhere yet",
     ),
     request(
+        "last_region",
+        409,
+        false,
+        "no region would be open to new users",
+    ),
+    request(
         "stale_generation",
         409,
         false,

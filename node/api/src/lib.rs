@@ -7,6 +7,7 @@
 //! | [`codes`] | every public error code, what it means, whether to try again |
 //! | [`client`] | lazily connected channels to one node |
 //! | [`print`] | 32 bits of a request's id, to tell which requests have had an effect |
+//! | [`discovery`] | where nodes are, by SRV records |
 //! | [`pipe`] | many commands in flight on one stream, answers matched by tag |
 //! | [`telemetry`] | logs and traces, set up the same way in every process |
 //!
@@ -14,6 +15,7 @@
 
 pub mod client;
 pub mod codes;
+pub mod discovery;
 pub mod pipe;
 pub mod print;
 pub mod refs;

@@ -15,9 +15,9 @@ use thiserror::Error;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is logged when nothing else is said: our own news, and only trouble from the libraries below. openraft tells
-/// each vote and each ignored message as news.
-pub const LOG_DEFAULT: &str =
-    "info,openraft=error,raft_engine=warn,sled=warn,h2=warn,hyper=warn,tonic=warn,tower=warn";
+/// each vote and each ignored message as news; hickory warns of what strangers send.
+pub const LOG_DEFAULT: &str = "info,openraft=error,raft_engine=warn,sled=warn,h2=warn,hyper=warn,tonic=warn,tower=warn,\
+     hickory_proto=error,hickory_server=error,hickory_resolver=error,hickory_net=error";
 
 /// The `[telemetry]` section of every process's configuration.
 #[derive(Debug, Clone, Deserialize)]

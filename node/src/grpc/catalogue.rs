@@ -35,6 +35,13 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
             .iter()
             .map(|(id, record)| region(id, record))
             .collect(),
+        steering: Some(steering(directory)),
+    }
+}
+
+fn steering(directory: &DirectoryState) -> v1::CatalogueSteering {
+    v1::CatalogueSteering {
+        overrides: super::cluster::steering::overrides(directory.steering()),
     }
 }
 
@@ -71,6 +78,7 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
             Changed::Region(id) => piece
                 .regions
                 .extend(directory.regions().get(id).map(|r| region(id, r))),
+            Changed::Steering => piece.steering = Some(steering(directory)),
             Changed::Settings => {}
         }
     }

@@ -3,40 +3,40 @@
 //! Owns: the form of these answers, and passing changes to the directory's leader. Must never: ask another node for a read:
 //! every node has the directory in memory and says how old its copy is.
 
-use std::path::PathBuf;
-
 use holdfast_inventory::ids::ShowId;
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::{self, cluster_server::Cluster};
-use holdfast_raft::Host;
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NodeState, RegionState};
+use holdfast_raft::{Clock as _, Host, SystemClock};
 use holdfast_region_config::{NodeId, RegionId};
 use tonic::{Request, Response, Status};
 
 use super::directory::{change_refused, invalid, outcome_of, passed_on, taken, unexpected};
 use crate::directory_client::{ChangeError, Changed, DirectoryDesk};
 use crate::reload;
+use crate::topology_source::TopologySource;
 
 mod lists;
 mod placing;
 mod progress;
+pub(super) mod steering;
 
 /// The Cluster service of this node.
 #[derive(Clone)]
 pub struct ClusterService {
     host: Host,
-    /// The file that this process reads its topology from.
-    topology_file: PathBuf,
+    /// What this process reads its topology from.
+    topology: TopologySource,
     desk: DirectoryDesk,
 }
 
 impl ClusterService {
     /// Answers for the node of `host`.
     #[must_use]
-    pub fn new(host: Host, topology_file: PathBuf, desk: DirectoryDesk) -> Self {
+    pub fn new(host: Host, topology: TopologySource, desk: DirectoryDesk) -> Self {
         Self {
             host,
-            topology_file,
+            topology,
             desk,
         }
     }
@@ -167,11 +167,50 @@ impl Cluster for ClusterService {
         self.change(command, forwarded, forward).await
     }
 
+    async fn set_steering(
+        &self,
+        request: Request<v1::SetSteeringRequest>,
+    ) -> Result<Response<v1::ChangeReply>, Status> {
+        let (forwarded, request) = taken(request);
+        let command = steering::set(&request)?;
+        let forward = |client: NodeClient| {
+            let request = passed_on(request.clone());
+            async move { client.cluster().set_steering(request).await }
+        };
+        self.change(command, forwarded, forward).await
+    }
+
+    async fn clear_steering(
+        &self,
+        request: Request<v1::ClearSteeringRequest>,
+    ) -> Result<Response<v1::ChangeReply>, Status> {
+        let (forwarded, request) = taken(request);
+        let command = steering::clear(&request)?;
+        let forward = |client: NodeClient| {
+            let request = passed_on(request.clone());
+            async move { client.cluster().clear_steering(request).await }
+        };
+        self.change(command, forwarded, forward).await
+    }
+
+    async fn list_steering(
+        &self,
+        _: Request<v1::ListSteeringRequest>,
+    ) -> Result<Response<v1::ListSteeringReply>, Status> {
+        let directory = self.host.directory();
+        let (overrides, as_of) = directory.read(|state| steering::overrides(state.steering()));
+        Ok(Response::new(v1::ListSteeringReply {
+            as_of: Some(super::convert::as_of(as_of, false)),
+            overrides,
+            now_ms: SystemClock.now_ms(),
+        }))
+    }
+
     async fn reload_topology(
         &self,
         _: Request<v1::ReloadTopologyRequest>,
     ) -> Result<Response<v1::ReloadTopologyReply>, Status> {
-        let change = reload::topology(&self.host, &self.topology_file)
+        let change = reload::topology(&self.host, &self.topology)
             .await
             .map_err(|error| invalid("topology", &error.to_string()))?;
         let nodes = |nodes: &[NodeId]| nodes.iter().map(|node| node.get()).collect();

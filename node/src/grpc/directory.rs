@@ -378,6 +378,7 @@ pub(super) fn unexpected(outcome: DirectoryOutcome) -> Status {
         | DirectoryRejection::DiskChanged { .. }
         | DirectoryRejection::NodeInUse { .. }
         | DirectoryRejection::ReplicaLeaving { .. }
+        | DirectoryRejection::LastRegion { .. }
         | DirectoryRejection::StaleGeneration { .. } => Code::FailedPrecondition,
         DirectoryRejection::Invalid { .. } => Code::InvalidArgument,
         DirectoryRejection::Full { .. } => Code::ResourceExhausted,

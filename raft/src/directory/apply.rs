@@ -6,6 +6,7 @@ mod catalogue;
 mod nodes;
 mod replicas;
 mod settings;
+mod steering;
 
 use super::command::{DirectoryCommand, DirectoryOutcome};
 use super::rejection::DirectoryRejection;
@@ -54,6 +55,8 @@ impl DirectoryState {
             DirectoryCommand::SetShowFollowsBuyers { show, follow } => {
                 self.set_show_follows_buyers(show, follow)
             }
+            DirectoryCommand::SetSteering(new) => self.set_steering(new),
+            DirectoryCommand::ClearSteering { key } => Ok(self.clear_steering(key.as_ref())),
         };
         verdict.unwrap_or_else(DirectoryOutcome::Rejected)
     }

@@ -8,18 +8,20 @@
 //! ```
 
 mod v1;
+mod v2;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::v1::{CommandV1, StateV1};
+use self::v2::StateV2;
 use super::{DirectoryCommand, DirectoryState};
 
 const COMMANDS_MAGIC: [u8; 4] = *b"HFDC";
 const SNAPSHOT_MAGIC: [u8; 4] = *b"HFDS";
 /// What is written. Everything back to [`VERSION_MIN`] is read.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const VERSION_MIN: u16 = 1;
 const HEADER_BYTES: usize = 14;
 
@@ -115,6 +117,7 @@ pub(crate) fn encode_snapshot(state: &DirectoryState) -> Result<Bytes, Directory
 pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<DirectoryState, DirectoryCodecError> {
     let mut state: DirectoryState = match open(SNAPSHOT_MAGIC, bytes)? {
         (1, old) => body::<StateV1>(old)?.into(),
+        (2, old) => body::<StateV2>(old)?.into(),
         (_, now) => body(now)?,
     };
     state.rebuild_index();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::records::{NodeRegistration, NodeState, RegionState};
 use super::rejection::DirectoryRejection;
+use super::steering::SteeringKey;
 
 /// A seating plan to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,21 @@ pub struct NewShow {
     pub goal: SurvivalGoal,
     /// Jurisdictions in which replicas may be; empty = any.
     pub jurisdictions: BTreeSet<Jurisdiction>,
+}
+
+/// An override of what DNS answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSteering {
+    /// What is wanted, and of what.
+    pub key: SteeringKey,
+    /// The region that is answered, or drained.
+    pub region: RegionId,
+    /// When it was asked for, ms since the Unix epoch by the node that was asked: overrides that ended before are dropped.
+    pub asked_at_ms: u64,
+    /// How long it holds, ms, at most [`super::STEERING_MS_MAX`].
+    pub for_ms: u64,
+    /// Also if no region stays open to new users.
+    pub break_glass: bool,
 }
 
 /// A change of the directory.
@@ -171,6 +187,13 @@ pub enum DirectoryCommand {
         show: ShowId,
         /// Yes, no, or as the cluster does.
         follow: Option<bool>,
+    },
+    /// Override what DNS answers, for a while.
+    SetSteering(NewSteering),
+    /// Take back one override of DNS; without a key all of them.
+    ClearSteering {
+        /// Which.
+        key: Option<SteeringKey>,
     },
 }
 

@@ -78,6 +78,14 @@ pub enum DirectoryRejection {
         /// The node.
         node: NodeId,
     },
+    /// No region would be open to new users.
+    #[error(
+        "{region} is the last region that is open to new users; if there is no other way, say so (--break-glass)"
+    )]
+    LastRegion {
+        /// The region that was to be drained.
+        region: RegionId,
+    },
     /// Someone else changed it meanwhile.
     #[error("generation {expected} was expected, it is {found}")]
     StaleGeneration {
@@ -126,6 +134,7 @@ impl DirectoryRejection {
             Self::DiskChanged { .. } => "disk_changed",
             Self::NodeInUse { .. } => "node_in_use",
             Self::ReplicaLeaving { .. } => "replica_leaving",
+            Self::LastRegion { .. } => "last_region",
             Self::StaleGeneration { .. } => "stale_generation",
             Self::Invalid { .. } => "invalid",
             Self::Full { .. } => "table_full",

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::records::{
     EventRecord, NodeRecord, NodeState, PlanRecord, RegionRecord, RegionState, ShowRecord,
 };
+use super::steering::Steering;
 
 /// Which record a version changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,8 @@ pub enum Changed {
     Show(ShowId),
     /// A setting of the whole cluster.
     Settings,
+    /// What DNS is told.
+    Steering,
 }
 
 impl Changed {
@@ -66,6 +69,7 @@ pub struct DirectoryState {
     pub(crate) events: BTreeMap<u64, Arc<EventRecord>>,
     #[serde(with = "shared")]
     pub(crate) shows: BTreeMap<ShowId, Arc<ShowRecord>>,
+    pub(crate) steering: Steering,
     #[serde(skip)]
     pub(crate) index: Index,
 }
@@ -156,6 +160,12 @@ impl DirectoryState {
         own.unwrap_or(self.settings.follow_buyers)
     }
 
+    /// What DNS is told, whatever it measures.
+    #[must_use]
+    pub const fn steering(&self) -> &Steering {
+        &self.steering
+    }
+
     /// What changed after version `since`, oldest change first; a record that changed several times comes once, where it
     /// changed last. Everything, for `since` 0.
     pub fn changes_since(&self, since: u64) -> impl Iterator<Item = (u64, &Changed)> {
@@ -215,6 +225,9 @@ impl DirectoryState {
         let mut changed = |version, what| index.by_version.insert((version, what));
         if self.settings.changed > 0 {
             changed(self.settings.changed, Changed::Settings);
+        }
+        if self.steering.changed > 0 {
+            changed(self.steering.changed, Changed::Steering);
         }
         for (node, record) in &self.nodes {
             changed(record.changed, Changed::Node(*node));

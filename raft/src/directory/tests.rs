@@ -10,6 +10,7 @@ use super::*;
 mod format;
 mod nodes;
 mod replicas;
+mod steering;
 
 fn plan(slug: &str) -> NewPlan {
     sample::plan(slug, 4)

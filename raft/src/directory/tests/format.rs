@@ -7,6 +7,8 @@ const ENTRY_V1: &[u8] = include_bytes!("../../../tests/golden/directory-v1-entry
 const SNAPSHOT_V1: &[u8] = include_bytes!("../../../tests/golden/directory-v1-snapshot.bin");
 const ENTRY_V2: &[u8] = include_bytes!("../../../tests/golden/directory-v2-entry.bin");
 const SNAPSHOT_V2: &[u8] = include_bytes!("../../../tests/golden/directory-v2-snapshot.bin");
+const ENTRY_V3: &[u8] = include_bytes!("../../../tests/golden/directory-v3-entry.bin");
+const SNAPSHOT_V3: &[u8] = include_bytes!("../../../tests/golden/directory-v3-snapshot.bin");
 
 #[test]
 fn bytes_survive_and_damage_is_named() {
@@ -33,10 +35,10 @@ fn bytes_survive_and_damage_is_named() {
         Err(DirectoryCodecError::Checksum)
     );
     let mut newer = bytes.to_vec();
-    newer[4] = 3;
+    newer[4] = 4;
     assert_eq!(
         decode_snapshot(&newer),
-        Err(DirectoryCodecError::NewerVersion { found: 3 })
+        Err(DirectoryCodecError::NewerVersion { found: 4 })
     );
     for cut in 0..14 {
         assert!(decode_snapshot(&bytes[..cut]).is_err(), "{cut} bytes");
@@ -76,8 +78,8 @@ fn what_the_first_release_wrote_means_the_same_by_log_and_by_snapshot() {
     assert_eq!(loaded.changes_since(loaded.version() - 1).count(), 4);
 }
 
-/// One of each command, in the order in which they do something.
-fn one_of_each() -> Vec<DirectoryCommand> {
+/// One of each command of format 2, in the order in which they do something.
+fn one_of_each_v2() -> Vec<DirectoryCommand> {
     let (node, show_id) = (NodeId::new(9), ShowId(1));
     let region = RegionId::new("westeurope").expect("a region id");
     let event = NewEvent {
@@ -135,19 +137,53 @@ fn one_of_each() -> Vec<DirectoryCommand> {
     ]
 }
 
-#[test]
-fn this_releases_bytes_are_as_they_were_when_it_was_published() {
-    let commands = one_of_each();
+fn applied(commands: &[DirectoryCommand]) -> DirectoryState {
     let mut state = furnished();
-    for command in commands.clone() {
-        let outcome = state.apply(command);
+    for command in commands {
+        let outcome = state.apply(command.clone());
         assert!(
             !matches!(outcome, DirectoryOutcome::Rejected(_)),
             "{outcome:?}"
         );
     }
-    assert_eq!(decode_commands(ENTRY_V2), Ok(commands.clone()));
-    assert_eq!(decode_snapshot(SNAPSHOT_V2), Ok(state.clone()));
-    assert_eq!(encode_commands(&commands).expect("encodes"), ENTRY_V2);
-    assert_eq!(encode_snapshot(&state).expect("encodes"), SNAPSHOT_V2);
+    state
+}
+
+#[test]
+fn what_format_2_wrote_means_the_same() {
+    let commands = one_of_each_v2();
+    let state = applied(&commands);
+    assert_eq!(decode_commands(ENTRY_V2), Ok(commands));
+    assert_eq!(decode_snapshot(SNAPSHOT_V2), Ok(state));
+}
+
+/// One of each command.
+fn one_of_each() -> Vec<DirectoryCommand> {
+    let region = RegionId::new("westeurope").expect("a region id");
+    let new = |key, break_glass| NewSteering {
+        key,
+        region: region.clone(),
+        asked_at_ms: 1_000,
+        for_ms: 60_000,
+        break_glass,
+    };
+    let named = SteeringKey::Pin("tickets.example.".to_owned());
+    let mut commands = one_of_each_v2();
+    commands.extend([
+        DirectoryCommand::SetSteering(new(named.clone(), false)),
+        DirectoryCommand::SetSteering(new(SteeringKey::PinAll, false)),
+        DirectoryCommand::SetSteering(new(SteeringKey::Drain(region.clone()), true)),
+        DirectoryCommand::ClearSteering { key: Some(named) },
+    ]);
+    commands
+}
+
+#[test]
+fn this_releases_bytes_are_as_they_were_when_it_was_published() {
+    let commands = one_of_each();
+    let state = applied(&commands);
+    assert_eq!(decode_commands(ENTRY_V3), Ok(commands.clone()));
+    assert_eq!(decode_snapshot(SNAPSHOT_V3), Ok(state.clone()));
+    assert_eq!(encode_commands(&commands).expect("encodes"), ENTRY_V3);
+    assert_eq!(encode_snapshot(&state).expect("encodes"), SNAPSHOT_V3);
 }
