@@ -8,6 +8,7 @@
 mod attempt;
 mod contender;
 mod disk;
+mod dns;
 mod echo;
 mod edge;
 mod elections;
@@ -39,6 +40,7 @@ use clap::{Args, Subcommand};
 
 pub use contender::Against;
 pub use disk::DiskArgs;
+pub use dns::DnsArgs;
 pub use edge::{GatewayArgs, RejectionArgs};
 pub use evacuate::EvacuateArgs;
 pub use failover::{FailoverArgs, Loss};
@@ -63,6 +65,8 @@ pub enum BenchCommand {
     Restart(RestartArgs),
     /// What shows cost that nobody buys: processor, memory and messages per replica, by state.
     Idle(IdleArgs),
+    /// DNS answers of one gateway, beside a name server that people would use instead.
+    Dns(DnsArgs),
     /// The log store and the snapshot store on this disk, beside one alternative each.
     Disk(DiskArgs),
     /// Maps, holds and orders through HTTP at a gateway, driven by wrk, beside a bare echo and nginx.
@@ -170,6 +174,7 @@ pub async fn measure(command: BenchCommand) -> anyhow::Result<Report> {
         BenchCommand::Evacuate(args) => Box::pin(evacuate::run(args)).await,
         BenchCommand::Restart(args) => Box::pin(restart::run(args)).await,
         BenchCommand::Idle(args) => Box::pin(idle::run(args)).await,
+        BenchCommand::Dns(args) => Box::pin(dns::run(args)).await,
         BenchCommand::Disk(args) => Box::pin(disk::run(args)).await,
         BenchCommand::Gateway(args) => Box::pin(edge::gateway(args)).await,
         BenchCommand::Rejection(args) => Box::pin(edge::rejection(args)).await,
@@ -187,6 +192,7 @@ impl BenchCommand {
             Self::Evacuate(args) => args.bench.json,
             Self::Restart(args) => args.bench.json,
             Self::Idle(args) => args.bench.json,
+            Self::Dns(args) => args.bench.json,
             Self::Disk(args) => args.bench.json,
             Self::Gateway(args) => args.bench.json,
             Self::Rejection(args) => args.bench.json,

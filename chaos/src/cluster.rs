@@ -14,6 +14,7 @@
 //! A child has its own process group (a Ctrl-C in the terminal reaches only us) and a pipe on standard input that ends
 //! when we do, however we end.
 
+pub mod dns;
 pub mod error;
 mod files;
 mod growth;
@@ -36,6 +37,7 @@ pub use error::ClusterError;
 pub use member::{Kind, Member, gateway_name};
 pub use process::Signal;
 
+use self::dns::DnsServer;
 use self::files::Files;
 use self::member::{binary_name, members};
 use self::network::{serve_control, start_wan};
@@ -76,7 +78,8 @@ pub struct ClusterOptions {
     pub fault_doors: bool,
     /// Whether nodes write down the notices that they deliver, see [`Cluster::notices`].
     pub notices: bool,
-
+    /// Whether gateways answer DNS.
+    pub dns: bool,
     /// Nodes of the topology that the processes do not hear of and that are not started, until
     /// [`Cluster::name_nodes`] names them. A region whose nodes are all held back is held back itself.
     pub held_back: Vec<NodeId>,
@@ -94,6 +97,7 @@ pub struct Cluster {
     wan: Option<Wan>,
     control: SocketAddr,
     control_task: Option<JoinHandle<()>>,
+    dns: Vec<DnsServer>,
     http: reqwest::Client,
     files: Files,
     /// Members that run other binaries than the cluster's.
@@ -138,6 +142,7 @@ impl Cluster {
             None => None,
         };
         let members = members(&places, &ports, &files);
+        let dns = dns::servers(&places, &ports, &options);
         let http = http::client();
         let mut cluster = Self {
             options,
@@ -147,6 +152,7 @@ impl Cluster {
             wan,
             control,
             control_task,
+            dns,
             http,
             files,
             bin_dirs: BTreeMap::new(),

@@ -44,7 +44,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
         notices: false,
-
+        dns: true,
         held_back: Vec::new(),
     };
     let status = Status::new();

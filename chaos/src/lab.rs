@@ -51,6 +51,8 @@ pub struct LabOptions {
     pub bin_dir: Option<PathBuf>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
+    /// Whether gateways answer DNS.
+    pub dns: bool,
     /// Nodes that join later: see [`ClusterOptions::held_back`].
     pub held_back: Vec<NodeId>,
 }
@@ -71,6 +73,7 @@ impl LabOptions {
             shows,
             bin_dir: None,
             node_limits: Vec::new(),
+            dns: false,
             held_back: Vec::new(),
         }
     }
@@ -148,7 +151,7 @@ impl Lab {
             otlp_endpoint: None,
             node_limits: options.node_limits,
             notices: true,
-
+            dns: options.dns,
             held_back: options.held_back,
         })?;
         let http = buyer::http_client();

@@ -8,6 +8,7 @@
 //! | [`season`] | the sample season and its loader |
 //! | [`demo`] | `holdfast-chaos demo` |
 //! | [`buyer`] | one buyer over HTTP, for workloads and tests |
+//! | [`dns_client`] | one DNS question |
 //! | [`fault`] | what a drill breaks: each with a start and a heal |
 //! | [`workload`] | what buyers do meanwhile |
 //! | [`drill`] | hypothesis, faults, workloads, expectations, verdict: `holdfast-chaos drill` |
@@ -26,6 +27,7 @@ pub mod check_command;
 pub mod checker;
 pub mod cluster;
 pub mod demo;
+pub mod dns_client;
 pub mod drill;
 pub mod fault;
 pub mod history;

@@ -15,6 +15,7 @@ use crate::geo::Geo;
 use crate::layouts::Layouts;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::observatory::Observatory;
 use crate::session::Sessions;
 use crate::upstream::Upstream;
 
@@ -29,7 +30,7 @@ pub struct App {
     /// Which address a request comes from.
     pub clients: ClientAddresses,
     /// Which regions are near an address.
-    pub geo: Geo,
+    pub geo: Arc<Geo>,
     /// Events and shows as last heard.
     pub catalogue: Catalogue,
     /// Plans of shows.
@@ -38,6 +39,8 @@ pub struct App {
     pub live: Live,
     /// Requests already answered.
     pub answers: Answers,
+    /// Which regions are well, by what all of them see.
+    pub observatory: Observatory,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Places for requests in work.
@@ -61,11 +64,12 @@ impl App {
             requests: Semaphore::new(config.limits.requests_in_flight_max),
             writes: Semaphore::new(config.limits.writes_in_flight_max),
             clients: ClientAddresses::new(&config.proxies),
-            geo,
+            geo: Arc::new(geo),
             catalogue: Catalogue::default(),
             layouts: Layouts::default(),
             live: Live::new(config.live.clone(), Arc::clone(&metrics)),
             answers: Answers::default(),
+            observatory: Observatory::default(),
             draining: AtomicBool::new(false),
             config,
             sessions,

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub plans: BTreeMap<u64, Arc<str>>,
     /// Nodes that have announced themselves, by id.
     pub nodes: BTreeMap<u64, Arc<v1::CatalogueNode>>,
+    /// What DNS is told, whatever it measures; ended overrides may be among them.
+    pub steering: Vec<v1::SteeringOverride>,
     /// What is wanted of regions that were ever anything but serving, by id.
     pub regions: BTreeMap<String, v1::CatalogueRegion>,
     /// Shows of each event.
@@ -51,6 +53,7 @@ impl Snapshot {
             shows: BTreeMap::new(),
             plans: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            steering: Vec::new(),
             regions: BTreeMap::new(),
             shows_by_event: BTreeMap::new(),
             age_when_heard: Duration::ZERO,
@@ -71,6 +74,9 @@ impl Snapshot {
         }
         for node in heard.nodes {
             self.nodes.insert(node.node_id, Arc::new(node));
+        }
+        if let Some(steering) = heard.steering {
+            self.steering = steering.overrides;
         }
         for region in heard.regions {
             self.regions.insert(region.region.clone(), region);

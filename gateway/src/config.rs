@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use holdfast_node_api::discovery::Discovery;
 use holdfast_node_api::telemetry::TelemetryConfig;
 use holdfast_region_config::ids::RegionId;
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::client_address::{self, ProxyConfig};
+use crate::dns::config::DnsConfig;
 use crate::geo::{self, GeoConfig};
 use crate::limits;
 use crate::live::settings::LiveSettings;
@@ -79,6 +81,12 @@ pub struct Config {
     /// Live maps and quick rejections.
     #[serde(default)]
     pub live: LiveSettings,
+    /// Who is asked where the nodes are; without it the topology file says it.
+    #[serde(default)]
+    pub discovery: Option<Discovery>,
+    /// The authoritative DNS server; none without it.
+    #[serde(default)]
+    pub dns: Option<DnsConfig>,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
@@ -183,6 +191,7 @@ impl Config {
         config.limits.check()?;
         config.check_lists()?;
         config.live.check()?;
+        config.dns.as_ref().map_or(Ok(()), DnsConfig::check)?;
         Ok(config)
     }
 }
@@ -227,7 +236,7 @@ fn override_from(table: &mut Table, environment: &BTreeMap<String, String>) -> b
         };
         any = true;
         let key = key.to_ascii_lowercase();
-        let nested = ["limits", "live", "telemetry", "geo"]
+        let nested = ["limits", "live", "telemetry", "geo", "dns", "discovery"]
             .into_iter()
             .find_map(|section| {
                 let inner = key.strip_prefix(section)?.strip_prefix('_')?;

@@ -134,9 +134,13 @@ impl Geo {
         addr: IpAddr,
         edge: Option<Country>,
     ) -> Nearest {
+        // Whoever is in a placed range that this address is not in gets another answer.
+        let apart = self.networks.iter().map(|n| n.range.told_apart(addr));
+        let apart = apart.max().unwrap_or(0);
         if let Some(placed) = self.networks.iter().find(|n| n.range.contains(addr)) {
             let regions = from_region(topology, &placed.region);
-            return nearest(addr, regions, placed.range.prefix_len(), Source::Network);
+            let prefix_len = placed.range.prefix_len().max(apart);
+            return nearest(addr, regions, prefix_len, Source::Network);
         }
         if let Some((country, position)) = edge.and_then(|c| Some((c, c.position()?))) {
             let regions = from_position(topology, position);
@@ -155,23 +159,20 @@ impl Geo {
                 let regions = from_position(topology, position);
                 return Nearest {
                     country: found.country,
-                    ..nearest(addr, regions, found.prefix_len, source)
+                    ..nearest(addr, regions, found.prefix_len.max(apart), source)
                 };
             }
         }
         let unknown = from_region(topology, &self.own);
-        nearest(addr, unknown, self.ignorance(addr), Source::Unknown)
+        nearest(addr, unknown, self.ignorance(apart), Source::Unknown)
     }
 
-    /// For how wide a range nobody knows: without networks and database nothing depends on the address at all.
-    fn ignorance(&self, addr: IpAddr) -> u8 {
-        if self.networks.is_empty() && self.database.is_none() {
-            return 0;
-        }
-        if addr.is_ipv4() {
-            PREFIX_LEN_MAX_V4
+    /// For how wide a range nobody knows: without a database only the placed ranges matter.
+    fn ignorance(&self, apart: u8) -> u8 {
+        if self.database.is_none() {
+            apart
         } else {
-            PREFIX_LEN_MAX_V6
+            u8::MAX
         }
     }
 

@@ -18,6 +18,7 @@ mod holds;
 mod idempotency;
 mod live;
 mod local;
+mod observations;
 mod orders;
 mod probes;
 mod request;
@@ -73,6 +74,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/orders/{order}/pay", || post(orders::pay)),
     route("POST", "/v1/orders/{order}/cancel", || post(orders::cancel)),
     route("POST", "/v1/guests", || post(session::guest)),
+    route("GET", "/v1/route/observations", || get(observations::all)),
     route("GET", "/v1/openapi.json", || get(assets::openapi)),
     route("GET", "/", || get(assets::page)),
     route("GET", "/assets/{name}", || get(assets::asset)),

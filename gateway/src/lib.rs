@@ -9,6 +9,8 @@
 //! | [`catalogue`], [`layouts`] | what is known near home: events and shows, and the plan of each show |
 //! | [`client_address`], [`geo`], [`network`] | who is asking from where, and which regions are near |
 //! | [`live`] | the seats of shows that somebody looks at: streams to viewers, and holds that are doomed already |
+//! | [`observatory`] | which regions are well, by what all of them see |
+//! | [`dns`] | which gateways a user is sent to by name |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`] | how a "no" is said |
@@ -22,6 +24,7 @@ pub mod catalogue;
 pub mod client_address;
 pub mod clock;
 pub mod config;
+pub mod dns;
 pub mod geo;
 pub mod http;
 pub mod layouts;
@@ -29,6 +32,7 @@ pub mod limits;
 pub mod live;
 pub mod metrics;
 pub mod network;
+pub mod observatory;
 pub mod problem;
 pub mod server;
 pub mod session;

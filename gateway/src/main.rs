@@ -41,6 +41,9 @@ Configuration is TOML:
   [live]                                    # optional: live maps, holds refused from the live copy
   viewers_max     = 20000
   local_rejection = true
+  [dns]                                     # optional: answers for a zone, see docs/dns.md
+  listen = \"127.0.0.1:5353\"
+  zone   = \"holdfast.example\"
 
   [telemetry]                               # optional
   log           = \"info\"

@@ -3,6 +3,8 @@
 //! Owns: names (each ends in its unit, `_total` or `_ratio`) and label values, which are bounded sets: routes, methods,
 //! statuses, result words. Must never: label by show, buyer or anything else a client chooses.
 
+pub mod dns;
+
 use std::time::Duration;
 
 use prometheus::{
@@ -10,6 +12,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use self::dns::DnsMetrics;
 use crate::live::metrics::LiveMetrics;
 
 /// Sub-millisecond for what is answered here, seconds for what crosses oceans.
@@ -39,6 +42,8 @@ pub struct Metrics {
     /// Connections open now.
     pub connections: IntGauge,
     catalogue_age: Gauge,
+    /// Of the DNS server.
+    pub dns: DnsMetrics,
 }
 
 impl Metrics {
@@ -97,6 +102,7 @@ impl Metrics {
                 "holdfast_gateway_catalogue_age_seconds",
                 "How old the catalogue is; -1 before the first.",
             )?,
+            dns: DnsMetrics::new()?,
         };
         // Every series exists from the start, so that a rate over the first refusal is one.
         for reason in ["requests", "connections"] {
@@ -116,6 +122,7 @@ impl Metrics {
         registry.register(Box::new(self.write_seconds.clone()))?;
         registry.register(Box::new(self.map_age_seconds.clone()))?;
         registry.register(Box::new(self.connections.clone()))?;
+        self.dns.register(registry)?;
         registry.register(Box::new(self.catalogue_age.clone()))
     }
 

@@ -62,6 +62,23 @@ impl Network {
         addr.is_ipv4() == self.addr.is_ipv4() && Self::of(addr, self.prefix_len) == *self
     }
 
+    /// How many leading bits of `addr` tell that it is not in this range; 0 when it is, or when the first byte on the wire,
+    /// the family, tells already.
+    #[must_use]
+    pub fn told_apart(&self, addr: IpAddr) -> u8 {
+        let common = match (plain(addr), self.addr) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            _ => return 0,
+        };
+        let common = u8::try_from(common).unwrap_or(u8::MAX);
+        if common < self.prefix_len {
+            common + 1
+        } else {
+            0
+        }
+    }
+
     /// Its first address.
     #[must_use]
     pub fn addr(&self) -> IpAddr {

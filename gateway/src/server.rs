@@ -1,7 +1,7 @@
 //! Start order and stop order of the process, and the loop that accepts connections.
 //!
 //! ```text
-//! start: topology → session key → upstream → listen → catalogue task → accept
+//! start: topology → session key → dns sockets → upstream → listen → catalogue task → dns answers → accept
 //! stop:  not ready → stop accepting → finish requests in work (bounded) → close idle connections → end tasks
 //! ```
 //!
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use holdfast_region_config::topology::{Topology, TopologyError};
+use holdfast_region_config::topology::TopologyError;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,12 +28,14 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::client_address::Socket;
 use crate::config::Config;
+use crate::dns::service::{DnsError, DnsService};
 use crate::geo::Geo;
 use crate::geo::database::DatabaseError;
 use crate::metrics::Metrics;
 use crate::session::{KeyError, Sessions};
+use crate::upstream::source::TopologySource;
 use crate::upstream::{Upstream, UpstreamSetupError};
-use crate::{catalogue, http, limits};
+use crate::{catalogue, http, limits, observatory};
 
 /// Pause after the system refused to accept a connection, such as when file handles ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -69,6 +71,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The DNS server cannot be had.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
     /// Two metrics have one name.
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -84,6 +89,7 @@ impl StartError {
             | Self::Key(_)
             | Self::Geo(_)
             | Self::Upstream(_) => true,
+            Self::Dns(error) => matches!(error, DnsError::Config(_)),
             Self::Listen { .. } | Self::Metrics(_) => false,
         }
     }
@@ -94,6 +100,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     address: SocketAddr,
+    dns: Option<DnsService>,
 }
 
 impl Server {
@@ -102,7 +109,7 @@ impl Server {
     /// # Errors
     /// [`StartError`] names the file or key at fault.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let topology = Topology::load(&config.topology)?;
+        let topology = TopologySource::of(&config).load().await?;
         if topology.region(&config.region).is_none() {
             return Err(StartError::Region {
                 region: config.region.to_string(),
@@ -112,6 +119,10 @@ impl Server {
         let sessions = Sessions::from_key_file(&config.session_key_file, limits::GUEST_LIFETIME)?;
         let geo = Geo::open(config.region.clone(), &config.geo)?;
         let metrics = Arc::new(Metrics::new()?);
+        let dns = match &config.dns {
+            Some(dns) => Some(DnsService::bind(dns, &topology).await?),
+            None => None,
+        };
         let upstream = Upstream::new(topology, &config, Arc::clone(&metrics))?;
         let listen = |source| StartError::Listen {
             address: config.http_listen,
@@ -126,6 +137,7 @@ impl Server {
             app,
             listener,
             address,
+            dns,
         })
     }
 
@@ -135,19 +147,34 @@ impl Server {
         self.address
     }
 
+    /// The address that it answers DNS on, when it does.
+    #[must_use]
+    pub fn dns_address(&self) -> Option<SocketAddr> {
+        self.dns.as_ref().map(DnsService::address)
+    }
+
     /// Serves until `stop`, then finishes what is in work and returns.
     ///
     /// # Errors
-    /// Never at present: trouble with one connection ends that connection.
+    /// When DNS is configured and cannot start. Trouble with one connection ends that connection.
     pub async fn run(self, stop: CancellationToken) -> std::io::Result<()> {
         let app = self.app;
         let tasks = TaskTracker::new();
         tasks.spawn(catalogue::keep_fresh(Arc::clone(&app), stop.child_token()));
+        tasks.spawn(observatory::keep_watching(
+            Arc::clone(&app),
+            stop.child_token(),
+        ));
         tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
         tasks.spawn(read_topology_on_hangup(
             Arc::clone(&app.upstream),
+            app.config.discovery.is_some(),
             stop.child_token(),
         ));
+        if let (Some(dns), Some(config)) = (self.dns, &app.config.dns) {
+            let started = dns.start(&app, config, &tasks, &stop.child_token());
+            started.map_err(std::io::Error::other)?;
+        }
         let router = http::router(Arc::clone(&app));
         tracing::info!(address = %self.address, region = %app.config.region, "gateway listens");
 
@@ -167,8 +194,8 @@ impl Server {
     }
 }
 
-/// Reads the topology file again at each SIGHUP until `stop`.
-async fn read_topology_on_hangup(upstream: Arc<Upstream>, stop: CancellationToken) {
+/// Reads the topology file again at each SIGHUP until `stop`, and now and then where names say where nodes are.
+async fn read_topology_on_hangup(upstream: Arc<Upstream>, is_named: bool, stop: CancellationToken) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => {
@@ -181,6 +208,7 @@ async fn read_topology_on_hangup(upstream: Arc<Upstream>, stop: CancellationToke
             biased;
             () = stop.cancelled() => return,
             asked = hangup.recv() => if asked.is_none() { return },
+            () = tokio::time::sleep(limits::NAMES_INTERVAL), if is_named => {}
         }
         upstream.read_topology_again().await;
     }

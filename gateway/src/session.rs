@@ -115,6 +115,15 @@ impl Sessions {
         Ok(Self::new(key, lifetime))
     }
 
+    /// A secret for another purpose: every gateway of the cluster derives the same, and none says anything about the key.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut keyed = self.keyed.clone();
+        keyed.update(b"derive ");
+        keyed.update(purpose.as_bytes());
+        keyed.finalize().into_bytes().into()
+    }
+
     /// How long a token is good for.
     #[must_use]
     pub fn lifetime(&self) -> Duration {

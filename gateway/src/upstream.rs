@@ -14,6 +14,7 @@ pub mod own;
 mod peers;
 pub mod read;
 pub mod route;
+pub mod source;
 pub mod write;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_node_api::v1;
+use holdfast_region_config::ids::RegionId;
 use holdfast_region_config::topology::Topology;
 use tokio_util::sync::CancellationToken;
 
@@ -126,6 +128,12 @@ impl Upstream {
     #[must_use]
     pub fn peers(&self) -> Arc<Vec<Arc<Peer>>> {
         self.peers.now()
+    }
+
+    /// The region that this gateway stands in.
+    #[must_use]
+    pub fn region(&self) -> &RegionId {
+        self.peers.region()
     }
 
     /// The directory told of nodes: from now on those are asked too, and those that were removed are not.

@@ -12,7 +12,7 @@ use rand::Rng;
 
 use super::error::ClusterError;
 use super::ports::{Diallers, Ports};
-use super::{ClusterOptions, gateway_name};
+use super::{ClusterOptions, dns, gateway_name};
 use crate::wan::Wan;
 
 /// The data dir of a running cluster.
@@ -123,6 +123,7 @@ impl Files {
             );
             config.insert("topology".to_owned(), text(&seen));
             config.insert("session_key_file".to_owned(), text(&self.session_key()));
+            dns::configure(&mut config, topology, &region.id, ports, options);
             self.write_config(&name, config, otlp_endpoint)?;
         }
         for node in &topology.nodes {

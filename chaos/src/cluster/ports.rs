@@ -27,6 +27,7 @@ enum Purpose {
     NodeGrpc(NodeId),
     NodeHttp(NodeId),
     Link(String, String),
+    Dns(RegionId),
 }
 
 impl Purpose {
@@ -36,6 +37,7 @@ impl Purpose {
             Self::Control => "the network's control api".to_owned(),
             Self::NodeGrpc(id) => format!("grpc of node {id}"),
             Self::NodeHttp(id) => format!("http of node {id}"),
+            Self::Dns(region) => format!("dns of {region}"),
             Self::Link(dialler, server) => format!("the link {dialler}->{server}"),
         }
     }
@@ -130,6 +132,8 @@ impl Ports {
             let ways = ways(topology, diallers).into_iter();
             purposes.extend(ways.map(|way| Purpose::Link(way.dialler, way.server)));
         }
+        let regions = topology.regions.iter();
+        purposes.extend(regions.map(|region| Purpose::Dns(region.id.clone())));
         let count = purposes.len();
         let mut ports = Self {
             addrs: BTreeMap::new(),
@@ -185,6 +189,12 @@ impl Ports {
     #[must_use]
     pub fn node_http(&self, id: NodeId) -> SocketAddr {
         self.addr(&Purpose::NodeHttp(id))
+    }
+
+    /// Where a region's DNS server listens, if the cluster has DNS.
+    #[must_use]
+    pub fn dns(&self, region: &RegionId) -> SocketAddr {
+        self.addr(&Purpose::Dns(region.clone()))
     }
 
     /// Where a server named as in [`Way`] listens.

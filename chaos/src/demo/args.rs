@@ -40,7 +40,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// First of a run of fixed ports: gateways in region order, the network's control API, for each node gRPC and HTTP,
-    /// then the network's links. Without it free ports are used.
+    /// then the network's links, then DNS in region order. Without it free ports are used.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port_base: Option<u16>,
     /// How many regions, the first ones of the topology [default: all of FILE or NAME, else 3].

@@ -8,7 +8,25 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, ClusterError, gateway_name};
 use crate::season::LoadedShow;
 
-/// `gateways`, `nodes`, `wan`, `shows`, on one line.
+/// The first region's DNS server and the name that users are steered by; all servers; whose networks are near which region.
+fn dns(cluster: &Cluster) -> Value {
+    let servers = cluster.dns_servers();
+    let Some(first) = servers.first() else {
+        return Value::Null;
+    };
+    let networks = cluster.dns_networks().into_iter();
+    let networks = networks.map(|near| json!({"range": near.range, "region": near.region}));
+    let all = servers.iter();
+    let all = all.map(|server| json!({"region": server.region, "addr": server.addr}));
+    json!({
+        "addr": first.addr,
+        "name": cluster.dns_name(),
+        "servers": all.collect::<Vec<Value>>(),
+        "networks": networks.collect::<Vec<Value>>(),
+    })
+}
+
+/// `gateways`, `nodes`, `wan`, `dns`, `shows`, on one line.
 pub(crate) fn json(cluster: &Cluster, shows: &[LoadedShow]) -> Result<String, ClusterError> {
     let topology = cluster.topology();
     let gateways = topology.regions.iter().map(|region| {
@@ -33,6 +51,7 @@ pub(crate) fn json(cluster: &Cluster, shows: &[LoadedShow]) -> Result<String, Cl
         "gateways": gateways.collect::<Result<Vec<Value>, ClusterError>>()?,
         "nodes": nodes.collect::<Result<Vec<Value>, ClusterError>>()?,
         "wan": {"control": cluster.control_url()},
+        "dns": dns(cluster),
         "shows": shows.collect::<Vec<Value>>(),
         "data_dir": cluster.data_dir(),
     });
@@ -80,6 +99,7 @@ pub(crate) fn text(cluster: &Cluster, shows: &[LoadedShow]) -> Result<String, Cl
             ));
         }
     }
+    lines.extend(dns_lines(cluster));
     if !shows.is_empty() {
         lines.push(String::new());
         lines.push("On sale:".to_owned());
@@ -98,6 +118,27 @@ pub(crate) fn text(cluster: &Cluster, shows: &[LoadedShow]) -> Result<String, Cl
     lines.push(format!("Logs and data: {}", cluster.data_dir().display()));
     lines.push("Stop with Ctrl-C. What was sold is there at the next start.".to_owned());
     Ok(lines.join("\n"))
+}
+
+fn dns_lines(cluster: &Cluster) -> Vec<String> {
+    let servers = cluster.dns_servers();
+    let (Some(first), Some(last)) = (servers.first(), cluster.dns_networks().pop()) else {
+        return Vec::new();
+    };
+    let (host, port) = (first.addr.ip(), first.addr.port());
+    vec![
+        String::new(),
+        format!(
+            "DNS ({} servers), as users near {} would ask:",
+            servers.len(),
+            last.region
+        ),
+        format!(
+            "  dig @{host} -p {port} {} A +subnet={}",
+            cluster.dns_name(),
+            last.range
+        ),
+    ]
 }
 
 fn walk_through(cluster: &Cluster, shows: &[LoadedShow]) -> Result<Vec<String>, ClusterError> {

@@ -72,6 +72,7 @@ impl Stage {
             wan: spec.wan,
             bin_dir: Some(bin_dir()?),
             node_limits: spec.limits()?,
+            dns: true,
             ..LabOptions::breakable(shows[..1].to_vec(), SEED)
         })
         .await?;

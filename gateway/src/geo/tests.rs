@@ -48,13 +48,44 @@ fn the_longest_placed_network_counts_and_says_how_far_it_holds() {
     assert_eq!(first(&at("198.51.101.7")), narrow);
     assert_eq!(at("198.51.101.7").prefix_len, 23);
     assert_eq!(first(&at("198.51.7.7")), wide);
-    assert_eq!(at("198.51.7.7").prefix_len, 16);
+    assert_eq!(
+        at("198.51.7.7").prefix_len,
+        18,
+        "the whole /16 would take in the narrow one"
+    );
     let stranger = at("192.0.2.1");
     assert_eq!(
         (stranger.source, stranger.prefix_len),
-        (Source::Unknown, 24),
-        "not wider than a resolver tells us"
+        (Source::Unknown, 6),
+        "192 and 198 differ in the sixth bit"
     );
+}
+
+/// What a resolver relies on: whoever shares the prefix gets the same answer.
+#[test]
+fn an_answer_holds_for_everybody_within_its_prefix() {
+    let topology = topology();
+    let ids: Vec<&str> = topology.regions.iter().map(|r| r.id.as_str()).collect();
+    let geo = geo(&[
+        ("10.0.0.0/8", ids[1]),
+        ("10.9.0.0/16", ids[2]),
+        ("10.9.128.0/17", ids[3]),
+        ("11.0.0.0/8", ids[1]),
+    ]);
+    let at = |addr: u32| {
+        let addr = std::net::Ipv4Addr::from_bits(addr).into();
+        geo.nearest_regions(&topology, addr)
+    };
+    for addr in (0..=u32::MAX).step_by(0x0003_6b43) {
+        let nearest = at(addr);
+        let mask = u32::MAX
+            .checked_shl(32 - u32::from(nearest.prefix_len))
+            .unwrap_or(0);
+        let first = addr & mask;
+        for other in [first, first | !mask, first | (!mask >> 1)] {
+            assert_eq!(at(other).regions, nearest.regions, "{addr:x} {other:x}");
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@
 //! connection to a node that stays, or every node because a file is wrong.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use holdfast_region_config::ids::RegionId;
 use holdfast_region_config::topology::Topology;
 
 use super::health::Health;
+use super::source::TopologySource;
 use crate::config::Config;
 use crate::limits;
 
@@ -58,7 +58,7 @@ struct Sources {
 /// See the module's head.
 #[derive(Debug)]
 pub(super) struct Peers {
-    file: PathBuf,
+    source: TopologySource,
     region: RegionId,
     options: ClientOptions,
     /// Never held over an await.
@@ -82,7 +82,7 @@ impl Peers {
             })?;
         }
         let peers = Self {
-            file: config.topology.clone(),
+            source: TopologySource::of(config),
             region: config.region.clone(),
             options,
             sources: Mutex::new(Sources {
@@ -104,6 +104,11 @@ impl Peers {
     /// Every node now, nearest first.
     pub(super) fn now(&self) -> Arc<Vec<Arc<Peer>>> {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where this gateway stands.
+    pub(super) const fn region(&self) -> &RegionId {
+        &self.region
     }
 
     /// The directory told of nodes: they are new, or something about them is.
@@ -128,12 +133,9 @@ impl Peers {
 
     /// Reads the file again. One that makes no sense changes nothing.
     pub(super) async fn read_again(&self) {
-        let file = self.file.clone();
-        let read = tokio::task::spawn_blocking(move || Topology::load(&file)).await;
-        match read {
-            Ok(Ok(topology)) => self.take(topology),
-            Ok(Err(error)) => tracing::error!(%error, "topology not read again"),
-            Err(error) => tracing::error!(%error, "reading the topology failed"),
+        match self.source.load().await {
+            Ok(topology) => self.take(topology),
+            Err(error) => tracing::error!(%error, "topology not read again"),
         }
         self.rebuild();
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::cluster::{ports, process::last_lines};
 
 /// How long a server may take to answer.
-pub(super) const READY_MAX: Duration = Duration::from_secs(30);
+pub(in crate::bench) const READY_MAX: Duration = Duration::from_secs(30);
 /// Time between two looks whether it does.
 const READY_POLL: Duration = Duration::from_millis(50);
 /// How long it may take to end when asked; then it is killed.
@@ -107,6 +107,11 @@ impl Program {
             }
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// Its process id while it runs.
+    pub(in crate::bench) fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Asks it to end, and kills it when it does not.

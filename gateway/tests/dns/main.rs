@@ -1,0 +1,9 @@
+//! The DNS server from outside: real sockets, other people's clients, and packets that nobody should send.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod dig;
+mod discovery;
+mod mutated;
+mod packets;
+mod server;
