@@ -117,34 +117,39 @@ pub(super) async fn run(args: SseArgs) -> anyhow::Result<Report> {
         .series("holdfast_gateway_live_snapshots_total{reason=\"behind\"}");
 
     let mut results = delays(&sights, &written, one_way);
-    if args.far {
-        results.push(Measurement::new(
-            "one_way",
-            one_way.as_secs_f64() * 1_000.0,
-            "ms",
-        ));
-    }
-    let cores = (busy.cpu.saturating_sub(seated.cpu)).as_secs_f64() / took.as_secs_f64();
-    let mib = |bytes: u64| figure(bytes) / 1_048_576.0;
-    let grown = busy.resident_bytes.saturating_sub(empty.resident_bytes);
     results.extend([
+        Measurement::new("one_way", one_way.as_secs_f64() * 1_000.0, "ms"),
         Measurement::new("viewers", figure(viewers), "viewers"),
         Measurement::new("connected_in", connected.as_secs_f64(), "s"),
         Measurement::new("holds", figure(written.len() as u64), "holds"),
         Measurement::new("fell_behind", behind, "snapshots"),
-        Measurement::new("gateway.cores", cores, "cores"),
-        Measurement::new("gateway.resident", mib(busy.resident_bytes), "MiB"),
-        Measurement::new(
-            "gateway.per_viewer",
-            figure(grown) / figure(viewers) / 1_024.0,
-            "KiB",
-        ),
-        Measurement::new("generator.resident", mib(own.resident_bytes), "MiB"),
     ]);
+    results.extend(cost(viewers, took, [empty, seated, busy]));
+    results.push(Measurement::new(
+        "generator.resident",
+        mib(own.resident_bytes),
+        "MiB",
+    ));
     let mut report = Report::new("sse", &args.bench.bin_dir()?, results);
     report.notes.extend(note);
     holdfast.stop().await;
     Ok(report)
+}
+
+/// What the gateway used: without viewers, with them, and after `took` of seats that went.
+fn cost(viewers: u64, took: Duration, [empty, seated, busy]: [Usage; 3]) -> [Measurement; 3] {
+    let cores = (busy.cpu.saturating_sub(seated.cpu)).as_secs_f64() / took.as_secs_f64();
+    let grown = busy.resident_bytes.saturating_sub(empty.resident_bytes);
+    let per_viewer = figure(grown) / figure(viewers) / 1_024.0;
+    [
+        Measurement::new("gateway.cores", cores, "cores"),
+        Measurement::new("gateway.resident", mib(busy.resident_bytes), "MiB"),
+        Measurement::new("gateway.per_viewer", per_viewer, "KiB"),
+    ]
+}
+
+fn mib(bytes: u64) -> f64 {
+    figure(bytes) / 1_048_576.0
 }
 
 /// As many viewers as the limit of open files allows, here and in the gateway, which inherits it.
