@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
-use holdfast_node_api::refs::{HoldRef, ShowRef};
-use holdfast_node_api::v1::submit_reply;
+use holdfast_node_api::refs::ShowRef;
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::BenchArgs;
 use super::contender::Contender as _;
-use super::contender::holdfast::{Holdfast, hall};
+use super::contender::holdfast::{Holdfast, LEADER, hall};
 use super::echo::Echo;
 use super::histogram::Buckets;
 use super::nginx::Nginx;
@@ -19,7 +21,7 @@ use super::report::{Measurement, Report};
 use super::scrape::Counters;
 use super::stats::figure;
 use super::usage::Usage;
-use super::writer::place_hold;
+use super::writer::{Writer, place_hold};
 use super::wrk::{Shot, Wrk};
 use crate::buyer::Buyer;
 use crate::cluster::gateway_name;
@@ -30,7 +32,9 @@ const ARENA: u32 = 20_000;
 const SMALL: u32 = 2_000;
 /// Holds on their way to the leader at one time, when they are made beforehand.
 const HOLDS_IN_FLIGHT: usize = 256;
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Pause before a node is asked again, when none leads.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait until the gateway's copy has what was written.
 const COPIED_MAX: Duration = Duration::from_secs(20);
 const OCTETS: &str = "application/vnd.holdfast.seats+octets";
@@ -152,12 +156,9 @@ impl Edge {
             anyhow::Ok(index.unwrap_or(0))
         };
         let wanted = index(true).await?;
-        let until = tokio::time::Instant::now() + COPIED_MAX;
+        let until = Instant::now() + COPIED_MAX;
         while index(false).await? < wanted {
-            anyhow::ensure!(
-                tokio::time::Instant::now() < until,
-                "the copy does not follow"
-            );
+            anyhow::ensure!(Instant::now() < until, "the copy does not follow");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
@@ -173,7 +174,7 @@ pub(super) async fn gateway(args: GatewayArgs) -> anyhow::Result<Report> {
     let to_order = edge.show(ARENA).await?;
     edge.copied(&shows[0]).await?;
     eprintln!("... {} holds to order from", args.orders);
-    let made = holds(&mut edge, &to_order, args.orders).await?;
+    holds(&edge, &to_order, args.orders).await?;
 
     eprintln!("... echo");
     let echo = edge.echoed(&edge.echo.url()).await?;
@@ -185,7 +186,7 @@ pub(super) async fn gateway(args: GatewayArgs) -> anyhow::Result<Report> {
     let shots = [
         ("map", packed, ">= 0.5"),
         ("hold", hold_script(&edge, &shows), ">= 0.25"),
-        ("order", order_script(&edge, &made), ""),
+        ("order", order_script(&edge, &to_order, args.orders), ""),
     ];
     let mut notes = Vec::new();
     for (name, script, target) in shots {
@@ -279,47 +280,36 @@ fn hold_script(edge: &Edge, shows: &[String]) -> String {
     )
 }
 
-fn order_script(edge: &Edge, holds: &[HoldRef]) -> String {
-    let first = holds
-        .first()
-        .map_or((0, 0), |hold| (hold.show_id, hold.hold_id));
-    let count = holds.len().max(1);
+/// An order from the next of `count` holds with each request.
+fn order_script(edge: &Edge, show: &str, count: u32) -> String {
+    let show = show.trim_start_matches('s');
     format!(
         "{}wrk.method = 'POST'\nlocal n = -1\n\
          request = function()\n  n = n + 1\n\
          \x20 wrk.headers['Idempotency-Key'] = 'order-' .. n\n\
-         \x20 local body = '{{\"hold\":\"h{}-' .. ({} + n % {count}) .. '\"}}'\n\
+         \x20 local body = '{{\"hold\":\"h{show}-' .. (1 + n % {count}) .. '\"}}'\n\
          \x20 return wrk.format(nil, '/v1/orders', nil, body)\nend\n",
-        edge.authorized(),
-        first.0,
-        first.1
+        edge.authorized()
     )
 }
 
-/// Holds of the first `count` seats of `show` for the bench's buyer, with ids in an unbroken run.
-async fn holds(edge: &mut Edge, show: &str, count: u32) -> anyhow::Result<Vec<HoldRef>> {
+/// Holds of the first `count` seats of `show`, which is new, for the bench's buyer: their ids are 1 to `count`.
+async fn holds(edge: &Edge, show: &str, count: u32) -> anyhow::Result<()> {
     let ShowRef(show_id) = show.parse()?;
     let caller = edge.guest.caller()?;
-    let node = edge.holdfast.lab.node(super::contender::holdfast::LEADER)?;
-    let (all, in_flight) = (0..count, tokio::sync::Semaphore::new(HOLDS_IN_FLIGHT));
-    let each = all.map(|seat| {
-        let (node, in_flight) = (&node, &in_flight);
+    let (writer, _tell) = Writer::new(&edge.holdfast.lab)?;
+    let in_flight = Semaphore::new(HOLDS_IN_FLIGHT);
+    let until = Instant::now() + DEADLINE;
+    let each = (0..count).map(|seat| {
+        let (writer, in_flight) = (&writer, &in_flight);
         async move {
             let _place = in_flight.acquire().await?;
             let request = place_hold(show_id, vec![seat], caller, &format!("made-{seat}"));
-            let reply = node.pipe().submit(request, DEADLINE).await?;
-            match reply.result {
-                Some(submit_reply::Result::Hold(hold)) => Ok(HoldRef {
-                    show_id,
-                    hold_id: hold.hold_id,
-                }),
-                other => anyhow::bail!("seat {seat} of {show}: {other:?}"),
-            }
+            let written = writer.write(&request, LEADER, PAUSE, until).await?;
+            written.with_context(|| format!("seat {seat} of {show} was not held in time"))
         }
     });
-    let mut made = futures_util::future::try_join_all(each).await?;
-    made.sort_by_key(|hold| hold.hold_id);
-    Ok(made)
+    futures_util::future::try_join_all(each).await.map(drop)
 }
 
 pub(super) async fn rejection(args: RejectionArgs) -> anyhow::Result<Report> {

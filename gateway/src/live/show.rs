@@ -177,35 +177,49 @@ impl LiveShow {
         self.write().layout = Some(layout);
     }
 
-    /// Takes an update of a replica that was current at `current_at`; says which kind of event it became.
+    /// Takes an update of a replica that was current at `current_at`; says which kind of event it became. One task at a time:
+    /// what is long (comparing, printing) is done while others read.
     pub(super) fn take(
         &self,
         update: &SeatsUpdate,
         current_at: Option<Instant>,
     ) -> Result<Option<&'static str>, Misfit> {
-        let mut inner = self.write();
-        let layout = inner.layout.clone().ok_or(Misfit::Layout)?;
         // Before the state: who finds a seat taken must find the request that took it.
-        if inner.prints.len() + update.prints.len() > bounds::PRINTS_MAX {
-            inner.prints_full = true;
-        } else {
-            inner.prints.extend(&update.prints);
-        }
-        let next = copy::after(inner.state.as_ref(), update, &layout)?;
-        let before = inner.state.replace(next.clone());
-        // An older proof may come from another replica; it takes nothing back.
-        inner.current_at = inner.current_at.max(current_at);
-        let age = age_of(&inner);
+        self.remember(&update.prints);
+        let (before, layout, current_at) = {
+            let inner = self.read();
+            // An older proof may come from another replica; it takes nothing back.
+            let current_at = inner.current_at.max(current_at);
+            (inner.state.clone(), inner.layout.clone(), current_at)
+        };
+        let layout = layout.ok_or(Misfit::Layout)?;
+        let next = copy::after(before.as_ref(), update, &layout)?;
         let event = match before {
             // Nobody can have begun: viewers wait for the first state.
             None => Some(("first", Bytes::new())),
-            Some(before) => self.event(&before, &next, &layout, age),
+            Some(before) => self.event(&before, &next, &layout, age_since(current_at)),
         };
+        let id = next.seats.changed_index;
+        let mut inner = self.write();
+        inner.state = Some(next);
+        inner.current_at = current_at;
         let Some((kind, text)) = event else {
             return Ok(None);
         };
-        self.push(&mut inner, next.seats.changed_index, text);
+        self.push(&mut inner, id, text);
         Ok(Some(kind))
+    }
+
+    fn remember(&self, prints: &[u32]) {
+        if prints.is_empty() {
+            return;
+        }
+        let mut inner = self.write();
+        if inner.prints.len() + prints.len() > bounds::PRINTS_MAX {
+            inner.prints_full = true;
+        } else {
+            inner.prints.extend(prints);
+        }
     }
 
     fn event(
@@ -288,7 +302,11 @@ impl LiveShow {
 }
 
 fn age_of(inner: &Inner) -> Duration {
-    inner.current_at.map_or(Duration::MAX, |at| at.elapsed())
+    age_since(inner.current_at)
+}
+
+fn age_since(current_at: Option<Instant>) -> Duration {
+    current_at.map_or(Duration::MAX, |at| at.elapsed())
 }
 
 #[cfg(test)]
