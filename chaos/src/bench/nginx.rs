@@ -25,7 +25,7 @@ impl Nginx {
     /// # Errors
     /// When it is not installed or does not start.
     pub(super) async fn start(upstream: SocketAddr) -> anyhow::Result<(Self, String)> {
-        let binary = program::find("nginx", "nginx-light")?;
+        let binary = program::find("nginx", "nginx")?;
         let said = Command::new(&binary).arg("-v").output().await?;
         let version = String::from_utf8_lossy(&said.stderr).trim().to_owned();
         let dir = tempfile::Builder::new()
