@@ -15,6 +15,7 @@ mod peers;
 pub mod read;
 pub mod route;
 pub mod source;
+pub mod watch;
 pub mod write;
 
 use std::collections::HashMap;

@@ -9,36 +9,28 @@
 //!
 //! Owns: which node is followed. One stream a show however many viewers. Must never: take the copy back to an older index.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_node_api::v1::{SeatsUpdate, WatchSeatsRequest};
+use holdfast_node_api::v1::SeatsUpdate;
 use rand::Rng as _;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
 
 use super::bounds;
 use super::copy::{Misfit, Probes};
 use super::show::LiveShow;
 use crate::app::App;
+use crate::clock;
 use crate::upstream::Peer;
-use crate::{clock, limits};
-
-/// Probes on their way to the node, at most; when they are not taken the node is silent anyway.
-const PROBES_QUEUED_MAX: usize = 8;
+use crate::upstream::watch::{SeatsWatch, WatchEnd};
 
 /// Why a node is not followed any more.
 #[derive(Debug, thiserror::Error)]
 enum End {
-    #[error("not reached in time")]
-    Unreached,
-    #[error("refused or ended: {0}")]
-    Status(#[from] Status),
-    #[error("ended")]
-    Closed,
+    #[error(transparent)]
+    Watch(#[from] WatchEnd),
     #[error("fell silent")]
     Silent,
     #[error("its replica is out of date")]
@@ -52,9 +44,9 @@ enum End {
 impl End {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Unreached => "unreached",
-            Self::Status(_) => "status",
-            Self::Closed => "closed",
+            Self::Watch(WatchEnd::Unreached) => "unreached",
+            Self::Watch(WatchEnd::Refused(_)) => "refused",
+            Self::Watch(WatchEnd::Closed) => "closed",
             Self::Silent => "silent",
             Self::OutOfDate => "out-of-date",
             Self::Nearer => "nearer",
@@ -124,7 +116,7 @@ async fn replicas(app: &Arc<App>, show: &LiveShow) {
 /// Follows one node; always ends for a reason. `heard` = it said something that was taken.
 async fn one(app: &App, show: &LiveShow, peer: &Peer, rank: usize, heard: &mut bool) -> End {
     match watch(app, show, peer, rank, heard).await {
-        Ok(()) => End::Closed,
+        Ok(never) => match never {},
         Err(end) => end,
     }
 }
@@ -135,21 +127,10 @@ async fn watch(
     peer: &Peer,
     rank: usize,
     heard: &mut bool,
-) -> Result<(), End> {
+) -> Result<Infallible, End> {
     let mut probes = Probes::default();
-    let (ask, questions) = mpsc::channel(PROBES_QUEUED_MAX);
-    let first = WatchSeatsRequest {
-        show_id: show.place.show_id,
-        from_index: show.index(),
-        probe: probes.next(clock::now()),
-    };
-    // The channel is empty.
-    let _ = ask.try_send(first);
-    let mut inventory = peer.client.inventory();
-    let opening = inventory.watch_seats(ReceiverStream::new(questions));
-    let limit = limits::READ_TRY_TIMEOUT + peer.rtt;
-    let opened = tokio::time::timeout(limit, opening).await;
-    let mut updates = opened.map_err(|_| End::Unreached)??.into_inner();
+    let first = probes.next(clock::now());
+    let mut seats = SeatsWatch::open(peer, show.place.show_id, show.index(), first).await?;
     peer.health.answered();
 
     let mut ticks = tokio::time::interval(bounds::PROBE_INTERVAL);
@@ -159,23 +140,15 @@ async fn watch(
     let return_at = Instant::now() + bounds::RETURN_AFTER;
     loop {
         tokio::select! {
-            update = next(&mut updates) => {
-                let update = update?;
+            update = seats.next() => {
                 silent_at = Instant::now() + silence_max;
-                take(app, show, &update, &mut probes, heard)?;
+                take(app, show, &update?, &mut probes, heard)?;
             }
-            _ = ticks.tick() => {
-                let probe = probes.next(clock::now());
-                let _ = ask.try_send(WatchSeatsRequest { probe, ..WatchSeatsRequest::default() });
-            }
+            _ = ticks.tick() => seats.probe(probes.next(clock::now())),
             () = tokio::time::sleep_until(silent_at) => return Err(End::Silent),
             () = tokio::time::sleep_until(return_at), if rank > 0 => return Err(End::Nearer),
         }
     }
-}
-
-async fn next(updates: &mut Streaming<SeatsUpdate>) -> Result<SeatsUpdate, End> {
-    updates.message().await?.ok_or(End::Closed)
 }
 
 fn take(

@@ -1,3 +1,7 @@
+//! One show, its viewers' positions and its age, without a node.
+//!
+//! Owns: these tests. Must never: wait for time to pass.
+
 use holdfast_node_api::v1::{AreaState, AsOf};
 
 use super::super::seats::tests::hall;
