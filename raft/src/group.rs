@@ -400,8 +400,9 @@ impl GroupCore {
         self.gate.wrote();
         self.handing_over_ms
             .store(self.gate.now_ms(), Ordering::SeqCst);
-        self.handing_over
-            .store(self.leadership.borrow().term, Ordering::SeqCst);
+        let term = self.leadership.borrow().term;
+        self.handing_over.store(term, Ordering::SeqCst);
+        self.lease.hand_over(term);
         self.raft
             .trigger()
             .transfer_leader(target.get())

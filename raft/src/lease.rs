@@ -5,8 +5,10 @@
 //! A message that a quorum acknowledged was sent while this replica led, and each voter that took it shields this leader for
 //! its own election maximum from then on. So within the shortest of those times no other leader can have committed anything,
 //! and what this leader calls committed is current. After it, the leader may have been replaced without knowing: what it says
-//! is then as old as the last acknowledged message, and its followers must not take its word for fresh. (Leadership handed
-//! over on purpose ends sooner; the one who hands over knows.)
+//! is then as old as the last acknowledged message, and its followers must not take its word for fresh.
+//!
+//! Leadership that is handed over on purpose ends sooner: voters do not shield a leader who asks for another one. From the
+//! moment of asking, what this replica says is as old as that.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -24,6 +26,9 @@ use crate::types::TypeConfig;
 
 type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
+/// An age of zero would mean that the lease holds.
+const HANDED_OVER_MIN: Duration = Duration::from_millis(1);
+
 /// The lease of one replica of one group.
 pub(crate) struct Lease {
     /// Set once, right after the group has started; before that it leads nothing.
@@ -31,6 +36,8 @@ pub(crate) struct Lease {
     length: Duration,
     /// By voter: the term and the time of sending of the newest append that it acknowledged. Held for a look-up only.
     acked: Mutex<BTreeMap<u64, (u64, Instant)>>,
+    /// The last term that this replica began to hand over, and when. Held for a look only.
+    handed_over: Mutex<Option<(u64, Instant)>>,
     /// What has been applied here, and so may have been answered.
     applied: Arc<Shared>,
     /// Says whether a majority shields this node from a takeover, which does not wait for the group's own lease.
@@ -44,6 +51,7 @@ impl Lease {
             board,
             applied,
             acked: Mutex::default(),
+            handed_over: Mutex::default(),
             raft: OnceLock::new(),
             // Nine tenths: the check and the use of its answer are not the same moment.
             length: Duration::from_millis(shield_ms_min) * 9 / 10,
@@ -60,6 +68,26 @@ impl Lease {
         let mut acked = self.acked.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = acked.entry(node).or_insert((term, sent));
         *newest = (*newest).max((term, sent));
+    }
+
+    /// From now on another may lead in this replica's stead, whether or not it does: to be called before anybody is asked to.
+    pub(crate) fn hand_over(&self, term: u64) {
+        let mut handed_over = self
+            .handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = handed_over.filter(|(of, _)| *of == term);
+        *handed_over = before.or_else(|| Some((term, Instant::now())));
+    }
+
+    /// How long ago leadership of `term` was first handed over; more than zero.
+    fn since_handed_over(&self, term: u64, now: Instant) -> Option<Duration> {
+        let handed_over = self
+            .handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (_, at) = handed_over.filter(|(of, _)| *of == term)?;
+        Some(now.saturating_duration_since(at).max(HANDED_OVER_MIN))
     }
 
     /// When the newest append of `term` was sent that a voter is known to have acknowledged.
@@ -85,7 +113,8 @@ impl Lease {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
-        let mut age = Duration::ZERO;
+        let handed_over = self.since_handed_over(metrics.current_term, now);
+        let mut age = handed_over.unwrap_or_default();
         let membership = metrics.membership_config.membership();
         for voters in membership.get_joint_config() {
             let acked = |node: u64| {

@@ -5,14 +5,14 @@
 //! The reasoning, with R the longest round trip between two voters and r a voter's rank (0 = preferred leader):
 //!
 //! ```text
-//! heartbeat = max(5/4·R + 20, 50)    openraft gives a heartbeat's answer one interval and counts a later one as lost, so
+//! heartbeat = max(5/4·R + 20, 200)   openraft gives a heartbeat's answer one interval and counts a later one as lost, so
 //!                                    the interval must exceed the longest round trip with room for jitter and disk
-//! min       = max(5/2·heartbeat, 400) + r·(R + 50)
+//! min       = max(5/2·heartbeat, 750) + r·(R + 50)
 //! max       = min + 50
 //! ```
 //!
 //! A voter shields a silent leader for `max` (its lease) and then waits a draw from `min..max` before it stands. So rank r
-//! stands about 2·min after the last sign of life: five lost heartbeats, or a disk and a scheduler stalled for 800 ms. The
+//! stands about 2·min after the last sign of life: five lost heartbeats, or a disk and a scheduler stalled for a second and a half. The
 //! next rank stands 2·(R + 50) later, time enough for a pre-vote and a vote of the rank before it. A random draw
 //! alone would have to be several round trips wide to keep two survivors from splitting the vote again and again.
 //!
@@ -23,23 +23,25 @@
 //!
 //! ```text
 //!                     R   rank 0      1      2      3      4   stands after about, ms
-//! zone, 3 at home     1      875    977  1,079                 1 and 2: beside the leader
-//! Europe 2-2-1       29      875  1,033  1,191  1,349  1,507   1: beside the leader; 2 and 3: the next region; 4: the third
+//! zone, 3 at home     1    1,575  1,677  1,779                 1 and 2: beside the leader
+//! Europe 2-2-1       29    1,575  1,733  1,891  2,049  2,207   1: beside the leader; 2 and 3: the next region; 4: the third
 //! trio 1-1-1        229    1,605  2,163  2,721
 //! ```
 //!
 //! These are the times of a group left to itself. The liveness fabric knows of a dead node earlier and has its groups elect at
-//! once, in the same order; then these times only bound what happens when the fabric is wrong.
+//! once, in the same order; then these times only bound what happens when the fabric is wrong. That is why near neighbours need no
+//! shorter ones: a thousand groups that a lost node leaves behind are all awake for a moment, and with a heartbeat each 50 ms
+//! they kept two processors so busy with heartbeats that their elections ran out of time.
 
 use std::time::Duration;
 
 use crate::ids::NodeId;
 use crate::topology::Topology;
 
-/// Shortest heartbeat interval, ms: twenty messages a second are enough for anyone.
-pub const HEARTBEAT_INTERVAL_FLOOR_MS: u64 = 50;
+/// Shortest heartbeat interval, ms: five messages a second are enough for a second line of defence.
+pub const HEARTBEAT_INTERVAL_FLOOR_MS: u64 = 200;
 /// Shortest election time-out, ms: longer than a stalled fsync or a busy scheduler.
-pub const ELECTION_TIMEOUT_FLOOR_MS: u64 = 400;
+pub const ELECTION_TIMEOUT_FLOOR_MS: u64 = 750;
 /// What a heartbeat's answer may take beyond 5/4 of the round trip, ms.
 pub const HEARTBEAT_SLACK_MS: u64 = 20;
 /// Width of the draw of election time-outs, ms. Ranks keep voters apart, so it need not be wide.

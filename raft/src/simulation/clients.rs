@@ -33,8 +33,8 @@ const EPOCH_MS: u64 = 1_000_000;
 /// What came of an attempt.
 struct Answer {
     attempt: u64,
-    /// The entry's index and the outcome, or who might know better.
-    outcome: Result<(u64, Outcome), Option<NodeId>>,
+    /// The entry's index and the outcome, or who might know better and what was said.
+    outcome: Result<(u64, Outcome), (Option<NodeId>, String)>,
 }
 
 type Answers = Arc<Mutex<Vec<Answer>>>;
@@ -165,7 +165,8 @@ impl Clients {
                 Ok((index, outcome)) => {
                     self.acknowledge(buyer, index, &outcome, now_ms, witness);
                 }
-                Err(leader) => {
+                Err((leader, said)) => {
+                    witness.note(&format!("attempt {} failed: {said}", answer.attempt));
                     let Some(buyer) = buyer.and_then(|n| self.buyers.get_mut(n)) else {
                         continue;
                     };
@@ -296,13 +297,13 @@ fn attempt(machine: &Machine, show: ShowId, entry: Entry, attempt: u64, answers:
     let answers = Arc::clone(answers);
     machine.spawn(async move {
         let outcome = match doors::show(&host, show).await {
-            None => Err(None),
+            None => Err((None, format!("{show} cannot be opened"))),
             Some(group) => match group.propose(&entry).await {
                 Ok(committed) => match committed.outcomes.into_iter().next() {
                     Some(outcome) => Ok((committed.index, outcome)),
-                    None => Err(None),
+                    None => Err((None, "no outcome".to_owned())),
                 },
-                Err(error) => Err(error.leader()),
+                Err(error) => Err((error.leader(), error.to_string())),
             },
         };
         let answer = Answer { attempt, outcome };

@@ -105,11 +105,11 @@ fn the_times_in_the_documentation_are_these() {
     let region = SurvivalGoal::Region;
     assert_eq!(
         stands("eight-regions", SurvivalGoal::Zone),
-        [875, 977, 1_079]
+        [1_575, 1_677, 1_779]
     );
     assert_eq!(
         stands("eight-regions", region),
-        [875, 1_033, 1_191, 1_349, 1_507]
+        [1_575, 1_733, 1_891, 2_049, 2_207]
     );
     assert_eq!(stands("three-regions", region), [1_605, 2_163, 2_721]);
 }

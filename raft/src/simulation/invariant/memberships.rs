@@ -60,6 +60,7 @@ impl Memberships {
             Some(Body::Append(append) | Body::StreamAppend(append)) => {
                 for entry in &append.entries {
                     self.holds(from, group, entry.index);
+                    self.overwritten(group, entry);
                 }
                 let entries = append.entries.iter();
                 entries
@@ -75,6 +76,17 @@ impl Memberships {
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The leader of a later term has another entry there: what earlier terms put there and after it is in force no more, and the
+    /// membership before it is again.
+    fn overwritten(&mut self, group: GroupId, by: &pb::Entry) {
+        let from = (group, by.index, 0)..=(group, u64::MAX, u64::MAX);
+        let outdated = self.proposed.range(from).map(|(key, _)| *key);
+        let outdated: Vec<_> = outdated.filter(|(_, _, term)| *term < by.term).collect();
+        for key in outdated {
+            self.proposed.remove(&key);
         }
     }
 
