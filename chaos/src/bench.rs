@@ -22,6 +22,7 @@ mod latency;
 mod nginx;
 mod open;
 mod pace;
+mod queue;
 mod report;
 mod restart;
 mod scrape;
@@ -45,6 +46,7 @@ pub use edge::{GatewayArgs, RejectionArgs};
 pub use evacuate::EvacuateArgs;
 pub use failover::{FailoverArgs, Loss};
 pub use idle::{IdleArgs, State};
+pub use queue::QueueArgs;
 pub use report::{Machine, Measurement, Report};
 pub use restart::RestartArgs;
 pub use sse::SseArgs;
@@ -67,6 +69,8 @@ pub enum BenchCommand {
     Idle(IdleArgs),
     /// DNS answers of one gateway, beside a name server that people would use instead.
     Dns(DnsArgs),
+    /// A waiting room at one gateway: joins and polls per second, with processor and memory.
+    Queue(QueueArgs),
     /// The log store and the snapshot store on this disk, beside one alternative each.
     Disk(DiskArgs),
     /// Maps, holds and orders through HTTP at a gateway, driven by wrk, beside a bare echo and nginx.
@@ -175,6 +179,7 @@ pub async fn measure(command: BenchCommand) -> anyhow::Result<Report> {
         BenchCommand::Restart(args) => Box::pin(restart::run(args)).await,
         BenchCommand::Idle(args) => Box::pin(idle::run(args)).await,
         BenchCommand::Dns(args) => Box::pin(dns::run(args)).await,
+        BenchCommand::Queue(args) => Box::pin(queue::run(args)).await,
         BenchCommand::Disk(args) => Box::pin(disk::run(args)).await,
         BenchCommand::Gateway(args) => Box::pin(edge::gateway(args)).await,
         BenchCommand::Rejection(args) => Box::pin(edge::rejection(args)).await,
@@ -193,6 +198,7 @@ impl BenchCommand {
             Self::Restart(args) => args.bench.json,
             Self::Idle(args) => args.bench.json,
             Self::Dns(args) => args.bench.json,
+            Self::Queue(args) => args.bench.json,
             Self::Disk(args) => args.bench.json,
             Self::Gateway(args) => args.bench.json,
             Self::Rejection(args) => args.bench.json,

@@ -34,6 +34,7 @@ pub mod history;
 pub mod history_command;
 pub mod lab;
 mod operator;
+pub mod queue_command;
 pub mod report;
 pub mod runbook;
 pub mod season;

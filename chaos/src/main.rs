@@ -10,6 +10,7 @@ use holdfast_chaos::check_command::{self, CheckArgs};
 use holdfast_chaos::demo::{self, DemoArgs};
 use holdfast_chaos::drill::{self, DrillCommand};
 use holdfast_chaos::history_command::{self, HistoryCommand};
+use holdfast_chaos::queue_command::{self, QueueCommand};
 use holdfast_chaos::runbook::{self, RunbookCommand};
 use holdfast_chaos::wan::serve::{self, WanCommand};
 use holdfast_node_api::telemetry::{self, TelemetryConfig};
@@ -40,6 +41,9 @@ enum Command {
     #[command(subcommand)]
     Wan(WanCommand),
     Check(CheckArgs),
+    /// Check the draw of a waiting room from outside.
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Make up histories to try a checker on.
     #[command(subcommand)]
     History(HistoryCommand),
@@ -70,6 +74,7 @@ async fn main() -> ExitCode {
         },
         Command::Runbook(command) => Box::pin(runbook::run(command)).await,
         Command::Wan(command) => serve::run(command).await,
+        Command::Queue(command) => queue_command::run(command).await,
         Command::Check(args) => return check_command::run(&args),
         Command::History(command) => history_command::run(command),
     };

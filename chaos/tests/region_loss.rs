@@ -111,6 +111,7 @@ async fn hold_seat(node: &NodeClient, show_id: u64, seat: u32) {
         command: Some(Command::PlaceHold(PlaceHold {
             ttl_ms: 0,
             what: Some(What::Seats(named)),
+            ..PlaceHold::default()
         })),
         ..SubmitRequest::default()
     };

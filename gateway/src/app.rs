@@ -16,6 +16,7 @@ use crate::layouts::Layouts;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::observatory::Observatory;
+use crate::queue::{Rooms, token::Signer};
 use crate::session::Sessions;
 use crate::upstream::Upstream;
 
@@ -37,6 +38,8 @@ pub struct App {
     pub layouts: Layouts,
     /// Seats of shows that somebody looks at.
     pub live: Live,
+    /// Waiting rooms.
+    pub rooms: Rooms,
     /// Requests already answered.
     pub answers: Answers,
     /// Which regions are well, by what all of them see.
@@ -70,6 +73,7 @@ impl App {
             live: Live::new(config.live.clone(), Arc::clone(&metrics)),
             answers: Answers::default(),
             observatory: Observatory::default(),
+            rooms: Rooms::new(Signer::new(|purpose| sessions.derived(purpose))),
             draining: AtomicBool::new(false),
             config,
             sessions,

@@ -21,6 +21,7 @@ mod local;
 mod observations;
 mod orders;
 mod probes;
+mod queue;
 mod request;
 mod seats;
 mod session;
@@ -66,6 +67,15 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shows/{show}/seats/live", || get(live::stream)),
     route("GET", "/v1/shows/{show}/layout", || get(live::layout)),
     route("POST", "/v1/shows/{show}/holds", || post(holds::place)),
+    route("GET", "/v1/shows/{show}/queue", || get(queue::look)),
+    route("POST", "/v1/shows/{show}/queue", || post(queue::join)),
+    route("POST", "/v1/shows/{show}/queue/claim", || {
+        post(queue::claim)
+    }),
+    route("POST", "/v1/shows/{show}/queue/waitlist", || {
+        post(queue::waitlist)
+    }),
+    route("GET", "/v1/shows/{show}/queue/proof", || get(queue::proof)),
     route("GET", "/v1/holds/{hold}", || get(holds::one)),
     route("DELETE", "/v1/holds/{hold}", || delete(holds::release)),
     route("POST", "/v1/holds/{hold}/extend", || post(holds::extend)),

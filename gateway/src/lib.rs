@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod network;
 pub mod observatory;
 pub mod problem;
+pub mod queue;
 pub mod server;
 pub mod session;
 pub mod upstream;

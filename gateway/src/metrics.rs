@@ -41,6 +41,8 @@ pub struct Metrics {
     pub live: LiveMetrics,
     /// Connections open now.
     pub connections: IntGauge,
+    /// Claims of places in waiting rooms that went to a shard, by what they came to.
+    pub queue_claims: IntCounterVec,
     catalogue_age: Gauge,
     /// Of the DNS server.
     pub dns: DnsMetrics,
@@ -98,6 +100,7 @@ impl Metrics {
                 "Age of the seat maps that were handed out.",
             ))?,
             connections: IntGauge::new("holdfast_gateway_connections", "Connections open now.")?,
+            queue_claims: queue_claims()?,
             catalogue_age: Gauge::new(
                 "holdfast_gateway_catalogue_age_seconds",
                 "How old the catalogue is; -1 before the first.",
@@ -123,6 +126,7 @@ impl Metrics {
         registry.register(Box::new(self.map_age_seconds.clone()))?;
         registry.register(Box::new(self.connections.clone()))?;
         self.dns.register(registry)?;
+        registry.register(Box::new(self.queue_claims.clone()))?;
         registry.register(Box::new(self.catalogue_age.clone()))
     }
 
@@ -147,6 +151,14 @@ impl Metrics {
     }
 }
 
+fn queue_claims() -> Result<IntCounterVec, prometheus::Error> {
+    let opts = Opts::new(
+        "holdfast_gateway_queue_claims_total",
+        "Claims of waiting-room places that went to a shard, by what they came to.",
+    );
+    IntCounterVec::new(opts, &["result"])
+}
+
 /// Statuses the gateway uses, without an allocation; others share one label.
 fn status_text(status: u16) -> &'static str {
     match status {
@@ -162,6 +174,7 @@ fn status_text(status: u16) -> &'static str {
         404 => "404",
         405 => "405",
         409 => "409",
+        410 => "410",
         413 => "413",
         415 => "415",
         422 => "422",

@@ -32,6 +32,7 @@ use crate::dns::service::{DnsError, DnsService};
 use crate::geo::Geo;
 use crate::geo::database::DatabaseError;
 use crate::metrics::Metrics;
+use crate::queue::rooms;
 use crate::session::{KeyError, Sessions};
 use crate::upstream::source::TopologySource;
 use crate::upstream::{Upstream, UpstreamSetupError};
@@ -166,6 +167,7 @@ impl Server {
             stop.child_token(),
         ));
         tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
+        tasks.spawn(rooms::keep_visiting(Arc::clone(&app), stop.child_token()));
         tasks.spawn(read_topology_on_hangup(
             Arc::clone(&app.upstream),
             app.config.discovery.is_some(),

@@ -130,6 +130,17 @@ impl Sessions {
         self.lifetime
     }
 
+    /// A key for another purpose, which tells nothing about this one. Every gateway derives the same.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        // What tokens are signed over begins with their version, never with this.
+        let mac = self.keyed.clone().chain_update(b"key for ");
+        mac.chain_update(purpose.as_bytes())
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+
     /// A new buyer that nobody can guess.
     #[must_use]
     #[allow(

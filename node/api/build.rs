@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "holdfast/v1/inventory.proto",
     "holdfast/v1/admin.proto",
     "holdfast/v1/operator.proto",
     "holdfast/v1/leaders.proto",
+    "holdfast/v1/waiting_room.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

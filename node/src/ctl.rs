@@ -13,6 +13,7 @@ mod membership;
 mod node;
 mod placement;
 mod plan;
+mod queue;
 mod region;
 mod show;
 mod show_file;
@@ -43,6 +44,8 @@ Examples:
   holdfastctl plan import hall.json --slug town-hall
   holdfastctl placement explain --preset eight-regions --home westeurope --jurisdiction EU
   holdfastctl show create friday.toml
+  holdfastctl queue open s7 --sale-at +600 --capacity 3000 --rate 3000
+  holdfastctl queue status s7
   holdfastctl --json cluster status
 
 Exit codes:
@@ -93,6 +96,9 @@ enum Command {
     /// Shows: list them, look at one, create one, move its leader
     #[command(subcommand)]
     Show(show::Command),
+    /// Waiting rooms: put one before a show, hold it up, look at it
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// Seating plans: check a file, import it
     #[command(subcommand)]
     Plan(plan::Command),
@@ -150,6 +156,7 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Leaders(command) => leaders::run(&command, &args.target).await,
         Command::Dns(command) => dns::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
+        Command::Queue(command) => queue::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
         Command::Placement(command) => placement::run(&command),
     }

@@ -12,6 +12,7 @@ mod inventory;
 mod leaders;
 mod operator;
 mod read;
+mod room;
 mod seats_watch;
 mod submit_stream;
 
@@ -20,6 +21,7 @@ pub use directory::DirectoryService;
 pub use inventory::InventoryService;
 pub use leaders::LeadersService;
 pub use operator::OperatorService;
+pub use room::WaitingRoomsService;
 
 use holdfast_node_api::codes::STATUS_CODE_KEY;
 use tonic::{Code, Status, metadata::MetadataValue};

@@ -24,9 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     metrics::Metrics,
     proposers::Proposers,
+    room::reports::Reports,
     submission::SubmitFailure,
     workers::{
         hold_expiry, outbox, outbox::NoticeSink, payment, payment::PaymentProvider, show_set_up,
+        waiting_room,
     },
 };
 
@@ -52,6 +54,8 @@ pub struct WorkerContext {
     pub payment_timeout: Duration,
     /// Where notices and events go.
     pub notices: Arc<dyn NoticeSink>,
+    /// What gateways say about waiting rooms.
+    pub reports: Reports,
 }
 
 /// What a worker of one term works with.
@@ -165,7 +169,8 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         workers.spawn(show_set_up::run(led.clone()));
         workers.spawn(hold_expiry::run(led.clone()));
         workers.spawn(payment::run(led.clone()));
-        workers.spawn(outbox::run(led));
+        workers.spawn(outbox::run(led.clone()));
+        workers.spawn(waiting_room::run(led));
         let over = tokio::select! {
             over = leadership.wait_for(|now| !now.leads || now.term != term) => Some(over.is_err()),
             () = panicked(&mut workers) => None,

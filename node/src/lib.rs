@@ -18,6 +18,7 @@ pub mod plan;
 pub mod propose;
 pub mod proposers;
 pub mod reload;
+pub mod room;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod server;

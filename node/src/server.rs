@@ -24,7 +24,7 @@ use announce::announce;
 use holdfast_node_api::v1::{
     cluster_server::ClusterServer, directory_server::DirectoryServer,
     inventory_server::InventoryServer, leaders_server::LeadersServer,
-    operator_server::OperatorServer,
+    operator_server::OperatorServer, waiting_rooms_server::WaitingRoomsServer,
 };
 use holdfast_raft::directory::DirectoryRejection;
 use holdfast_raft::{
@@ -44,7 +44,10 @@ use crate::{
     config::{Config, Limits},
     debug::{self, DebugState},
     directory_client::DirectoryDesk,
-    grpc::{ClusterService, DirectoryService, InventoryService, LeadersService, OperatorService},
+    grpc::{
+        ClusterService, DirectoryService, InventoryService, LeadersService, OperatorService,
+        WaitingRoomsService,
+    },
     leader_scope::{self, WorkerContext},
     leaders::{Leaders, fleet::HostFleet},
     metrics::Metrics,
@@ -52,6 +55,7 @@ use crate::{
     propose::ProposerContext,
     proposers::Proposers,
     reload,
+    room::reports::Reports,
     topology_source::TopologySource,
     workers::{
         outbox::{AcceptingSink, NoticeSink},
@@ -173,10 +177,12 @@ impl Server {
             metrics: metrics.clone(),
             draining: Arc::clone(&draining),
         });
+        let reports = Reports::default();
         let (router, operator) = grpc_router(
             &host,
             &source,
             &proposers,
+            &reports,
             millis(limits.deadline_default_ms),
             &stop_listeners,
         );
@@ -188,7 +194,7 @@ impl Server {
         let stop_workers = CancellationToken::new();
         let fleet = HostFleet::new(host.clone(), proposers.clone());
         let refused = watch::Sender::new(None);
-        let context = worker_context(&host, &proposers, around, &limits, &metrics);
+        let context = worker_context(&host, &proposers, reports, around, &limits, &metrics);
         let stop = || stop_workers.clone();
         let leaders = Leaders::new();
         let workers = vec![
@@ -292,6 +298,7 @@ fn proposers(host: &Host, limits: &Arc<Limits>, metrics: &Metrics) -> Proposers 
 fn worker_context(
     host: &Host,
     proposers: &Proposers,
+    reports: Reports,
     around: Surroundings,
     limits: &Limits,
     metrics: &Metrics,
@@ -303,6 +310,7 @@ fn worker_context(
         payments: around.payments,
         payment_timeout: millis(limits.payment_timeout_ms),
         notices: around.notices,
+        reports,
         metrics: metrics.clone(),
     }
 }
@@ -341,6 +349,7 @@ fn grpc_router(
     host: &Host,
     source: &TopologySource,
     proposers: &Proposers,
+    reports: &Reports,
     deadline_default: Duration,
     stop: &CancellationToken,
 ) -> (Router, OperatorService) {
@@ -356,6 +365,7 @@ fn grpc_router(
     );
     let fleet = HostFleet::new(host.clone(), proposers.clone());
     let leaders = LeadersService::new(host.clone(), fleet);
+    let rooms = WaitingRoomsService::new(host.clone(), reports.clone());
     let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -368,7 +378,8 @@ fn grpc_router(
         )
         .add_service(OperatorServer::new(operator.clone()))
         .add_service(ClusterServer::new(cluster))
-        .add_service(LeadersServer::new(leaders));
+        .add_service(LeadersServer::new(leaders))
+        .add_service(WaitingRoomsServer::new(rooms));
     (router, operator)
 }
 

@@ -6,6 +6,7 @@
 //! | [`hold_expiry`] | the next moment at which something lapses | proposes a tick |
 //! | [`payment`] | outbox records of money | calls the provider, records what it said |
 //! | [`outbox`] | notices and events | delivers and acknowledges |
+//! | [`waiting_room`] | the room, once a second | reveals the draw, raises the threshold |
 //!
 //! Must never: keep anything that cannot be read again from the state; know a wire format.
 
@@ -14,3 +15,4 @@ pub mod notice_journal;
 pub mod outbox;
 pub mod payment;
 pub mod show_set_up;
+pub mod waiting_room;

@@ -30,6 +30,11 @@ impl Times {
         self.micros.push(time);
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.micros.len() as u64
+    }
+
     pub(super) fn append(&mut self, mut other: Self) {
         self.micros.append(&mut other.micros);
     }

@@ -28,6 +28,7 @@ pub(super) fn place_hold(show_id: u64, seats: Vec<u32>, caller: u128, key: &str)
         command: Some(Command::PlaceHold(PlaceHold {
             ttl_ms: 0,
             what: Some(What::Seats(NamedSeats { seats })),
+            ..PlaceHold::default()
         })),
         ..SubmitRequest::default()
     }

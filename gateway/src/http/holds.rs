@@ -22,6 +22,7 @@ use super::events::place as place_of;
 use super::fields::Fields;
 use super::idempotency::{self, Written};
 use super::local;
+use super::queue;
 use super::request::{freshness, id, json_body, no_body, query};
 use super::session::buyer;
 use super::views;
@@ -186,6 +187,7 @@ pub(super) async fn place(
     let place = place_of(&app, show_id)?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
     let what = parse(&body, &layout)?;
+    let pass = queue::pass(&app, &headers, show_id, buyer)?;
     let print = Fingerprint::of("POST", uri.path(), &body);
     let asked = local::Asked::new(&headers, buyer, &key)?;
     let work = async {
@@ -195,6 +197,7 @@ pub(super) async fn place(
         let command = Command::PlaceHold(PlaceHold {
             ttl_ms: 0,
             what: Some(what),
+            pass: pass.into(),
         });
         let trying = asked.leaves(&app);
         let reply = submit(&app, &place, buyer, &key, command).await;

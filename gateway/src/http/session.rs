@@ -43,6 +43,11 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         }
         return Ok(Some(token.trim()));
     }
+    Ok(cookie(headers, COOKIE))
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers
         .get_all(header::COOKIE)
         .iter()
@@ -50,9 +55,9 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut pairs = cookies
         .flat_map(|line| line.split(';'))
         .filter_map(|p| p.trim().split_once('='));
-    Ok(pairs
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, token)| token))
+    pairs
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// `POST /v1/guests`: a new guest, or a fresh token for the guest who asks.

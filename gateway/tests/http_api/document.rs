@@ -70,6 +70,8 @@ fn every_code_the_gateway_says_is_published_and_listed() {
         include_str!("../../src/http/live.rs"),
         include_str!("../../src/http/local.rs"),
         include_str!("../../src/http/orders.rs"),
+        include_str!("../../src/http/queue.rs"),
+        include_str!("../../src/http/queue/carried.rs"),
         include_str!("../../src/http/request.rs"),
         include_str!("../../src/http/seats.rs"),
         include_str!("../../src/http/session.rs"),

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use holdfast_node_api::codes::STATUS_CODE_KEY;
 use holdfast_node_api::v1::directory_server::{Directory, DirectoryServer};
 use holdfast_node_api::v1::inventory_server::{Inventory, InventoryServer};
+use holdfast_node_api::v1::waiting_rooms_server::{WaitingRooms, WaitingRoomsServer};
 use holdfast_node_api::v1::{self, FailureCode};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -29,6 +30,7 @@ pub(crate) async fn start(id: u64, world: Shared) -> SocketAddr {
     let node = FakeNode { id, world };
     let server = tonic::transport::Server::builder()
         .add_service(InventoryServer::new(node.clone()))
+        .add_service(WaitingRoomsServer::new(node.clone()))
         .add_service(DirectoryServer::new(node))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
@@ -98,6 +100,34 @@ impl FakeNode {
             Some((owner, _)) if owner != caller => Err(refuse(Code::PermissionDenied, not_yours)),
             Some((_, thing)) => Ok(thing.clone()),
         }
+    }
+}
+
+#[tonic::async_trait]
+impl WaitingRooms for FakeNode {
+    async fn get_room(
+        &self,
+        request: Request<v1::GetRoomRequest>,
+    ) -> Result<Response<v1::Room>, Status> {
+        let world = self.world.lock().unwrap();
+        let as_of = world.as_of(request.into_inner().read);
+        let room = world.room.clone();
+        Ok(Response::new(v1::Room { as_of, ..room }))
+    }
+
+    async fn report_queue(
+        &self,
+        request: Request<v1::QueueReport>,
+    ) -> Result<Response<v1::QueueReportReply>, Status> {
+        let mut world = self.world.lock().unwrap();
+        if world.leader != self.id {
+            let mut status = Status::new(Code::FailedPrecondition, "not here");
+            let code = "not_leader".parse().unwrap();
+            status.metadata_mut().insert(STATUS_CODE_KEY, code);
+            return Err(status);
+        }
+        world.reports.push(request.into_inner());
+        Ok(Response::new(v1::QueueReportReply {}))
     }
 }
 

@@ -46,6 +46,14 @@ pub(crate) struct World {
     /// Seats that a watch says are sold.
     pub(crate) sold: HashSet<u32>,
     pub(crate) index: u64,
+    /// The show's waiting room; none as it begins.
+    pub(crate) room: v1::Room,
+    /// What claims and joining the waitlist are answered.
+    pub(crate) door: Option<Outcome>,
+    /// What the gateway said about who waits.
+    pub(crate) reports: Vec<v1::QueueReport>,
+    /// Passes that came with holds.
+    pub(crate) passes: Vec<Vec<u8>>,
     pub(crate) taken: HashMap<u32, u64>,
     pub(crate) holds: Vec<(Vec<u8>, v1::Hold)>,
     pub(crate) orders: Vec<(Vec<u8>, v1::Order)>,
@@ -124,7 +132,10 @@ impl World {
     fn decide(&mut self, request: &v1::SubmitRequest) -> Outcome {
         let caller = request.caller.to_vec();
         match request.command.clone().expect("a command") {
-            Command::PlaceHold(place) => self.place(caller, place.what.expect("what")),
+            Command::PlaceHold(place) => {
+                self.passes.push(place.pass.to_vec());
+                self.place(caller, place.what.expect("what"))
+            }
             Command::ExtendHold(c) => self.hold(c.hold_id, |hold| hold.expires_at_ms += 1_000),
             Command::ReleaseHold(c) => {
                 self.taken.retain(|_, by| *by != c.hold_id);
@@ -135,6 +146,11 @@ impl World {
             Command::CancelOrder(c) => self.order(c.order_id, |order| {
                 order.set_state(OrderState::OrderCancelled)
             }),
+            Command::ClaimPass(_) | Command::JoinWaitlist(_) => {
+                let door = self.door.clone();
+                door.unwrap_or_else(|| rejected("queue_none", vec![]))
+            }
+            Command::OpenRoom(_) | Command::ChangeRoom(_) => rejected("queue_exists", vec![]),
             Command::BlockSeats(_) | Command::UnblockSeats(_) => {
                 rejected("seats_not_blocked", vec![])
             }

@@ -16,5 +16,6 @@ mod idempotency;
 mod journey;
 mod live;
 mod local;
+mod queue;
 mod retry;
 mod validation;

@@ -12,7 +12,7 @@ use crate::{
     v1::{
         cluster_client::ClusterClient, directory_client::DirectoryClient,
         inventory_client::InventoryClient, leaders_client::LeadersClient,
-        operator_client::OperatorClient,
+        operator_client::OperatorClient, waiting_rooms_client::WaitingRoomsClient,
     },
 };
 
@@ -135,6 +135,12 @@ impl NodeClient {
     #[must_use]
     pub fn leaders(&self) -> LeadersClient<Channel> {
         LeadersClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Waiting rooms of shows.
+    #[must_use]
+    pub fn waiting_rooms(&self) -> WaitingRoomsClient<Channel> {
+        WaitingRoomsClient::new(self.channel.clone())
     }
 
     /// What an operator asks.

@@ -18,6 +18,7 @@ pub mod codes;
 pub mod discovery;
 pub mod pipe;
 pub mod print;
+pub mod queue;
 pub mod refs;
 pub mod telemetry;
 

@@ -54,6 +54,15 @@ impl Target {
 }
 
 impl Node {
+    /// A "no" of the cluster, reached through this node.
+    pub(super) fn refused(&self, code: &str, message: &str) -> Failure {
+        Failure::Refused {
+            address: self.address.clone(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
     /// Waits for one call's answer, for as long as the operator is willing to.
     pub(super) async fn ask<T>(
         &self,

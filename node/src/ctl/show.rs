@@ -147,6 +147,9 @@ async fn create(wanted: &ShowFile, node: &Node) -> Result<Answer, Failure> {
     let reply = node
         .ask(directory.create_show(wanted.request(event_id, plan_id)))
         .await?;
+    if let Some(config) = wanted.waiting_room() {
+        super::queue::open_new(node, ShowRef(reply.show_id), config).await?;
+    }
     let show = ShowRef(reply.show_id).to_string();
     let verb = if reply.existed {
         "had already"

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use holdfast_node_api::v1::CreateShowRequest;
+use holdfast_node_api::v1::{CreateShowRequest, RoomConfig};
 use serde::Deserialize;
 
 use super::Failure;
@@ -34,7 +34,14 @@ pub(super) const HELP: &str = r#"The file:
   # survival_goal = "region" | "zone" | "nothing" (the strongest possible when left out),
   # jurisdictions = ["EU"]             # where replicas may be, as the topology names it; anywhere when left out
   [price_minor]                      # minor units, for every category of the plan
-  "Stalls front" = 6_500"#;
+  "Stalls front" = 6_500
+  # Optional: a waiting room before the sale (docs/waiting-room.md)
+  [waiting_room]
+  opens_at_ms = 1_804_270_000_000    # people join the draw
+  sale_at_ms = 1_804_270_600_000     # the draw is made, people are let in
+  capacity = 3_000                   # people inside at once
+  rate_per_minute = 3_000            # people let in, at most
+  # claim_window_s = 600, pass_s = 600"#;
 
 /// A show to be created.
 #[derive(Debug, Deserialize)]
@@ -71,6 +78,21 @@ pub(super) struct ShowFile {
     survival_goal: String,
     #[serde(default)]
     jurisdictions: Vec<String>,
+    waiting_room: Option<WaitingRoom>,
+}
+
+/// A waiting room before the sale.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitingRoom {
+    opens_at_ms: u64,
+    sale_at_ms: u64,
+    capacity: u32,
+    rate_per_minute: u32,
+    #[serde(default)]
+    claim_window_s: u64,
+    #[serde(default)]
+    pass_s: u64,
 }
 
 /// The event that a show belongs to.
@@ -108,6 +130,19 @@ impl ShowFile {
         }
         let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
         toml::from_str(&text).map_err(|error| fail(&error.to_string().trim_end()))
+    }
+
+    /// The waiting room that the show is to have.
+    pub(super) fn waiting_room(&self) -> Option<RoomConfig> {
+        let room = self.waiting_room.as_ref()?;
+        Some(RoomConfig {
+            opens_at_ms: room.opens_at_ms,
+            sale_at_ms: room.sale_at_ms,
+            capacity: room.capacity,
+            rate_per_min: room.rate_per_minute,
+            claim_window_ms: room.claim_window_s.saturating_mul(1_000),
+            pass_ttl_ms: room.pass_s.saturating_mul(1_000),
+        })
     }
 
     /// What the directory is asked for.

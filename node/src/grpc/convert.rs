@@ -15,6 +15,7 @@ use holdfast_raft::{AsOf, GroupStatus, ProposeError};
 use prost::Message;
 use tokio::time::Instant;
 
+use super::room;
 use crate::submission::{Answer, Item, SubmitFailure};
 
 /// Bytes of an idempotency key, at most.
@@ -84,6 +85,10 @@ pub(super) fn item(
 fn to_command(command: submit_request::Command) -> Result<Command, SubmitFailure> {
     use submit_request::Command as Wire;
     Ok(match command {
+        Wire::PlaceHold(hold) if !hold.pass.is_empty() => Command::PlaceHoldWithPass {
+            pass: room::pass("place_hold.pass", &hold.pass)?,
+            hold: place_hold(hold)?,
+        },
         Wire::PlaceHold(hold) => Command::PlaceHold(place_hold(hold)?),
         Wire::ExtendHold(c) => Command::ExtendHold {
             hold: HoldId(c.hold_id),
@@ -108,6 +113,10 @@ fn to_command(command: submit_request::Command) -> Result<Command, SubmitFailure
         Wire::UnblockSeats(c) => Command::UnblockSeats {
             seats: seats(c.seats),
         },
+        Wire::OpenRoom(c) => room::open(c)?,
+        Wire::ChangeRoom(c) => room::change(c)?,
+        Wire::ClaimPass(c) => room::claim(&c)?,
+        Wire::JoinWaitlist(v1::JoinWaitlist {}) => Command::JoinWaitlist,
     })
 }
 
@@ -175,6 +184,13 @@ fn of_effect(effect: Effect) -> submit_reply::Result {
         Effect::SeatsChanged(seats) => submit_reply::Result::SeatsChanged(v1::SeatsChanged {
             seats: numbers(&seats),
         }),
+        Effect::Room { seq } => submit_reply::Result::RoomChanged(v1::RoomChanged { seq }),
+        Effect::Pass(view) => submit_reply::Result::Pass(v1::Pass {
+            pass: view.pass.0.to_vec().into(),
+            expires_at_ms: view.expires_at_ms,
+            now_ms: view.now_ms,
+        }),
+        Effect::Waitlisted { place } => submit_reply::Result::Waitlisted(v1::Waitlisted { place }),
         // Effects of commands that nobody outside can send.
         Effect::ShowSetUp | Effect::Ticked { .. } | Effect::Acknowledged { .. } => {
             submit_reply::Result::SeatsChanged(v1::SeatsChanged::default())

@@ -252,6 +252,7 @@ pub fn hold_seats(seats: &[u32]) -> submit_request::Command {
     submit_request::Command::PlaceHold(v1::PlaceHold {
         ttl_ms: 0,
         what: Some(what),
+        ..v1::PlaceHold::default()
     })
 }
 

@@ -252,6 +252,7 @@ impl Cluster {
             command: Some(submit_request::Command::PlaceHold(v1::PlaceHold {
                 ttl_ms: 0,
                 what,
+                ..v1::PlaceHold::default()
             })),
             ..v1::SubmitRequest::default()
         };

@@ -83,7 +83,11 @@ impl Caller {
             let what = Some(v1::place_hold::What::Seats(v1::NamedSeats {
                 seats: vec![seat],
             }));
-            let hold = submit_request::Command::PlaceHold(v1::PlaceHold { ttl_ms: 0, what });
+            let hold = submit_request::Command::PlaceHold(v1::PlaceHold {
+                ttl_ms: 0,
+                what,
+                ..v1::PlaceHold::default()
+            });
             let hold_id = match self.ask(&format!("hold-{round}"), hold).await {
                 Ok(submit_reply::Result::Hold(hold)) => hold.hold_id,
                 other => {

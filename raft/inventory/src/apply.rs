@@ -12,6 +12,7 @@ mod hold;
 mod order;
 mod outbox;
 mod payment;
+mod queue;
 mod show;
 
 use crate::command::{Command, Entry, Envelope};
@@ -111,7 +112,8 @@ fn dispatch(
 ) -> Result<Effect, Rejection> {
     match command {
         Command::SetUpShow(set_up) => show::set_up(state, set_up),
-        Command::PlaceHold(wanted) => hold::place(state, asked, wanted),
+        Command::PlaceHold(wanted) => queue::place(state, asked, wanted, None),
+        Command::PlaceHoldWithPass { hold, pass } => queue::place(state, asked, hold, Some(*pass)),
         Command::ExtendHold { hold } => hold::extend(state, asked, *hold),
         Command::ReleaseHold { hold } => hold::release(state, asked, *hold),
         Command::OpenOrder { hold } => order::open(state, asked, *hold),
@@ -125,6 +127,12 @@ fn dispatch(
         Command::UnblockSeats { seats } => block::unblock(state, seats),
         Command::Tick => Ok(clock::tick(expired)),
         Command::AcknowledgeOutbox { seqs } => outbox::acknowledge(state, seqs),
+        Command::OpenRoom(room) => queue::open(state, room),
+        Command::ChangeRoom(change) => queue::change(state, asked.now_ms, *change),
+        Command::RevealSeed => queue::reveal(state, asked.now_ms),
+        Command::RaiseThreshold(raise) => queue::raise(state, asked.now_ms, raise),
+        Command::ClaimPass(claim) => queue::claim(state, asked, *claim),
+        Command::JoinWaitlist => queue::join_waitlist(state, asked),
     }
 }
 
@@ -135,7 +143,12 @@ pub(crate) fn judge(
     command: &Command,
 ) -> Result<(), Rejection> {
     match command {
-        Command::PlaceHold(wanted) => hold::judge_place(state, asked, wanted).map(drop),
+        Command::PlaceHold(wanted) => queue::judge_place(state, asked, wanted, None),
+        Command::PlaceHoldWithPass { hold, pass } => {
+            queue::judge_place(state, asked, hold, Some(*pass))
+        }
+        Command::ClaimPass(claim) => queue::judge_claim(state, asked, *claim).map(drop),
+        Command::JoinWaitlist => queue::judge_waitlist(state, asked).map(drop),
         Command::ExtendHold { hold } => hold::judge_extend(state, asked, *hold).map(drop),
         Command::ReleaseHold { hold } => hold::judge_active(state, asked, *hold).map(drop),
         Command::OpenOrder { hold } => order::judge_open(state, asked, *hold).map(drop),
@@ -151,7 +164,11 @@ pub(crate) fn judge(
         Command::SetUpShow(_)
         | Command::RecordPayment(_)
         | Command::Tick
-        | Command::AcknowledgeOutbox { .. } => Ok(()),
+        | Command::AcknowledgeOutbox { .. }
+        | Command::OpenRoom(_)
+        | Command::ChangeRoom(_)
+        | Command::RevealSeed
+        | Command::RaiseThreshold(_) => Ok(()),
     }
 }
 
@@ -171,7 +188,12 @@ fn to_remember(effect: &Effect) -> Option<RememberedEffect> {
             expires_at_ms: view.expires_at_ms,
         }),
         Effect::SeatsChanged(_) => Some(RememberedEffect::Seats),
-        Effect::ShowSetUp | Effect::Ticked { .. } | Effect::Acknowledged { .. } => None,
+        Effect::ShowSetUp
+        | Effect::Ticked { .. }
+        | Effect::Acknowledged { .. }
+        | Effect::Room { .. }
+        | Effect::Pass(_)
+        | Effect::Waitlisted { .. } => None,
     }
 }
 

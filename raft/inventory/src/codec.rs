@@ -6,8 +6,9 @@
 //! ```text
 //! magic 4 │ format version u16 │ xxh3-64 of the body │ body (postcard)      integers little-endian
 //! ```
-//! Version 1 is the only one so far. A new one gets its own body type and a conversion; old bytes stay
-//! readable for ever. Derived indexes are not written: a layout is stored once, as it was set up.
+//! Version 2 of both knows waiting rooms, and is written only where there is something of one: everything else stays as
+//! version 1 has it, byte for byte. A new version gets its own body type and a conversion; old bytes stay readable for
+//! ever. Derived indexes are not written: a layout is stored once, as it was set up.
 
 mod snapshot;
 
@@ -23,10 +24,10 @@ pub use snapshot::{decode_snapshot, encode_snapshot};
 
 const ENTRY_MAGIC: [u8; 4] = *b"HFIE";
 const SNAPSHOT_MAGIC: [u8; 4] = *b"HFIS";
-/// The version written, and the newest one read.
-pub const ENTRY_VERSION: u16 = 1;
-/// The version written, and the newest one read.
-pub const SNAPSHOT_VERSION: u16 = 1;
+/// The newest version of an entry that is read.
+pub const ENTRY_VERSION: u16 = 2;
+/// The newest version of a snapshot that is read.
+pub const SNAPSHOT_VERSION: u16 = 2;
 const HEADER_BYTES: usize = 4 + 2 + 8;
 
 /// Why bytes are not an entry or a snapshot. Nothing of this goes away by trying again.
@@ -104,7 +105,9 @@ pub fn encode_entry(entry: &Entry) -> Result<Vec<u8>, CodecError> {
             max,
         });
     }
-    let bytes = seal(ENTRY_MAGIC, ENTRY_VERSION, entry)?;
+    let commands = entry.commands.iter();
+    let version = commands.map(|envelope| envelope.command.entry_version());
+    let bytes = seal(ENTRY_MAGIC, version.max().unwrap_or(1), entry)?;
     let max = limits::ENTRY_BYTES_MAX;
     if bytes.len() > max {
         return Err(CodecError::TooLarge {
@@ -120,7 +123,8 @@ pub fn encode_entry(entry: &Entry) -> Result<Vec<u8>, CodecError> {
 /// # Errors
 /// Every [`CodecError`] but `Unsound`.
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry, CodecError> {
-    let body = open(bytes, ENTRY_MAGIC, ENTRY_VERSION, limits::ENTRY_BYTES_MAX)?;
+    // A later version has more commands, and the earlier ones as they were.
+    let (_, body) = open(bytes, ENTRY_MAGIC, ENTRY_VERSION, limits::ENTRY_BYTES_MAX)?;
     let entry: Entry = decode_body(body)?;
     let max = limits::COMMANDS_PER_ENTRY_MAX;
     if entry.commands.len() > max {
@@ -148,8 +152,8 @@ fn seal(magic: [u8; 4], version: u16, body: &impl Serialize) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// Checks the header and gives the body.
-fn open(bytes: &[u8], magic: [u8; 4], version: u16, max: usize) -> Result<&[u8], CodecError> {
+/// Checks the header and gives the version and the body.
+fn open(bytes: &[u8], magic: [u8; 4], known: u16, max: usize) -> Result<(u16, &[u8]), CodecError> {
     if bytes.len() > max {
         return Err(CodecError::TooLarge {
             found: bytes.len(),
@@ -168,11 +172,11 @@ fn open(bytes: &[u8], magic: [u8; 4], version: u16, max: usize) -> Result<&[u8],
             expected: magic,
         });
     }
-    let found = u16::from_le_bytes(*found_version);
-    if found == 0 || found > version {
+    let version = u16::from_le_bytes(*found_version);
+    if version == 0 || version > known {
         return Err(CodecError::UnknownVersion {
-            found,
-            known: version,
+            found: version,
+            known,
         });
     }
     let (found, expected) = (
@@ -182,7 +186,7 @@ fn open(bytes: &[u8], magic: [u8; 4], version: u16, max: usize) -> Result<&[u8],
     if found != expected {
         return Err(CodecError::BadChecksum { found, expected });
     }
-    Ok(body)
+    Ok((version, body))
 }
 
 fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {

@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AreaNo, AttemptNo, CategoryNo, HoldId, OrderId, OutboxSeq, RequestId, SeatNo};
+use crate::ids::{
+    AreaNo, AttemptNo, CategoryNo, HoldId, OrderId, OutboxSeq, PassId, RequestId, SeatNo,
+};
+use crate::room::{ClaimPass, OpenRoom, Raise, RoomChange};
 use crate::show::ShowSetUp;
 
 /// One Raft entry: commands that were waiting together, with the leader's time.
@@ -83,17 +86,38 @@ pub enum Command {
         /// Records delivered; those already gone are no error.
         seqs: Vec<OutboxSeq>,
     },
+    /// An operator puts a waiting room before the sale. The same room again is fine; another is refused.
+    OpenRoom(Box<OpenRoom>),
+    /// An operator changes how the room is run.
+    ChangeRoom(RoomChange),
+    /// The leader's controller: the draw is made, everybody may know the seed.
+    RevealSeed,
+    /// The leader's controller: how far the line may come.
+    RaiseThreshold(Raise),
+    /// The caller's place in the line was reached.
+    ClaimPass(ClaimPass),
+    /// As [`Command::PlaceHold`], for a show with a waiting room.
+    PlaceHoldWithPass {
+        /// Which places.
+        hold: PlaceHold,
+        /// The caller's pass.
+        pass: PassId,
+    },
+    /// The caller wants to hear of places that come back. Asked again, it gives the same place.
+    JoinWaitlist,
 }
 
 impl Command {
     /// Whether its effect is remembered under the request id.
     ///
     /// What buyers and operators ask is. Set-up, payment facts, ticks and acknowledgements are not: they
-    /// come from the system itself, and a repeat of one finds its work done and changes nothing.
+    /// come from the system itself, and a repeat of one finds its work done and changes nothing. What concerns a waiting
+    /// room but a hold is the same by nature when it is repeated.
     #[must_use]
     pub const fn is_remembered(&self) -> bool {
         match self {
             Self::PlaceHold(_)
+            | Self::PlaceHoldWithPass { .. }
             | Self::ExtendHold { .. }
             | Self::ReleaseHold { .. }
             | Self::OpenOrder { .. }
@@ -104,7 +128,40 @@ impl Command {
             Self::SetUpShow(_)
             | Self::RecordPayment(_)
             | Self::Tick
-            | Self::AcknowledgeOutbox { .. } => false,
+            | Self::AcknowledgeOutbox { .. }
+            | Self::OpenRoom(_)
+            | Self::ChangeRoom(_)
+            | Self::RevealSeed
+            | Self::RaiseThreshold(_)
+            | Self::ClaimPass(_)
+            | Self::JoinWaitlist => false,
+        }
+    }
+
+    /// The format version of entries that first knew it: a release that cannot read it says so, instead of finding
+    /// damage.
+    #[must_use]
+    pub(crate) const fn entry_version(&self) -> u16 {
+        match self {
+            Self::SetUpShow(_)
+            | Self::PlaceHold(_)
+            | Self::ExtendHold { .. }
+            | Self::ReleaseHold { .. }
+            | Self::OpenOrder { .. }
+            | Self::PayOrder { .. }
+            | Self::RecordPayment(_)
+            | Self::CancelOrder { .. }
+            | Self::BlockSeats { .. }
+            | Self::UnblockSeats { .. }
+            | Self::Tick
+            | Self::AcknowledgeOutbox { .. } => 1,
+            Self::OpenRoom(_)
+            | Self::ChangeRoom(_)
+            | Self::RevealSeed
+            | Self::RaiseThreshold(_)
+            | Self::ClaimPass(_)
+            | Self::PlaceHoldWithPass { .. }
+            | Self::JoinWaitlist => 2,
         }
     }
 
@@ -124,6 +181,13 @@ impl Command {
             Self::UnblockSeats { .. } => "unblock_seats",
             Self::Tick => "tick",
             Self::AcknowledgeOutbox { .. } => "acknowledge_outbox",
+            Self::OpenRoom(_) => "open_room",
+            Self::ChangeRoom(_) => "change_room",
+            Self::RevealSeed => "reveal_seed",
+            Self::RaiseThreshold(_) => "raise_threshold",
+            Self::ClaimPass(_) => "claim_pass",
+            Self::PlaceHoldWithPass { .. } => "place_hold_with_pass",
+            Self::JoinWaitlist => "join_waitlist",
         }
     }
 }

@@ -138,6 +138,23 @@ impl fmt::Debug for BuyerId {
     }
 }
 
+/// A ticket of a waiting room, and the pass that it becomes: 16 bytes, random or a keyed hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PassId(pub [u8; 16]);
+
+impl fmt::Display for PassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "q{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for PassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A caller's idempotency key, hashed to a fixed size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,6 +7,7 @@
 
 mod check_money;
 mod check_places;
+mod check_room;
 mod check_tables;
 
 use std::fmt;
@@ -55,6 +56,9 @@ invariants! {
     Money2 = "INV-MONEY-2": "The ledger's balances say what the order's state says.",
     Outbox1 = "INV-OUTBOX-1": "A payment attempt that is not settled has exactly one outbox record moving it on.",
     Ticket1 = "INV-TICKET-1": "Confirmed orders, and only they, have tickets: one a place, none twice.",
+    Room1 = "INV-ROOM-1": "No more people are inside a waiting room than its capacity allows.",
+    Room2 = "INV-ROOM-2": "A buyer has at most one living pass, and a spent pass names a living hold of its buyer.",
+    Room3 = "INV-ROOM-3": "A waiting room's threshold only grows, and its record ends with it.",
     Index1 = "INV-INDEX-1": "Every derived index is what a rebuild would give.",
 }
 
@@ -120,8 +124,13 @@ pub(crate) fn after_apply(state: &InventoryState, clock_before_ms: u64) {
         InvariantId::Idem1,
         state.idempotency.len() <= state.bounds.remembered_max
     );
+    if let Some(room) = state.room.as_deref() {
+        let allowed = u64::from(room.config.capacity).max(room.inside_excused);
+        check_invariant!(InvariantId::Room1, state.derived.room.inside <= allowed);
+    }
     if cfg!(debug_assertions) {
-        let records = state.seats.len() + state.holds.len() + state.orders.len();
+        let passes = state.room.as_deref().map_or(0, |room| room.passes.len());
+        let records = state.seats.len() + state.holds.len() + state.orders.len() + passes;
         if records <= FULL_CHECK_RECORDS_MAX
             || state.entries_applied.is_multiple_of(FULL_CHECK_EVERY)
         {
@@ -143,6 +152,7 @@ pub fn check(state: &InventoryState) -> Vec<Violation> {
     check_money::ledgers(state, &mut report);
     check_money::outbox(state, &mut report);
     check_money::tickets(state, &mut report);
+    check_room::room(state, &mut report);
     report.violations
 }
 

@@ -40,6 +40,7 @@ pub mod limits;
 pub mod outbox;
 pub mod outcome;
 pub mod read;
+pub mod room;
 pub mod show;
 pub mod state;
 

@@ -71,6 +71,27 @@ pub const FORGOTTEN_PER_ENTRY_MAX: usize = 32_768;
 /// payments already begun are always taken.
 pub const OUTBOX_OPEN_MAX: usize = 1 << 18;
 
+/// People inside a waiting room at once, at most: more than any sale needs, and what bounds the tables of the living passes.
+pub const ROOM_CAPACITY_MAX: u32 = 1_000_000;
+/// People let in per minute, at most.
+pub const ROOM_RATE_PER_MIN_MAX: u32 = 6_000_000;
+/// How long a place in the line that was reached can be claimed, where the room does not say.
+pub const CLAIM_WINDOW_MS_DEFAULT: u64 = 10 * 60_000;
+/// How long a pass is good for its hold, where the room does not say.
+pub const PASS_TTL_MS_DEFAULT: u64 = 10 * 60_000;
+/// Shortest claim window and pass: shorter ones would lapse on the way to a far buyer.
+pub const ROOM_SPAN_MS_MIN: u64 = 1_000;
+/// Longest claim window and pass.
+pub const ROOM_SPAN_MS_MAX: u64 = 3_600_000;
+/// Moves of a room's threshold on record, at most: one a second for the longest claim window, with room.
+pub const PASSED_MAX: usize = 4_096;
+/// Points in a room's summary of its line, at most: fine enough to tell a buyer about how many are ahead.
+pub const LINE_POINTS_MAX: usize = 64;
+/// Passes of one room, at most; none is forgotten while the show lives, because a ticket is good for one.
+pub const PASSES_MAX: usize = 1 << 20;
+/// Buyers on a waitlist, at most.
+pub const WAITLIST_MAX: usize = 1 << 20;
+
 /// Commands in one entry, at most.
 pub const COMMANDS_PER_ENTRY_MAX: usize = 16_384;
 /// Bytes of an encoded entry, at most: the set-up of the largest layout fits.
@@ -101,6 +122,14 @@ const _: () = assert!(
 const _: () = assert!(
     SEATS_PER_ORDER_DEFAULT <= SEATS_PER_BUYER_DEFAULT,
     "one order fits one buyer"
+);
+const _: () = assert!(
+    PASSED_MAX as u64 > ROOM_SPAN_MS_MAX.div_ceil(1_000),
+    "a claim window's worth of moves is on record"
+);
+const _: () = assert!(
+    PASSES_MAX as u64 >= ROOM_CAPACITY_MAX as u64,
+    "everybody inside has a pass on record"
 );
 const _: () = assert!(
     FORGOTTEN_PER_ENTRY_MAX >= 2 * COMMANDS_PER_ENTRY_MAX,

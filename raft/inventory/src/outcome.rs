@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AreaNo, BuyerId, Currency, HoldId, OrderId, SeatNo, TicketId};
 pub use crate::rejection::Rejection;
+use crate::room::PassView;
 
 /// What one command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,18 @@ pub enum Effect {
     Acknowledged {
         /// Records that were still there.
         removed: u32,
+    },
+    /// The waiting room is as was asked.
+    Room {
+        /// Its number of changes.
+        seq: u64,
+    },
+    /// The caller's pass: a new one, or the one that they have.
+    Pass(PassView),
+    /// The caller is on the waitlist.
+    Waitlisted {
+        /// Their place in the order of asking, from 1.
+        place: u64,
     },
 }
 

@@ -207,10 +207,10 @@ impl InventoryState {
     }
 
     /// When a leader-only worker next has something to do, ms since the Unix epoch; `None` = not before somebody sends a
-    /// command. A show without its layout, or with a record in its outbox, is due now: 0.
+    /// command. A show without its layout, with a record in its outbox, or with a waiting room, is due now: 0.
     #[must_use]
     pub fn next_duty_ms(&self) -> Option<u64> {
-        if !self.is_set_up() || !self.outbox.records.is_empty() {
+        if !self.is_set_up() || !self.outbox.records.is_empty() || self.open_room().is_some() {
             return Some(0);
         }
         self.next_expiry_ms()
@@ -265,10 +265,20 @@ impl InventoryState {
     #[must_use]
     pub fn would_reject(&self, envelope: &Envelope, now_ms: u64) -> Option<Rejection> {
         let Envelope { request, command } = envelope;
+        let asked = Asked {
+            caller: request.caller,
+            now_ms: now_ms.max(self.clock_ms),
+        };
+        if let Command::ClaimPass(_) | Command::JoinWaitlist = command {
+            // Whoever is due to leave makes room first.
+            let settled = !self.has_due(asked.now_ms);
+            return apply::judge(self, asked, command).err().filter(|_| settled);
+        }
         if !command.is_remembered() || self.has_old(now_ms) {
             return None;
         }
-        if let Command::PlaceHold(wanted) = command
+        if let Command::PlaceHold(wanted) | Command::PlaceHoldWithPass { hold: wanted, .. } =
+            command
             && matches!(wanted.what, crate::command::Wanted::BestAvailable { .. })
         {
             return None;
@@ -278,10 +288,6 @@ impl InventoryState {
             Recall::Repeat(_) => None,
             Recall::Reused => Some(Rejection::RequestReused),
             Recall::New => {
-                let asked = Asked {
-                    caller: request.caller,
-                    now_ms: now_ms.max(self.clock_ms),
-                };
                 let judged = apply::judge(self, asked, command);
                 judged.and_then(|()| self.require_request_room()).err()
             }

@@ -32,6 +32,23 @@ pub enum Rejection {
         /// What is wrong and where.
         reason: String,
     },
+    /// The show has another waiting room already, or had one.
+    QueueExists,
+    /// The waiting room cannot be run like this.
+    QueueInvalid {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The show has no waiting room, or it is over.
+    QueueNone,
+    /// The show has a waiting room, and the hold came without a pass.
+    PassRequired,
+    /// The pass was never given, or to somebody else.
+    PassUnknown,
+    /// The pass's time is up.
+    PassExpired,
+    /// The pass has made its hold.
+    PassSpent,
     /// No places, or a number that cannot be: none at all, or more accessible ones than places.
     QuantityInvalid,
     /// A text is empty or too long.
@@ -68,6 +85,19 @@ pub enum Rejection {
         /// When it ended, ms since the Unix epoch.
         closes_at_ms: u64,
     },
+    /// The line has not come so far.
+    QueueNotYet,
+    /// An operator holds the line up.
+    QueuePaused,
+    /// As many people are inside as may be.
+    QueueFull {
+        /// People, at most.
+        limit: u32,
+    },
+    /// The place was not claimed in time, or its pass is over.
+    QueueLate,
+    /// There is no waitlist while places can still be had.
+    QueueNotSoldOut,
     /// No such hold, or one that ended so long ago that it is forgotten.
     HoldUnknown {
         /// The hold asked for.
@@ -193,6 +223,13 @@ impl Rejection {
         "show_not_set_up",
         "show_already_set_up",
         "plan_invalid",
+        "queue_exists",
+        "queue_invalid",
+        "queue_none",
+        "pass_required",
+        "pass_unknown",
+        "pass_expired",
+        "pass_spent",
         "quantity_invalid",
         "text_invalid",
         "seats_duplicate",
@@ -202,6 +239,11 @@ impl Rejection {
         "too_many_seats",
         "sale_not_open",
         "sale_closed",
+        "queue_not_yet",
+        "queue_paused",
+        "queue_full",
+        "queue_late",
+        "queue_not_sold_out",
         "hold_unknown",
         "hold_not_yours",
         "hold_released",
@@ -236,6 +278,13 @@ impl Rejection {
             Self::ShowNotSetUp => "show_not_set_up",
             Self::ShowAlreadySetUp { .. } => "show_already_set_up",
             Self::PlanInvalid { .. } => "plan_invalid",
+            Self::QueueExists => "queue_exists",
+            Self::QueueInvalid { .. } => "queue_invalid",
+            Self::QueueNone => "queue_none",
+            Self::PassRequired => "pass_required",
+            Self::PassUnknown => "pass_unknown",
+            Self::PassExpired => "pass_expired",
+            Self::PassSpent => "pass_spent",
             Self::QuantityInvalid => "quantity_invalid",
             Self::TextInvalid { .. } => "text_invalid",
             Self::SeatsDuplicate { .. } => "seats_duplicate",
@@ -245,6 +294,11 @@ impl Rejection {
             Self::TooManySeats { .. } => "too_many_seats",
             Self::SaleNotOpen { .. } => "sale_not_open",
             Self::SaleClosed { .. } => "sale_closed",
+            Self::QueueNotYet => "queue_not_yet",
+            Self::QueuePaused => "queue_paused",
+            Self::QueueFull { .. } => "queue_full",
+            Self::QueueLate => "queue_late",
+            Self::QueueNotSoldOut => "queue_not_sold_out",
             Self::HoldUnknown { .. } => "hold_unknown",
             Self::HoldNotYours { .. } => "hold_not_yours",
             Self::HoldReleased { .. } => "hold_released",
@@ -310,6 +364,7 @@ impl Rejection {
         match self {
             Self::TextInvalid { bytes_max } => Some(*bytes_max),
             Self::TooManySeats { limit }
+            | Self::QueueFull { limit }
             | Self::BuyerLimit { limit }
             | Self::PaymentAttemptsExhausted { limit } => Some(u64::from(*limit)),
             Self::AreaFull { available } => Some(u64::from(*available)),
@@ -325,6 +380,9 @@ impl Rejection {
             self,
             Self::ShowNotSetUp
                 | Self::SaleNotOpen { .. }
+                | Self::QueueNotYet
+                | Self::QueuePaused
+                | Self::QueueFull { .. }
                 | Self::OrderPaying { .. }
                 | Self::PaymentUnsettled { .. }
                 | Self::BuyerLimit { .. }
@@ -345,6 +403,13 @@ impl fmt::Display for Rejection {
             Self::ShowNotSetUp => f.write_str("the show is not set up yet"),
             Self::ShowAlreadySetUp { show } => write!(f, "show {show} is set up differently"),
             Self::PlanInvalid { reason } => write!(f, "the show cannot be set up: {reason}"),
+            Self::QueueExists => f.write_str("the show has another waiting room"),
+            Self::QueueInvalid { reason } => write!(f, "the waiting room cannot be: {reason}"),
+            Self::QueueNone => f.write_str("the show has no waiting room"),
+            Self::PassRequired => f.write_str("a pass of the show's waiting room is needed"),
+            Self::PassUnknown => f.write_str("this pass was not given to this buyer"),
+            Self::PassExpired => f.write_str("the time of the pass is up"),
+            Self::PassSpent => f.write_str("the pass has made its hold"),
             Self::QuantityInvalid => f.write_str("this number of places is not possible"),
             Self::TextInvalid { bytes_max } => {
                 write!(f, "a text is empty or longer than {bytes_max} bytes")
@@ -358,6 +423,11 @@ impl fmt::Display for Rejection {
             Self::TooManySeats { limit } => write!(f, "at most {limit} places at once"),
             Self::SaleNotOpen { .. } => f.write_str("the sale has not begun"),
             Self::SaleClosed { .. } => f.write_str("the sale is over"),
+            Self::QueueNotYet => f.write_str("the line has not come so far"),
+            Self::QueuePaused => f.write_str("nobody is let in for the moment"),
+            Self::QueueFull { limit } => write!(f, "{limit} people are inside already"),
+            Self::QueueLate => f.write_str("the place was not claimed in time"),
+            Self::QueueNotSoldOut => f.write_str("places can still be had"),
             Self::HoldUnknown { hold } => write!(f, "there is no hold {hold}"),
             Self::HoldNotYours { hold } => write!(f, "the hold {hold} belongs to another buyer"),
             Self::HoldReleased { hold } => write!(f, "the hold {hold} was released"),

@@ -19,6 +19,7 @@ pub(crate) mod expiry;
 pub(crate) mod lookup;
 mod ownership;
 pub(crate) mod places;
+pub(crate) mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,12 +27,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::idempotency::Idempotency;
-use crate::ids::{AreaNo, AttemptNo, BuyerId, HoldId, OrderId, OutboxSeq, SeatNo, TicketId};
+use crate::ids::{
+    AreaNo, AttemptNo, BuyerId, HoldId, OrderId, OutboxSeq, PassId, SeatNo, TicketId,
+};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::outcome::{OrderState, PaymentProblem};
+use room::{Room, RoomIndex};
 
 /// The state of one show's inventory. A replica's copy changes only through [`crate::apply`].
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub struct InventoryState {
     pub(crate) idempotency: Idempotency,
     /// Work for the workers.
     pub(crate) outbox: Outbox,
+    /// The waiting room before the sale; `None` for a show without. Moved by `room` and `apply::queue` only.
+    pub(crate) room: Option<Box<Room>>,
     /// What can be rebuilt from the rest.
     pub(crate) derived: Derived,
 }
@@ -71,7 +77,7 @@ pub struct InventoryState {
 /// Indexes over the state; not in snapshots, rebuilt from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
-    /// Active holds and unpaid orders by the time they lapse.
+    /// Active holds, unpaid orders and unspent passes by the time they lapse.
     pub(crate) expiring: BTreeSet<(u64, Expiring)>,
     /// Places per buyer; buyers without any are absent.
     pub(crate) buyers: BTreeMap<BuyerId, BuyerUse>,
@@ -79,6 +85,8 @@ pub(crate) struct Derived {
     pub(crate) counts: SeatCounts,
     /// Active holds.
     pub(crate) holds_active: u64,
+    /// Who is inside the waiting room.
+    pub(crate) room: RoomIndex,
 }
 
 /// Bounds of the tables. They are part of the replicated state: all replicas of a show must start with
@@ -257,11 +265,12 @@ impl AttemptState {
     }
 }
 
-/// A hold or an order, in the tables ordered by time.
+/// A hold, an order or an unspent pass, in the tables ordered by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Expiring {
     Hold(HoldId),
     Order(OrderId),
+    Pass(PassId),
 }
 
 impl Default for InventoryState {
@@ -296,6 +305,7 @@ impl InventoryState {
             ended: VecDeque::new(),
             idempotency: Idempotency::default(),
             outbox: Outbox::default(),
+            room: None,
             derived: Derived::default(),
         }
     }

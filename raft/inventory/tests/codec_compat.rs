@@ -15,8 +15,11 @@ use holdfast_inventory::codec::{
 };
 use holdfast_inventory::command::{PaymentFact, PlaceHold, RecordPayment, Wanted};
 use holdfast_inventory::ids::{
-    AreaNo, AttemptNo, BuyerId, CategoryNo, HoldId, OrderId, OutboxSeq, RequestId, RequestKey,
-    SeatNo,
+    AreaNo, AttemptNo, BuyerId, CategoryNo, HoldId, OrderId, OutboxSeq, PassId, RequestId,
+    RequestKey, SeatNo,
+};
+use holdfast_inventory::room::{
+    ClaimPass, LineKey, LinePoint, OpenRoom, Raise, RoomChange, RoomConfig, RoomSeed,
 };
 use holdfast_inventory::show::SingleSeatRule;
 use holdfast_inventory::{Command, Entry, Envelope, InventoryState, Outcome, apply};
@@ -70,6 +73,10 @@ fn one_of_each() -> Entry {
         },
         Command::Tick,
     ];
+    entry(90 * plan::MINUTE_MS, commands)
+}
+
+fn entry(now_ms: u64, commands: Vec<Command>) -> Entry {
     let envelope = |(n, command)| Envelope {
         request: RequestId {
             caller: BuyerId([7; 16]),
@@ -78,14 +85,59 @@ fn one_of_each() -> Entry {
         command,
     };
     Entry {
-        now_ms: 90 * plan::MINUTE_MS,
+        now_ms,
         commands: commands.into_iter().enumerate().map(envelope).collect(),
     }
 }
 
+/// One command of every kind that version 2 brought, in an order in which each has an effect.
+fn one_of_each_of_a_room() -> Entry {
+    let places = |what| PlaceHold { what, ttl_ms: 0 };
+    let key = LineKey(1 << 100);
+    let commands = vec![
+        Command::SetUpShow(Box::new(plan::set_up(SingleSeatRule::Lenient))),
+        Command::OpenRoom(Box::new(OpenRoom {
+            config: RoomConfig {
+                opens_at_ms: plan::MINUTE_MS,
+                sale_at_ms: 2 * plan::MINUTE_MS,
+                capacity: 3,
+                rate_per_min: 60,
+                claim_window_ms: 0,
+                pass_ttl_ms: 5 * plan::MINUTE_MS,
+            },
+            commit: [1; 32],
+            seed: RoomSeed([2; 32]),
+        })),
+        Command::ChangeRoom(RoomChange::Pause),
+        Command::ChangeRoom(RoomChange::Resume),
+        Command::ChangeRoom(RoomChange::Rate { per_min: 600 }),
+        Command::ChangeRoom(RoomChange::Capacity { people: 2 }),
+        Command::RevealSeed,
+        Command::RaiseThreshold(Raise {
+            threshold: key,
+            waiting: 5,
+            per_min: 7,
+            line: vec![LinePoint { key, count: 5 }],
+        }),
+        Command::ClaimPass(ClaimPass {
+            pass: PassId([3; 16]),
+            key: LineKey(77),
+        }),
+        Command::PlaceHoldWithPass {
+            hold: places(Wanted::Named(vec![SeatNo(0), SeatNo(1)])),
+            pass: PassId([3; 16]),
+        },
+    ];
+    entry(90 * plan::MINUTE_MS, commands)
+}
+
 fn after_one_of_each() -> InventoryState {
+    after(&one_of_each())
+}
+
+fn after(entry: &Entry) -> InventoryState {
     let mut state = InventoryState::new();
-    let outcomes = apply(&mut state, &one_of_each());
+    let outcomes = apply(&mut state, entry);
     assert!(
         outcomes.iter().all(|o| matches!(o, Outcome::Done(_))),
         "{outcomes:?}"
@@ -120,6 +172,47 @@ fn a_snapshot_written_by_version_1_is_still_read() {
     assert_eq!(old.order_view(OrderId(1)), state.order_view(OrderId(1)));
 }
 
+#[test]
+fn what_version_2_wrote_is_still_read_and_written_the_same() {
+    let now = encode_entry(&one_of_each_of_a_room()).unwrap();
+    let old = golden("entry_v2.bin", &now);
+    assert_eq!(decode_entry(&old).unwrap(), one_of_each_of_a_room());
+    assert_eq!(now, old);
+    let state = after(&one_of_each_of_a_room());
+    let now = encode_snapshot(&state);
+    let old = golden("snapshot_v2.bin", &now);
+    let read = decode_snapshot(&old).unwrap();
+    assert_eq!(read.state_hash(), state.state_hash());
+    assert_eq!(read.room_view(), state.room_view());
+    assert_eq!(now, old);
+}
+
+#[test]
+fn only_what_has_to_do_with_a_room_is_written_as_version_2() {
+    let version = |bytes: &[u8]| u16::from_le_bytes([bytes[4], bytes[5]]);
+    assert_eq!(version(&encode_entry(&one_of_each()).unwrap()), 1);
+    assert_eq!(version(&encode_snapshot(&after_one_of_each())), 1);
+    assert_eq!(version(&encode_entry(&one_of_each_of_a_room()).unwrap()), 2);
+    let state = after(&one_of_each_of_a_room());
+    assert_eq!(version(&encode_snapshot(&state)), 2);
+}
+
+#[test]
+fn a_seed_is_in_no_view_and_no_log_line_before_it_is_revealed() {
+    let mut opened = one_of_each_of_a_room();
+    opened.commands.truncate(2);
+    let state = after(&opened);
+    assert_eq!(state.room_view().unwrap().seed, None);
+    for text in [format!("{opened:?}"), format!("{state:?}")] {
+        assert!(
+            text.contains("RoomSeed(..)") && !text.contains("2, 2, 2, 2"),
+            "{text}"
+        );
+    }
+    let state = after(&one_of_each_of_a_room());
+    assert_eq!(state.room_view().unwrap().seed, Some(RoomSeed([2; 32])));
+}
+
 /// While version 1 is the one that is written, its bytes do not drift either: replicas of two releases
 /// compare hashes.
 #[test]
@@ -144,12 +237,12 @@ fn every_way_of_being_wrong_has_its_error() {
     };
     assert!(matches!(with(0, b'X'), Err(CodecError::WrongMagic { .. })));
     assert_eq!(
-        with(4, 2),
-        Err(CodecError::UnknownVersion { found: 2, known: 1 })
+        with(4, 3),
+        Err(CodecError::UnknownVersion { found: 3, known: 2 })
     );
     assert_eq!(
         with(4, 0),
-        Err(CodecError::UnknownVersion { found: 0, known: 1 })
+        Err(CodecError::UnknownVersion { found: 0, known: 2 })
     );
     assert!(matches!(
         with(40, good[40] ^ 1),

@@ -62,6 +62,7 @@ fn a_bad_field_is_named() {
         request(Some(submit_request::Command::PlaceHold(v1::PlaceHold {
             ttl_ms: 0,
             what,
+            ..v1::PlaceHold::default()
         })))
     };
     assert_eq!(field_at_fault(hold(None)), "place_hold.what");

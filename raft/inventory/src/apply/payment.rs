@@ -236,6 +236,7 @@ fn sell(state: &mut InventoryState, order: OrderId, now_ms: u64) {
         .expiring
         .remove(&(at_ms, Expiring::Order(order)));
     state.move_places(buyer, &places, Claim::Held(hold), Claim::Sold(order));
+    state.use_pass_up(hold);
     post(state, order, now_ms, Posting::Sale);
 }
 

@@ -1,4 +1,4 @@
-//! The body of a snapshot, version 1, and the way back to a state.
+//! The body of a snapshot and the way back to a state: version 1, and version 2, which has a waiting room after it.
 //!
 //! Owns: which fields are written, in which order. Must never: let a state in that is not sound.
 
@@ -17,6 +17,7 @@ use crate::layout::Layout;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::show::ShowSetUp;
+use crate::state::room::Room;
 use crate::state::{
     AreaUse, Bounds, Derived, Expiring, Hold, InventoryState, Order, Places, SeatState,
 };
@@ -39,6 +40,13 @@ struct Body<'a> {
     /// Oldest first.
     requests: Vec<(u64, RequestId, Remembered)>,
     outbox: Cow<'a, Outbox>,
+}
+
+/// Version 2: as version 1, and the room.
+#[derive(Serialize, Deserialize)]
+struct BodyWithRoom<'a> {
+    body: Body<'a>,
+    room: Cow<'a, Room>,
 }
 
 /// The bytes of the whole replicated state; equal states give equal bytes.
@@ -64,7 +72,14 @@ pub fn encode_snapshot(state: &InventoryState) -> Vec<u8> {
         outbox: Cow::Borrowed(&state.outbox),
     };
     // Writing plain data to memory cannot fail; were it to, an empty snapshot is refused by its reader.
-    seal(SNAPSHOT_MAGIC, SNAPSHOT_VERSION, &body).unwrap_or_default()
+    match &state.room {
+        None => seal(SNAPSHOT_MAGIC, 1, &body),
+        Some(room) => {
+            let room = Cow::Borrowed(room.as_ref());
+            seal(SNAPSHOT_MAGIC, 2, &BodyWithRoom { body, room })
+        }
+    }
+    .unwrap_or_default()
 }
 
 /// The state that these bytes are, with every index rebuilt and every invariant checked.
@@ -72,13 +87,18 @@ pub fn encode_snapshot(state: &InventoryState) -> Vec<u8> {
 /// # Errors
 /// Every [`CodecError`].
 pub fn decode_snapshot(bytes: &[u8]) -> Result<InventoryState, CodecError> {
-    let body = open(
+    let (version, body) = open(
         bytes,
         SNAPSHOT_MAGIC,
         SNAPSHOT_VERSION,
         limits::SNAPSHOT_BYTES_MAX,
     )?;
-    let body: Body<'static> = decode_body(body)?;
+    let (body, room): (Body<'static>, Option<Box<Room>>) = if version == 1 {
+        (decode_body(body)?, None)
+    } else {
+        let both: BodyWithRoom<'static> = decode_body(body)?;
+        (both.body, Some(Box::new(both.room.into_owned())))
+    };
     let bad = |reason: &str| CodecError::BadBody {
         reason: reason.to_owned(),
     };
@@ -123,6 +143,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<InventoryState, CodecError> {
         ended: body.ended.into_owned(),
         idempotency,
         outbox: body.outbox.into_owned(),
+        room,
         derived: Derived::default(),
     };
     state.derived = Derived::of(&state);

@@ -4,6 +4,7 @@
 //! the invariants compare. Must never: be needed for a decision that snapshots do not hold.
 
 use super::expiry::is_unpaid;
+use super::room::{PassStanding, RoomIndex};
 use super::{Derived, Expiring, HoldStanding, InventoryState, Places};
 use crate::outcome::OrderState;
 
@@ -28,6 +29,13 @@ impl Derived {
                 derived.buyers.entry(order.buyer).or_default().held += count(&order.places);
             } else if matches!(order.state, OrderState::Paid | OrderState::Confirmed) {
                 derived.buyers.entry(order.buyer).or_default().sold += count(&order.places);
+            }
+        }
+        derived.room = RoomIndex::of(state.room.as_deref());
+        for (id, pass) in state.room.iter().flat_map(|room| &room.passes) {
+            if pass.standing == PassStanding::Unspent {
+                let due = (pass.expires_at_ms, Expiring::Pass(*id));
+                derived.expiring.insert(due);
             }
         }
         for seat in &state.seats {

@@ -31,6 +31,7 @@ impl InventoryState {
         match what {
             Expiring::Hold(hold) => self.end_hold(hold, HoldStanding::Expired),
             Expiring::Order(order) => self.end_unpaid_order(order, OrderState::Expired),
+            Expiring::Pass(pass) => self.expire_pass(pass),
         }
     }
 
@@ -84,6 +85,7 @@ impl InventoryState {
         match what {
             Expiring::Hold(hold) => self.holds.get(&hold).map(|h| (h.buyer, &h.places)),
             Expiring::Order(order) => self.orders.get(&order).map(|o| (o.buyer, &o.places)),
+            Expiring::Pass(_) => None,
         }
     }
 
@@ -116,6 +118,7 @@ impl InventoryState {
         self.derived.holds_active = self.derived.holds_active.saturating_sub(1);
         self.move_places(buyer, &places, Claim::Held(hold), Claim::Free);
         self.ended.push_back((self.clock_ms, Expiring::Hold(hold)));
+        self.give_pass_back(hold, standing == HoldStanding::Released);
     }
 
     /// Ends an unpaid order and frees its places; no-op for any other. A payment attempt that is under
@@ -136,6 +139,7 @@ impl InventoryState {
         self.move_places(buyer, &places, Claim::Held(hold), Claim::Free);
         self.ended
             .push_back((self.clock_ms, Expiring::Order(order)));
+        self.use_pass_up(hold);
     }
 
     /// Whether the next entry at `now_ms` would forget something.
@@ -168,6 +172,8 @@ impl InventoryState {
     /// waits another round.
     fn forget(&mut self, what: Expiring) {
         match what {
+            // Passes do not end here: a ticket is good for one, for ever.
+            Expiring::Pass(_) => {}
             Expiring::Hold(hold) => {
                 self.holds.remove(&hold);
             }

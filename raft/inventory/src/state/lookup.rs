@@ -142,11 +142,16 @@ impl InventoryState {
         require(self.outbox.records.len(), self.bounds.outbox_open_max)
     }
 
-    /// Whether the hold or order is due at `now_ms`.
+    /// Whether the hold, order or pass is due at `now_ms`.
     pub(crate) fn is_due(&self, what: Expiring, now_ms: u64) -> bool {
         let at_ms = match what {
             Expiring::Hold(hold) => self.holds.get(&hold).map(|h| h.expires_at_ms),
             Expiring::Order(order) => self.orders.get(&order).map(|o| o.expires_at_ms),
+            Expiring::Pass(pass) => self
+                .room
+                .as_deref()
+                .and_then(|room| room.passes.get(&pass))
+                .map(|p| p.expires_at_ms),
         };
         at_ms.is_some_and(|at_ms| at_ms <= now_ms)
     }

@@ -188,7 +188,15 @@ impl Model {
             Command::SetUpShow(_) => Said::No("show_already_set_up"),
             Command::Tick => Said::Fine,
             // The model keeps no outbox: the invariants compare it with the orders.
-            Command::AcknowledgeOutbox { .. } => came.clone(),
+            // Waiting rooms have a model of their own: room_properties.rs.
+            Command::AcknowledgeOutbox { .. }
+            | Command::OpenRoom(_)
+            | Command::ChangeRoom(_)
+            | Command::RevealSeed
+            | Command::RaiseThreshold(_)
+            | Command::ClaimPass(_)
+            | Command::PlaceHoldWithPass { .. }
+            | Command::JoinWaitlist => came.clone(),
         })
     }
 

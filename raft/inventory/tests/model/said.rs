@@ -51,7 +51,12 @@ fn effect(effect: &Effect) -> Said {
         Effect::Hold(view) => Said::Hold(hold(view)),
         Effect::Order(view) => Said::Order(order(view)),
         Effect::SeatsChanged(seats) => Said::Seats(seats.iter().map(|s| s.0).collect()),
-        Effect::ShowSetUp | Effect::Ticked { .. } | Effect::Acknowledged { .. } => Said::Fine,
+        Effect::ShowSetUp
+        | Effect::Ticked { .. }
+        | Effect::Acknowledged { .. }
+        | Effect::Room { .. }
+        | Effect::Pass(_)
+        | Effect::Waitlisted { .. } => Said::Fine,
     }
 }
 

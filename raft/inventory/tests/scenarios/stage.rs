@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use holdfast_inventory::command::{PaymentFact, PlaceHold, RecordPayment, Wanted};
 use holdfast_inventory::ids::{
-    AttemptNo, BuyerId, HoldId, OrderId, OutboxSeq, RequestId, RequestKey,
+    AttemptNo, BuyerId, HoldId, OrderId, OutboxSeq, PassId, RequestId, RequestKey,
 };
 use holdfast_inventory::outbox::Job;
 use holdfast_inventory::read::{SEAT_AVAILABLE, SEAT_BLOCKED, SEAT_HELD, SEAT_SOLD};
+use holdfast_inventory::room::{
+    ClaimPass, LineKey, OpenRoom, Raise, RoomChange, RoomConfig, RoomSeed,
+};
 use holdfast_inventory::state::Bounds;
 use holdfast_inventory::{
     Command, Effect, Entry, Envelope, InventoryState, Outcome, Rejection, apply, codec, invariants,
@@ -46,6 +49,7 @@ impl Stage {
             ["map"] => Ok(self.map()),
             ["outbox"] => Ok(self.outbox()),
             ["duty"] => Ok(vec![self.duty()]),
+            ["room"] => Ok(vec![self.room()]),
             ["look", "at", id] => self.look(id),
             ["show"] => {
                 let (set_up, names) = language::show(block)?;
@@ -75,6 +79,16 @@ impl Stage {
     fn command(&self, words: &[&str]) -> Result<Command, String> {
         let text = |words: &[&str]| words.join(" ").trim_matches('"').to_owned();
         Ok(match words {
+            ["holds", wanted @ .., "with", ticket] => Command::PlaceHoldWithPass {
+                hold: self.place(wanted)?,
+                pass: PassId(pass(ticket)),
+            },
+            ["room", rest @ ..] => room(rest)?,
+            ["claims", ticket, "at", key] => Command::ClaimPass(ClaimPass {
+                pass: PassId(pass(ticket)),
+                key: LineKey(u128::from(number(key, "")?)),
+            }),
+            ["joins", "the", "waitlist"] => Command::JoinWaitlist,
             ["holds", wanted @ ..] => Command::PlaceHold(self.place(wanted)?),
             ["extends", id] => Command::ExtendHold {
                 hold: HoldId(number(id, "h")?),
@@ -201,6 +215,12 @@ impl Stage {
             Effect::SeatsChanged(seats) => format!("changed: {}", self.names.list(seats)),
             Effect::Ticked { expired } => format!("{expired} expired"),
             Effect::Acknowledged { removed } => format!("{removed} acknowledged"),
+            Effect::Room { seq } => format!("the room is as asked, change {seq}"),
+            Effect::Pass(view) => {
+                let until = language::time(view.expires_at_ms);
+                format!("pass {} until {until}", ticket(view.pass))
+            }
+            Effect::Waitlisted { place } => format!("number {place} on the waitlist"),
         }
     }
 
@@ -244,6 +264,28 @@ impl Stage {
                 )
             });
         self.names.rows.iter().map(row).chain(areas).collect()
+    }
+
+    /// What anybody may see of the room.
+    fn room(&self) -> String {
+        let Some(view) = self.state.room_view() else {
+            return "none".to_owned();
+        };
+        let seed = if view.seed.is_some() {
+            "revealed"
+        } else {
+            "secret"
+        };
+        let mut text = format!(
+            "{} of {} inside, {} given, up to {}, seed {seed}",
+            view.inside, view.config.capacity, view.claimed, view.threshold.0
+        );
+        for (word, said) in [(view.paused, ", paused"), (view.ended, ", ended")] {
+            if word {
+                text.push_str(said);
+            }
+        }
+        text
     }
 
     /// When the leader's workers are next needed.
@@ -305,6 +347,53 @@ impl Stage {
         };
         Ok(vec![seen.unwrap_or_else(|| "nothing".to_owned())])
     }
+}
+
+/// The pass of a ticket that a scenario calls by a short name.
+fn pass(name: &str) -> [u8; 16] {
+    buyer(name).0
+}
+
+fn ticket(pass: PassId) -> String {
+    let name: Vec<u8> = pass.0.into_iter().take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+/// `opens at 0:00, sale at 1:00, 2 inside` and the changes of it.
+fn room(words: &[&str]) -> Result<Command, String> {
+    let count =
+        |text: &str| number(text, "").and_then(|n| u32::try_from(n).map_err(|e| e.to_string()));
+    Ok(match words {
+        ["opens", opens, "sale", sale, "inside", people] => Command::OpenRoom(Box::new(OpenRoom {
+            config: RoomConfig {
+                opens_at_ms: language::time_ms(opens)?,
+                sale_at_ms: language::time_ms(sale)?,
+                capacity: count(people)?,
+                rate_per_min: 100,
+                claim_window_ms: 0,
+                pass_ttl_ms: 0,
+            },
+            commit: [7; 32],
+            seed: RoomSeed([8; 32]),
+        })),
+        ["pauses"] => Command::ChangeRoom(RoomChange::Pause),
+        ["resumes"] => Command::ChangeRoom(RoomChange::Resume),
+        ["takes", people] => Command::ChangeRoom(RoomChange::Capacity {
+            people: count(people)?,
+        }),
+        ["lets", "in", per_min] => Command::ChangeRoom(RoomChange::Rate {
+            per_min: count(per_min)?,
+        }),
+        ["ends"] => Command::ChangeRoom(RoomChange::End),
+        ["reveals"] => Command::RevealSeed,
+        ["comes", "to", key] => Command::RaiseThreshold(Raise {
+            threshold: LineKey(u128::from(number(key, "")?)),
+            waiting: 0,
+            per_min: 0,
+            line: Vec::new(),
+        }),
+        _ => return Err(format!("not understood: {words:?}")),
+    })
 }
 
 fn number(text: &str, prefix: &str) -> Result<u64, String> {
