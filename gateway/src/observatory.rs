@@ -21,6 +21,7 @@ use holdfast_region_config::ids::RegionId;
 use serde::{Deserialize, Serialize};
 
 use self::damper::Damper;
+pub(crate) use self::poll::PATH;
 pub use self::poll::keep_watching;
 
 /// How often everybody is asked.

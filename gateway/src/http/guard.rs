@@ -51,9 +51,13 @@ pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     response
 }
 
-/// Operators must get an answer also when the house is full.
+/// Operators must get an answer also when the house is full, and so must other gateways: a full house is not a lost region,
+/// and taking it for one would send its users to the next, until that is full.
 fn is_probe(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz" | "/metrics")
+    matches!(
+        route,
+        "/healthz" | "/readyz" | "/metrics" | crate::observatory::PATH
+    )
 }
 
 async fn admit(app: &App, request: Request, next: Next, method: &Method, route: &str) -> Response {
