@@ -147,3 +147,16 @@ async fn idle_shows_are_watched_in_every_state() {
         assert!(value(&report, &resident).is_finite());
     }
 }
+
+/// Beside Knot or BIND where one is installed, alone where none is.
+#[tokio::test(flavor = "multi_thread")]
+async fn dns_is_measured_beside_a_name_server() {
+    let report = run("dns --seconds 1 --rounds 1 --clients 8").await;
+    assert!(value(&report, "dns.holdfast.8_clients.rate") > 0.0);
+    assert!(value(&report, "dns.holdfast.8_clients.memory") > 0.0);
+    if report.peers.is_empty() {
+        eprintln!("skipped: {}", report.notes.join("; "));
+    } else {
+        assert!(value(&report, "dns.ratio") > 0.0);
+    }
+}
