@@ -18,8 +18,10 @@ mod holds;
 mod idempotency;
 mod live;
 mod local;
+mod nearest;
 mod observations;
 mod orders;
+mod page;
 mod probes;
 mod queue;
 mod request;
@@ -37,6 +39,8 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::app::App;
 use crate::problem::Problem;
+
+pub use self::page::PAGES;
 
 type Handler = fn() -> MethodRouter<Arc<App>>;
 
@@ -66,6 +70,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shows/{show}/seats", || get(seats::map)),
     route("GET", "/v1/shows/{show}/seats/live", || get(live::stream)),
     route("GET", "/v1/shows/{show}/layout", || get(live::layout)),
+    route("GET", "/v1/shows/{show}/nearest", || get(nearest::block)),
     route("POST", "/v1/shows/{show}/holds", || post(holds::place)),
     route("GET", "/v1/shows/{show}/queue", || get(queue::look)),
     route("POST", "/v1/shows/{show}/queue", || post(queue::join)),
@@ -86,7 +91,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/guests", || post(session::guest)),
     route("GET", "/v1/route/observations", || get(observations::all)),
     route("GET", "/v1/openapi.json", || get(assets::openapi)),
-    route("GET", "/", || get(assets::page)),
+    route("GET", "/", || get(page::start)),
     route("GET", "/assets/{name}", || get(assets::asset)),
     route("GET", "/docs/errors/{code}", || get(assets::error_page)),
     route("GET", "/healthz", || get(probes::healthz)),
@@ -96,13 +101,18 @@ pub const ROUTES: &[Route] = &[
 
 /// The whole HTTP service.
 pub fn router(app: Arc<App>) -> Router {
-    ROUTES
-        .iter()
-        .fold(Router::new(), |router, route| {
+    let routes = |list: &[Route], router: Router<Arc<App>>| {
+        list.iter().fold(router, |router, route| {
             router.route(route.path, (route.handler)())
         })
+    };
+    let api = routes(ROUTES, Router::new());
+    // What documents ask goes through the same routes, inside the request that asked for the document.
+    let own = page::Api(Arc::new(api.clone().with_state(Arc::clone(&app))));
+    routes(PAGES, api)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
+        .layer(axum::Extension(own))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             guard::around,
@@ -123,7 +133,7 @@ fn allowed(path: &str) -> String {
         }
     };
     let mut methods = vec!["OPTIONS"];
-    for route in ROUTES.iter().filter(|route| fits(route.path)) {
+    for route in ROUTES.iter().chain(PAGES).filter(|route| fits(route.path)) {
         methods.push(route.method);
         if route.method == "GET" {
             methods.push("HEAD");
@@ -144,7 +154,10 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Response {
         .into_response()
 }
 
-async fn not_found(uri: Uri) -> Problem {
+async fn not_found(visit: page::Visit, uri: Uri) -> Response {
+    if visit.wants_a_document() {
+        return page::not_found(visit);
+    }
     let hint = if uri.path().starts_with("/v1") {
         ""
     } else {
@@ -154,6 +167,7 @@ async fn not_found(uri: Uri) -> Problem {
         "not_found",
         format!("there is nothing at {}{hint}", uri.path()),
     )
+    .into_response()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! | [`dns`] | which gateways a user is sent to by name |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
-//! | [`problem`] | how a "no" is said |
+//! | [`problem`], [`offer`] | how a "no" is said, and what is offered with it |
 //! | [`config`], [`limits`], [`server`], [`metrics`], [`clock`] | running it |
 //!
 //! Must never: decide who owns a seat (a show's shard does), or keep anything that cannot be rebuilt.
@@ -33,6 +33,7 @@ pub mod live;
 pub mod metrics;
 pub mod network;
 pub mod observatory;
+pub mod offer;
 pub mod problem;
 pub mod queue;
 pub mod server;

@@ -1,4 +1,4 @@
-// The way to the gateway. Owns: the guest identity, idempotency keys, safe repeats, the server's clock.
+// The way to the gateway. Owns: the guest identity, idempotency keys, safe repeats.
 
 /** An answer that says no. `problem` is the RFC 9457 body. */
 export class ApiError extends Error {
@@ -15,16 +15,8 @@ const REPEATS_MAX = 3;
 const REPEATED = new Set(["unreachable", "outcome_unknown", "request_in_flight", "overloaded", "deadline"]);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** What to add to this machine's clock to get the shard's. */
-let offsetMs = 0;
-export const serverNow = () => Date.now() + offsetMs;
-function learnClock(body) {
-  if (body && typeof body.now_ms === "number" && body.now_ms > 0) offsetMs = body.now_ms - Date.now();
-}
-
 /** A fresh idempotency key. */
 export function newKey() {
-  if (crypto.randomUUID) return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
@@ -42,7 +34,7 @@ async function once(method, path, { body, key, headers } = {}) {
       credentials: "same-origin",
     });
   } catch {
-    throw new ApiError(0, { code: "unreachable", title: "The service cannot be reached", detail: "The service cannot be reached. Check your connection." });
+    throw new ApiError(0, { code: "unreachable" });
   }
   if (response.status === 304) return { response, body: null };
   const text = await response.text();
@@ -57,7 +49,6 @@ async function once(method, path, { body, key, headers } = {}) {
     error.retryAfterMs = 1000 * Number(response.headers.get("retry-after") ?? 1);
     throw error;
   }
-  learnClock(parsed);
   return { response, body: parsed };
 }
 
@@ -87,26 +78,5 @@ export async function write(method, path, body) {
       if (!REPEATED.has(error.code) || tried >= REPEATS_MAX) throw error;
       await sleep(Math.min(error.retryAfterMs ?? 1000, 4000));
     }
-  }
-}
-
-const RECENT = "holdfast.recent";
-
-/** Orders and holds this browser made, newest first. */
-export function recent() {
-  try {
-    return JSON.parse(localStorage.getItem(RECENT)) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-/** Remembers an order or hold, so that its page can be found again. */
-export function remember(id, label) {
-  const rest = recent().filter((entry) => entry.id !== id);
-  try {
-    localStorage.setItem(RECENT, JSON.stringify([{ id, label }, ...rest].slice(0, 8)));
-  } catch {
-    // A browser that keeps nothing still buys.
   }
 }

@@ -34,20 +34,16 @@ function say(id, text) {
   setTimeout(() => (region.textContent = text), 50);
 }
 
-/** Replaces the page's content, names it and moves the focus to its heading. */
-export function show(title, ...content) {
-  const main = document.getElementById("main");
-  main.replaceChildren(...content);
-  document.title = title ? `${title} · Holdfast` : "Holdfast";
-  const heading = main.querySelector("h1");
-  if (heading) {
-    heading.tabIndex = -1;
-    heading.focus({ preventScroll: true });
-  }
-  window.scrollTo(0, 0);
-}
-
 /** A box that tells of trouble, or of anything worth a box. */
 export function notice(kind, title, text, ...more) {
-  return h("div", { class: `notice ${kind}`, role: "status" }, h("h2", {}, title), text && h("p", {}, text), ...more);
+  return h("div", { class: `notice ${kind}` }, h("h2", {}, title), text && h("p", {}, text), ...more);
+}
+
+/** Shows what was wrong in the document's place for it, and says it. */
+export function complain(...boxes) {
+  const messages = document.getElementById("messages");
+  messages.replaceChildren(...boxes.filter(Boolean));
+  messages.scrollIntoView({ block: "nearest" });
+  const title = messages.querySelector("h2")?.textContent;
+  if (title) alarm(title);
 }

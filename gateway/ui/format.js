@@ -1,36 +1,17 @@
-// How money and times are written. Owns: wording only.
+// How money and times are written. Owns: the reader's locale, through Intl.
 
-const digits = new Map();
+import { locale, t } from "./messages.js";
+
+const formats = new Map();
 
 /** Minor units in the reader's way of writing the currency. */
 export function money(minor, currency) {
-  if (minor === null || minor === undefined) return "";
-  let format = digits.get(currency);
+  let format = formats.get(currency);
   if (!format) {
-    format = new Intl.NumberFormat(undefined, { style: "currency", currency: currency || "EUR" });
-    digits.set(currency, format);
+    format = new Intl.NumberFormat(locale, { style: "currency", currency: currency || "EUR" });
+    formats.set(currency, format);
   }
   return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
-}
-
-/** "from 45 €", or one price. */
-export function priceRange(show) {
-  const { price_minor_min: low, price_minor_max: high, currency } = show;
-  return low === high ? money(low, currency) : `from ${money(low, currency)}`;
-}
-
-/** Day and month of a local date, for the date block. */
-export function day(localDate) {
-  const date = new Date(`${localDate}T12:00:00Z`);
-  const part = (options) => new Intl.DateTimeFormat(undefined, { timeZone: "UTC", ...options }).format(date);
-  return { day: part({ day: "numeric" }), month: part({ month: "short" }), year: part({ year: "numeric" }), weekday: part({ weekday: "long" }) };
-}
-
-/** When a show starts, in the venue's own time, with the zone named. */
-export function when(show) {
-  const date = new Date(`${show.local_date}T12:00:00Z`);
-  const text = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", dateStyle: "full" }).format(date);
-  return `${text}, ${show.local_time} (${show.time_zone.replace("_", " ")})`;
 }
 
 /** m:ss */
@@ -39,11 +20,25 @@ export function clock(ms) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** "3 seats", "1 seat" */
-export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
-
-/** The API's terse lower case as a sentence. */
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, ".");
-
 /** A place in a hold or order, for people. */
-export const placeName = (place) => `${place.zone}, row ${place.row}, seat ${place.number}`;
+export const seatName = ({ zone, row, number }) => t("seat.name", { zone, row, number });
+
+/** The zone's long name at that moment, such as "Central European Summer Time". */
+function zoneName(zone, atMs) {
+  const parts = new Intl.DateTimeFormat(locale, { timeZone: zone, timeZoneName: "long" }).formatToParts(new Date(atMs));
+  return parts.find((part) => part.type === "timeZoneName")?.value;
+}
+
+/** Writes amounts and zones of `root` as the browser's own locale has them. */
+export function polish(root) {
+  for (const amount of root.querySelectorAll("data.money")) amount.textContent = money(Number(amount.value), amount.dataset.currency);
+  for (const option of root.querySelectorAll("option[data-minor]")) option.textContent = `${option.value}, ${money(Number(option.dataset.minor), option.dataset.currency)}`;
+  for (const time of root.querySelectorAll("time[data-zone]")) {
+    try {
+      const name = zoneName(time.dataset.zone, Number(time.dataset.startsAtMs));
+      if (name) time.querySelector(".zone").textContent = `(${name})`;
+    } catch {
+      // A zone that this browser does not know stays as the document names it.
+    }
+  }
+}

@@ -1,6 +1,7 @@
 // The drawing of a hall. Owns: shapes, zoom, pointer and keys on the map; every state has a shape of its own.
 
-import { alarm, h, s } from "./dom.js";
+import { h, s } from "./dom.js";
+import { t } from "./messages.js";
 
 const ZOOM_STEP = 1.6;
 const ZOOM_MAX = 24;
@@ -8,27 +9,53 @@ const DRAG_PX = 5;
 /** Floor that one standing person takes, in squares of the distance between seats. */
 const PERSON_SHARE = 0.55;
 
-/** Shapes by state, one unit in radius. Fill that is not given comes from the seat: its price's colour. */
-function symbols() {
-  const round = (...more) => s("g", {}, ...more);
+/** Outlines by category, one unit in radius: colour is never the only difference. */
+const OUTLINES = [
+  () => s("circle", { r: 0.92 }),
+  () => s("rect", { x: -0.84, y: -0.84, width: 1.68, height: 1.68, rx: 0.22 }),
+  () => s("path", { d: "M0 -1.08L1.08 0 0 1.08 -1.08 0Z" }),
+  () => s("path", { d: "M-.5 -.92H.5L1 0 .5 .92H-.5L-1 0Z" }),
+  () => s("path", { d: "M0 -1L1.04 .82H-1.04Z" }),
+  () => s("path", { d: "M0 1L1.04 -.82H-1.04Z" }),
+  () => s("path", { d: "M-.42 -.95H.42L.95 -.42V.42L.42 .95H-.42L-.95 .42V-.42Z" }),
+];
+
+function outline(at) {
+  const shape = OUTLINES[at % OUTLINES.length]();
+  shape.setAttribute("class", "shape-edge");
+  shape.setAttribute("stroke-width", 0.16);
+  return shape;
+}
+
+/** Shapes of states that take no colour from their category. */
+function marks() {
   return {
-    available: s("circle", { r: 0.92, class: "shape-edge", "stroke-width": 0.12 }),
-    accessible: round(s("rect", { x: -0.92, y: -0.92, width: 1.84, height: 1.84, rx: 0.4, class: "shape-edge", "stroke-width": 0.12 }), s("circle", { cx: 0, cy: -0.45, r: 0.2, fill: "#fff" }), s("path", { d: "M0 -.2V.25H.45L.6 .6M-.2 .1A.42 .42 0 1 0 .35 .5", fill: "none", stroke: "#fff", "stroke-width": 0.16 })),
-    held: round(s("circle", { r: 0.8, class: "shape-muted", "stroke-width": 0.2, "stroke-dasharray": ".42 .3" }), s("circle", { r: 0.28, class: "shape-muted-fill" })),
+    held: s("g", {}, s("circle", { r: 0.8, class: "shape-muted", "stroke-width": 0.2, "stroke-dasharray": ".42 .3" }), s("circle", { r: 0.28, class: "shape-muted-fill" })),
     sold: s("path", { d: "M-.5-.5L.5 .5M.5-.5L-.5 .5", class: "shape-muted", "stroke-width": 0.24, "stroke-linecap": "round" }),
     blocked: s("path", { d: "M-.55 0H.55", class: "shape-muted", "stroke-width": 0.28, "stroke-linecap": "round" }),
-    chosen: round(s("circle", { r: 1.12, class: "shape-mine" }), s("path", { d: "M-.5 .02L-.12 .42L.55-.38", class: "shape-check", "stroke-width": 0.28, "stroke-linecap": "round", "stroke-linejoin": "round" })),
+    chosen: s("g", {}, s("circle", { r: 1.12, class: "shape-mine" }), s("path", { d: "M-.5 .02L-.12 .42L.55-.38", class: "shape-check", "stroke-width": 0.28, "stroke-linecap": "round", "stroke-linejoin": "round" })),
   };
 }
 
-function definitions(radius) {
-  const shapes = symbols();
-  return s("defs", {}, Object.entries(shapes).map(([name, shape]) => s("g", { id: `seat-${name}`, transform: `scale(${radius})` }, s("circle", { r: 1.15, fill: "transparent" }), shape)));
+/** A person in a wheelchair, over the outline. */
+const wheelchair = () => s("g", {}, s("circle", { r: 0.74, fill: "#fff", stroke: "#000", "stroke-width": 0.08 }), s("circle", { cx: -0.05, cy: -0.44, r: 0.15, fill: "#000" }), s("path", { d: "M-.05 -.24V.14H.28L.4 .42M-.2 -.02A.32 .32 0 1 0 .2 .3", fill: "none", stroke: "#000", "stroke-width": 0.13 }));
+
+function shape(name, look = 0) {
+  if (name === "available") return outline(look);
+  if (name === "accessible") return s("g", {}, outline(look), wheelchair());
+  return marks()[name];
+}
+
+/** One shape for each category, with and without a wheelchair, and one for each other state. */
+function definitions(radius, categories) {
+  const define = (id, drawn) => s("g", { id, transform: `scale(${radius})` }, s("circle", { r: 1.15, fill: "transparent" }), drawn);
+  const looks = categories.flatMap((category) => [define(`seat-available-${category.at}`, shape("available", category.at)), define(`seat-accessible-${category.at}`, shape("accessible", category.at))]);
+  return s("defs", {}, looks, Object.entries(marks()).map(([name, drawn]) => define(`seat-${name}`, drawn)));
 }
 
 /** A shape for the legend. */
-export function sample(name, colour) {
-  return s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", "aria-hidden": "true" }, s("g", { fill: colour ?? "var(--soft)" }, symbols()[name]));
+export function sample(name, category) {
+  return s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", class: "sample", "aria-hidden": "true" }, s("g", { fill: category?.colour ?? "#999999" }, shape(name, category?.at)));
 }
 
 /** Half of the usual distance between neighbours, from the drawing itself. */
@@ -43,14 +70,15 @@ function seatRadius(seats) {
 }
 
 export class SeatMap {
-  constructor(model, { choose, chooseArea }) {
+  constructor(model, { choose, chooseArea, leave }) {
     this.model = model;
     this.choose = choose;
+    this.leave = leave;
     this.radius = seatRadius(model.seats);
     this.uses = [];
     this.current = model.seats.findIndex((seat) => seat.state === "available");
     this.areaTexts = [];
-    this.svg = s("svg", { class: "seat-map", role: "group", "aria-label": "Seat map. Arrow keys move between seats, space chooses, plus and minus zoom. The list beside the map offers the same." });
+    this.svg = s("svg", { class: "seat-map", role: "group", "aria-label": t("js.map.label") });
     this.ring = s("circle", { class: "focus-ring", r: this.radius * 1.35, "stroke-width": this.radius * 0.22, visibility: "hidden" });
     this.draw(chooseArea);
     this.fit();
@@ -60,17 +88,16 @@ export class SeatMap {
 
   draw(chooseArea) {
     const { seats, areas } = this.model;
-    const colours = new Map(this.model.map.categories.map((category) => [category.name, category.color || "#7a7a7a"]));
     const layer = s("g", {});
     seats.forEach((seat, at) => {
-      const use = s("use", { class: "seat", x: seat.x, y: seat.y, fill: colours.get(seat.category) ?? "#7a7a7a", role: "checkbox", tabindex: at === this.current ? 0 : -1, "data-at": at });
+      const use = s("use", { class: "seat", x: seat.x, y: seat.y, fill: seat.look.colour, role: "checkbox", tabindex: at === this.current ? 0 : -1, "data-at": at });
       this.uses.push(use);
       layer.append(use);
     });
     this.box = this.extent(seats, areas);
     this.svg.style.aspectRatio = `${this.box.w} / ${this.box.h}`;
-    const areaLayer = s("g", {}, areas.map((area) => this.areaShape(area, colours.get(area.category) ?? "#7a7a7a", () => chooseArea(area.id))));
-    this.svg.append(definitions(this.radius), areaLayer, this.labels(seats), layer, this.ring);
+    const areaLayer = s("g", {}, areas.map((area) => this.areaShape(area, area.look.colour, () => chooseArea(area.id))));
+    this.svg.append(definitions(this.radius, this.model.categories), areaLayer, this.labels(seats), layer, this.ring);
     this.refresh(seats.keys());
   }
 
@@ -90,7 +117,7 @@ export class SeatMap {
     const [x, y] = [area.x + w / 2, area.y + height / 2];
     const free = s("text", { class: "area-text", x, y: y + size * 1.1, "font-size": size * 0.62 });
     this.areaTexts.push(free);
-    return s("g", { role: "button", tabindex: 0, "aria-label": `${area.name}, standing, choose places`, onclick: choose, onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) },
+    return s("g", { role: "button", tabindex: 0, "aria-label": t("js.area", { area: area.name }), onclick: choose, onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) },
       s("rect", { class: "area-box", x: area.x, y: area.y, width: w, height, rx: this.radius * 1.5, fill: colour, stroke: colour, "stroke-width": this.radius * 0.2, "stroke-dasharray": `${this.radius} ${this.radius * 0.6}` }),
       s("text", { class: "area-text", x, y, "font-size": size }, area.name), free);
   }
@@ -125,7 +152,8 @@ export class SeatMap {
     for (const at of changed) {
       const seat = this.model.seats[at];
       const chosen = this.model.chosen.has(at);
-      const shape = chosen ? "chosen" : seat.state === "available" && seat.accessible ? "accessible" : seat.state;
+      const kind = seat.accessible ? "accessible" : "available";
+      const shape = chosen ? "chosen" : seat.state === "available" ? `${kind}-${seat.look.at}` : seat.state;
       const use = this.uses[at];
       use.setAttribute("href", `#seat-${shape}`);
       use.setAttribute("data-state", seat.state);
@@ -133,7 +161,7 @@ export class SeatMap {
       use.setAttribute("aria-disabled", seat.state !== "available");
       use.setAttribute("aria-label", this.model.name(at));
     }
-    this.model.areas.forEach((area, at) => (this.areaTexts[at].textContent = `${area.available} of ${area.capacity} free`));
+    this.model.areas.forEach((area, at) => (this.areaTexts[at].textContent = t("js.area.free", { free: area.available, all: area.capacity })));
   }
 
   listen() {
@@ -170,6 +198,7 @@ export class SeatMap {
     else if (moves[event.key]) this.focus(this.neighbour(...moves[event.key]));
     else if (event.key === "Home" || event.key === "End") this.focus(this.rowEnd(event.key === "Home"));
     else if (event.key === " " || event.key === "Enter") this.choose(this.current);
+    else if (event.key === "Escape") this.leave();
     else return;
     event.preventDefault();
   }
@@ -262,11 +291,6 @@ export class SeatMap {
   /** Buttons that do what keys and wheel do. */
   controls() {
     const button = (text, label, act) => h("button", { type: "button", class: "quiet", "aria-label": label, onclick: act }, text);
-    return [button("−", "Zoom out", () => this.zoom(1 / ZOOM_STEP)), button("+", "Zoom in", () => this.zoom(ZOOM_STEP)), button("Fit", "Show the whole hall", () => this.fit())];
+    return [button("−", t("js.zoom.out"), () => this.zoom(1 / ZOOM_STEP)), button("+", t("js.zoom.in"), () => this.zoom(ZOOM_STEP)), button(t("js.zoom.fit"), t("js.zoom.fit.label"), () => this.fit())];
   }
-}
-
-/** Says why a seat cannot be chosen. */
-export function refuse(reason) {
-  if (reason) alarm(reason);
 }

@@ -13,6 +13,10 @@ pub struct Search {
     pub city: Option<String>,
     /// A show on this local date, `YYYY-MM-DD`.
     pub date: Option<String>,
+    /// A show on this local date or later.
+    pub from: Option<String>,
+    /// A show on this local date or earlier.
+    pub to: Option<String>,
     /// The event's category, in any case.
     pub category: Option<String>,
     /// Every one of these words occurs in the event's or a matching show's text, in any case.
@@ -54,19 +58,28 @@ impl Search {
         found
     }
 
+    /// Dates are written so that the order of their texts is the order of time.
+    fn is_in_time(&self, date: &String) -> bool {
+        self.date.as_ref().is_none_or(|day| day == date)
+            && self.from.as_ref().is_none_or(|from| from <= date)
+            && self.to.as_ref().is_none_or(|to| date <= to)
+    }
+
+    fn asks_for_shows(&self) -> bool {
+        [&self.city, &self.date, &self.from, &self.to]
+            .iter()
+            .any(|part| part.is_some())
+    }
+
     fn matches<'a>(&self, snapshot: &'a Snapshot, event: &'a Event) -> Option<Found<'a>> {
         if !equal_or_unasked(self.category.as_deref(), &event.category) {
             return None;
         }
         let mut shows = shows_of(snapshot, event.event_id);
         shows.retain(|show| {
-            equal_or_unasked(self.city.as_deref(), &show.city)
-                && self
-                    .date
-                    .as_ref()
-                    .is_none_or(|date| *date == show.local_date)
+            equal_or_unasked(self.city.as_deref(), &show.city) && self.is_in_time(&show.local_date)
         });
-        if shows.is_empty() && (self.city.is_some() || self.date.is_some()) {
+        if shows.is_empty() && self.asks_for_shows() {
             return None;
         }
         let words = self.q.as_deref().unwrap_or("").to_lowercase();
@@ -151,6 +164,22 @@ mod tests {
         assert_eq!(ids(&search), [(1, vec![1])]);
         search.date = Some("2027-05-03".to_owned());
         assert_eq!(ids(&search), []);
+    }
+
+    #[test]
+    fn a_range_of_dates_includes_both_ends() {
+        let range = |from: &str, to: &str| {
+            let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            ids(&Search {
+                from: part(from),
+                to: part(to),
+                ..Search::default()
+            })
+        };
+        assert_eq!(range("2027-05-02", ""), [(1, vec![2])]);
+        assert_eq!(range("", "2027-05-01"), [(2, vec![3]), (1, vec![1])]);
+        assert_eq!(range("2027-05-03", "2027-05-03"), [(1, vec![2])]);
+        assert_eq!(range("2027-05-04", ""), []);
     }
 
     #[test]

@@ -20,7 +20,6 @@ pub(super) fn own_error_page() -> axum::Extension<OwnErrorPage> {
 /// The API, as OpenAPI 3.1.
 pub(super) const OPENAPI: &str = include_str!("../../openapi.json");
 
-const PAGE: &str = include_str!("../../ui/index.html");
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
@@ -40,25 +39,21 @@ const ASSETS: &[(&str, &str, &str)] = &[
         "image/svg+xml",
         include_str!("../../ui/icon.svg"),
     ),
+    ("messages-en.json", "application/json", super::page::ENGLISH),
+    ("messages-de.json", "application/json", super::page::GERMAN),
     ("app.js", JS, include_str!("../../ui/app.js")),
     ("api.js", JS, include_str!("../../ui/api.js")),
     ("dom.js", JS, include_str!("../../ui/dom.js")),
     ("format.js", JS, include_str!("../../ui/format.js")),
     ("countdown.js", JS, include_str!("../../ui/countdown.js")),
-    (
-        "events-view.js",
-        JS,
-        include_str!("../../ui/events-view.js"),
-    ),
-    ("show-view.js", JS, include_str!("../../ui/show-view.js")),
+    ("messages.js", JS, include_str!("../../ui/messages.js")),
+    ("show.js", JS, include_str!("../../ui/show.js")),
     ("seat-model.js", JS, include_str!("../../ui/seat-model.js")),
     ("seat-map.js", JS, include_str!("../../ui/seat-map.js")),
-    ("seat-list.js", JS, include_str!("../../ui/seat-list.js")),
-    (
-        "checkout-view.js",
-        JS,
-        include_str!("../../ui/checkout-view.js"),
-    ),
+    ("seat-grid.js", JS, include_str!("../../ui/seat-grid.js")),
+    ("live.js", JS, include_str!("../../ui/live.js")),
+    ("hold.js", JS, include_str!("../../ui/hold.js")),
+    ("order.js", JS, include_str!("../../ui/order.js")),
 ];
 
 fn fixed(headers: &HeaderMap, kind: &'static str, content: &'static str) -> Response {
@@ -85,10 +80,6 @@ fn content_tag(content: &str) -> String {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
     format!("{hash:016x}")
-}
-
-pub(super) async fn page(headers: HeaderMap) -> Response {
-    fixed(&headers, "text/html; charset=utf-8", PAGE)
 }
 
 pub(super) async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Response {

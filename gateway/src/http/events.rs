@@ -60,18 +60,35 @@ fn is_date(text: &str) -> bool {
 pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Answer {
     let pairs = query(
         &uri,
-        &["city", "date", "category", "q", "page", "page_size"],
+        &[
+            "city",
+            "date",
+            "from",
+            "to",
+            "category",
+            "q",
+            "page",
+            "page_size",
+        ],
     )?;
     let text = |name| parameter(&pairs, name).map(str::to_owned);
     let search = Search {
         city: text("city"),
         date: text("date"),
+        from: text("from"),
+        to: text("to"),
         category: text("category"),
         q: text("q"),
     };
-    if search.date.as_deref().is_some_and(|date| !is_date(date)) {
-        let reason = "must be a date such as 2027-05-01";
-        return Err(Problem::field("invalid_parameter", "date", reason));
+    for (name, date) in [
+        ("date", &search.date),
+        ("from", &search.from),
+        ("to", &search.to),
+    ] {
+        if date.as_deref().is_some_and(|date| !is_date(date)) {
+            let reason = "must be a date such as 2027-05-01";
+            return Err(Problem::field("invalid_parameter", name, reason));
+        }
     }
     let size_max = u64::try_from(PAGE_SIZE_MAX).unwrap_or(u64::MAX);
     let page = number(&pairs, "page", 1, 1_000_000)?.unwrap_or(1);

@@ -15,14 +15,15 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::{clock, limits};
 
-/// The page loads nothing from anywhere else and nobody may frame it.
+/// The page loads nothing from anywhere else, sends forms to nobody else, and nobody may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const SAFETY: [(&str, &str); 6] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    // With no-referrer, browsers would name no origin on our own forms, and we could not tell them from a stranger's.
+    ("referrer-policy", "same-origin"),
     ("x-frame-options", "DENY"),
     ("cross-origin-opener-policy", "same-origin"),
     (

@@ -136,6 +136,16 @@ async fn copied(app: &Arc<App>, place: &ShowPlace, at_least: u64) -> Option<Know
     (known.age <= bounds::STALE_AFTER && known.state.index >= at_least).then_some(known)
 }
 
+/// The seats as they are known near home: from the live copy, else from the nearest replica.
+pub(super) async fn near(app: &Arc<App>, place: &ShowPlace) -> Result<SeatsState, Problem> {
+    if let Some(known) = copied(app, place, 0).await {
+        return Ok(known.state);
+    }
+    let read = ReadOptions::default();
+    let (state, _) = read_state(app, place, Freshness::Near, read).await?;
+    Ok(state)
+}
+
 async fn read_state(
     app: &Arc<App>,
     place: &ShowPlace,

@@ -66,6 +66,7 @@ fn every_code_the_gateway_says_is_published_and_listed() {
         include_str!("../../src/http/fields.rs"),
         include_str!("../../src/http/guard.rs"),
         include_str!("../../src/http/holds.rs"),
+        include_str!("../../src/http/nearest.rs"),
         include_str!("../../src/http/idempotency.rs"),
         include_str!("../../src/http/live.rs"),
         include_str!("../../src/http/local.rs"),

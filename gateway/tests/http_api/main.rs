@@ -16,6 +16,7 @@ mod idempotency;
 mod journey;
 mod live;
 mod local;
+mod pages;
 mod queue;
 mod retry;
 mod validation;

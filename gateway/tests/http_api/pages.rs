@@ -1,0 +1,295 @@
+//! The documents, as a browser without scripts uses them.
+//!
+//! Owns: forms, languages, what a first view weighs. Must never: look at the drawing; the browser tests do.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, redirect};
+
+use crate::harness::Harness;
+
+/// All that a first view loads, as sent, bytes.
+const FIRST_VIEW_BYTES_MAX: usize = 150 * 1024;
+
+/// A browser without scripts: keeps cookies, follows nothing by itself.
+struct Browser<'a> {
+    harness: &'a Harness,
+    client: Client,
+    cookies: Vec<(String, String)>,
+}
+
+struct View {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl View {
+    fn has(&self, part: &str) -> &Self {
+        assert!(self.text.contains(part), "no {part} in:\n{}", self.text);
+        self
+    }
+
+    fn location(&self) -> &str {
+        assert_eq!(self.status, 303, "{}", self.text);
+        self.headers["location"].to_str().unwrap()
+    }
+
+    /// The hidden key of the form that posts to `action`.
+    fn key(&self, action: &str) -> String {
+        let form = self.text.split(&format!("action=\"{action}\"")).nth(1);
+        let form = form.unwrap_or_else(|| panic!("no form for {action} in:\n{}", self.text));
+        let key = form.split("name=\"key\" value=\"").nth(1).unwrap();
+        key.split('"').next().unwrap().to_owned()
+    }
+}
+
+impl<'a> Browser<'a> {
+    fn new(harness: &'a Harness) -> Self {
+        let client = Client::builder().redirect(redirect::Policy::none());
+        Self {
+            harness,
+            client: client.build().unwrap(),
+            cookies: Vec::new(),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> View {
+        let address = format!("{}{path}", self.harness.base);
+        let mut request = self.client.request(method.parse().unwrap(), address);
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
+        request = request.header("cookie", cookies.join("; "));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for cookie in headers.get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            self.cookies.push((name.to_owned(), value.to_owned()));
+        }
+        let text = response.text().await.unwrap();
+        View {
+            status,
+            headers,
+            text,
+        }
+    }
+
+    async fn open(&mut self, path: &str) -> View {
+        self.send("GET", path, &[("accept", "text/html")], None)
+            .await
+    }
+
+    async fn post(&mut self, path: &str, form: &str) -> View {
+        let own = [("sec-fetch-site", "same-origin"), ("accept", "text/html")];
+        self.send("POST", path, &own, Some(form.to_owned())).await
+    }
+}
+
+#[tokio::test]
+async fn a_buyer_without_scripts_gets_tickets() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    b.open("/?city=Porto&q=night&from=2027-05-01&to=2027-05-31")
+        .await
+        .has("href=\"/shows/s1\"");
+    b.open("/events/e1")
+        .await
+        .has("Night Music")
+        .has("href=\"/shows/s1\"");
+    let show = b.open("/shows/s1").await;
+    show.has("name=\"seat\" value=\"A-2\"");
+    let key = show.key("/shows/s1/hold");
+    let held = b
+        .post("/shows/s1/hold", &format!("key={key}&seat=A-2&seat=A-3"))
+        .await;
+    assert_eq!(held.location(), "/holds/h1-1");
+    let hold = b.open("/holds/h1-1").await;
+    hold.has("data-now-ms").has("seat 2").has("€45.00");
+    let longer = b.post("/holds/h1-1/extend", "key=1").await;
+    assert_eq!(longer.location(), "/holds/h1-1");
+    assert_eq!(
+        b.post("/holds/h1-1/order", "key=2").await.location(),
+        "/orders/o1-1"
+    );
+    assert_eq!(b.open("/holds/h1-1").await.location(), "/orders/o1-1");
+    b.open("/orders/o1-1")
+        .await
+        .has("Pay for your order")
+        .has("name=\"token\"");
+    let declined = b.post("/orders/o1-1/pay", "key=3&token=tok_decline").await;
+    assert_eq!(declined.status, 402);
+    declined
+        .has("The payment was declined")
+        .has("name=\"token\"");
+    let paid = b.post("/orders/o1-1/pay", "key=4&token=tok_approve").await;
+    assert_eq!(paid.location(), "/orders/o1-1");
+    b.open("/orders/o1-1")
+        .await
+        .has("You are going!")
+        .has("t1-2");
+    b.open("/orders")
+        .await
+        .has("href=\"/orders/o1-1\"")
+        .has("confirmed");
+}
+
+#[tokio::test]
+async fn a_double_click_holds_once_and_another_choice_holds_again() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    let form = "key=abc&seat=A-2";
+    assert_eq!(
+        b.post("/shows/s1/hold", form).await.location(),
+        "/holds/h1-1"
+    );
+    assert_eq!(
+        b.post("/shows/s1/hold", form).await.location(),
+        "/holds/h1-1"
+    );
+    let other = b.post("/shows/s1/hold", "key=abc&seat=A-4").await;
+    assert_eq!(other.location(), "/holds/h1-2");
+}
+
+#[tokio::test]
+async fn a_lost_seat_is_named_and_the_nearest_block_offered() {
+    let h = Harness::start().await;
+    let rival = h.guest().await;
+    assert_eq!(
+        h.hold(&rival, "1", r#"{"seats":["A-3"]}"#).await.status,
+        201
+    );
+    let mut b = Browser::new(&h);
+    let no = b.post("/shows/s1/hold", "key=1&seat=A-3&seat=A-4").await;
+    assert_eq!(no.status, 409);
+    no.has("Someone was quicker: ").has("seat 3");
+    no.has("value=\"A-4\" checked");
+    let no = b.post("/shows/s1/hold", "key=2&seat=A-3").await;
+    no.has("The nearest free block")
+        .has("Hold this seat instead");
+    let near = h.get("/v1/shows/s1/nearest?seat=A-3&gone=A-3").await;
+    assert_eq!(near.json()["seats"], serde_json::json!(["A-4"]));
+    let unknown = h.get("/v1/shows/s1/nearest?seat=Z-9").await;
+    assert_eq!(unknown.problem(), (422, "seat_unknown".to_owned()));
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_are_refused() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    for foreign in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[],
+    ] {
+        let view = b
+            .send(
+                "POST",
+                "/shows/s1/hold",
+                foreign,
+                Some("seat=A-2".to_owned()),
+            )
+            .await;
+        assert_eq!(view.status, 401, "{foreign:?}");
+    }
+    assert!(b.cookies.is_empty(), "a stranger's form makes no guest");
+    let origin = h.base.clone();
+    let own = [("origin", origin.as_str())];
+    let view = b
+        .send("POST", "/shows/s1/hold", &own, Some("seat=A-2".to_owned()))
+        .await;
+    assert_eq!(view.location(), "/holds/h1-1");
+}
+
+#[tokio::test]
+async fn the_page_speaks_the_readers_language_and_keeps_the_switch() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    let german = [("accept-language", "de-AT,en;q=0.5")];
+    let view = b.send("GET", "/", &german, None).await;
+    view.has("<html lang=\"de\">")
+        .has("Was möchten Sie erleben?");
+    let switched = b.open("/language?to=de&back=%2Fshows%2Fs1").await;
+    assert_eq!(switched.location(), "/shows/s1");
+    b.open("/shows/s1")
+        .await
+        .has("Samstag, 1. Mai 2027")
+        .has("45,00\u{a0}€");
+    let away = b.open("/language?to=en&back=%2F%2Fevil.example").await;
+    assert_eq!(away.location(), "/");
+    b.open("/").await.has("<html lang=\"en\">");
+}
+
+#[tokio::test]
+async fn what_others_wrote_is_shown_and_not_obeyed() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    let view = b
+        .open("/?q=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+        .await;
+    view.has("&lt;script&gt;");
+    assert!(!view.text.contains("<script>alert"), "{}", view.text);
+    let view = b.open("/shows/s1?zone=%3Cb%3E&seat=%22%3E%3Cimg%3E").await;
+    assert!(!view.text.contains("<img>") && view.status == 200);
+    let policy = view.headers["content-security-policy"].to_str().unwrap();
+    assert!(!policy.contains("unsafe") && policy.contains("form-action 'self'"));
+    assert!(!view.text.contains(" style=") && !view.text.contains(" onclick="));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_a_document() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    for path in [
+        "/nowhere",
+        "/shows/s99",
+        "/shows/x",
+        "/events/e9",
+        "/holds/h1-9",
+    ] {
+        let view = b.open(path).await;
+        assert!((400..500).contains(&view.status), "{path}: {}", view.status);
+        assert_eq!(
+            view.headers["content-type"], "text/html; charset=utf-8",
+            "{path}"
+        );
+        view.has("href=\"/\"");
+    }
+    let api = b.open("/v1/nowhere").await;
+    assert_eq!(api.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_first_view_is_small() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    for path in ["/", "/events/e1", "/shows/s1", "/orders"] {
+        let view = b.open(path).await;
+        let mut bytes = view.text.len();
+        let parts = view.text.split("/assets/").skip(1);
+        for name in parts.map(|part| part.split('"').next().unwrap()) {
+            let asset = b.open(&format!("/assets/{name}")).await;
+            assert_eq!(asset.status, 200, "{name}");
+            bytes += asset.text.len();
+        }
+        println!("{path}: {bytes} bytes before compression");
+        assert!(bytes < FIRST_VIEW_BYTES_MAX, "{path}: {bytes}");
+    }
+}

@@ -1,0 +1,89 @@
+// Journeys of readers: another language, the dark, little room, no motion.
+
+import assert from "node:assert/strict";
+import { PHONE, at, fits, heading, look, mapReady, newPage, seatOn } from "./stage.mjs";
+
+export const readers = {
+  async "speaks German, and keeps to it"(browser, { hall, row }) {
+    const page = await newPage(browser, at(0), { locale: "de-DE" });
+    await page.goto("/");
+    await heading(page, "Was möchten Sie erleben?");
+    await look(page, "german");
+    await page.goto(`/shows/${hall.id}`);
+    await mapReady(page);
+    const [seat] = await row();
+    await seatOn(page, hall.map, seat).click();
+    await page.getByRole("button", { name: "1 Platz reservieren" }).first().click();
+    await heading(page, "Diese Plätze gehören vorerst Ihnen");
+    const price = await page.locator(".total .money").textContent();
+    assert.match(price, /\d,\d\d\s\D/, "money as Germans write it");
+    await look(page, "german-hold");
+    await page.getByRole("link", { name: "English" }).click();
+    await heading(page, "These are yours for now");
+    await page.getByRole("button", { name: "Let go" }).click();
+    await heading(page, hall.event_name);
+    assert.equal(await page.locator("html").getAttribute("lang"), "en");
+  },
+
+  async "fits a phone"(browser, { hall, arena, row }) {
+    const page = await newPage(browser, at(0), PHONE);
+    await page.goto("/");
+    await look(page, "phone-events");
+    await fits(page, "the list of events");
+    await page.goto(`/shows/${hall.id}`);
+    await mapReady(page);
+    const [seat] = await row();
+    await seatOn(page, hall.map, seat).dispatchEvent("click");
+    await look(page, "phone-show");
+    await fits(page, "the show");
+    await page.getByRole("button", { name: "List", exact: true }).tap();
+    await look(page, "phone-grid");
+    await fits(page, "the grid");
+    const small = await page.evaluate(() => [...document.querySelectorAll("button, .cell, select, input")].filter((e) => e.checkVisibility()).map((e) => [e.className || e.tagName, e.getBoundingClientRect()]).filter(([, box]) => box.width > 0 && (box.width < 24 || box.height < 24)).map(([name]) => name).filter((name) => name !== "INPUT"));
+    assert.deepEqual(small, [], "targets are at least 24 px");
+    await page.locator(".sticky button.hold").tap();
+    await heading(page, "These are yours for now");
+    await look(page, "phone-hold");
+    await fits(page, "the hold");
+    await page.getByRole("button", { name: "Let go" }).tap();
+    await heading(page, hall.event_name);
+    await page.goto(`/shows/${arena.id}`);
+    await mapReady(page);
+    await look(page, "phone-arena", { axe: false });
+  },
+
+  async "reflows at four times the size"(browser, { hall, arena }) {
+    // 1280 px at 400 % are 320 CSS px.
+    const page = await newPage(browser, at(0), { viewport: { width: 320, height: 256 } });
+    for (const address of ["/", `/shows/${hall.id}`, `/shows/${arena.id}`, "/orders"]) {
+      await page.goto(address);
+      await page.locator("h1").waitFor();
+      if (address.startsWith("/shows")) await mapReady(page);
+      await fits(page, address);
+    }
+    await page.getByRole("link", { name: "All events" }).first().waitFor();
+  },
+
+  async "is at home in the dark and does without motion"(browser, { hall, arena, row }) {
+    const page = await newPage(browser, at(0), { colorScheme: "dark", reducedMotion: "reduce" });
+    await page.goto("/");
+    await look(page, "dark-events");
+    await page.goto(`/shows/${arena.id}`);
+    await mapReady(page);
+    await look(page, "dark-arena", { axe: false });
+    await page.goto(`/shows/${hall.id}`);
+    await mapReady(page);
+    const [seat] = await row();
+    await seatOn(page, hall.map, seat).click();
+    await look(page, "dark-show");
+    await page.getByRole("button", { name: "List", exact: true }).click();
+    await look(page, "dark-grid");
+    await page.locator("button.hold:visible").first().click();
+    await heading(page, "These are yours for now");
+    await look(page, "dark-hold");
+    const moving = await page.evaluate(() => [...document.querySelectorAll("*")].filter((e) => getComputedStyle(e).transitionDuration.split(",").some((d) => parseFloat(d) > 0)).map((e) => e.className || e.tagName));
+    assert.deepEqual(moving, [], "nothing moves");
+    await page.getByRole("button", { name: "Let go" }).click();
+    await heading(page, hall.event_name);
+  },
+};

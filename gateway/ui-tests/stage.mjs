@@ -1,0 +1,115 @@
+// What the journeys stand on: gateways, browsers, buyers outside a browser, the accessibility check, pictures.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+export const gateways = (process.env.HOLDFAST_GATEWAYS ?? "").split(",").map((url) => url.trim().replace(/\/$/, "")).filter(Boolean);
+const pictures = process.env.HOLDFAST_SCREENSHOTS ?? "screenshots";
+const PATIENCE_MS = 30_000;
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The base address of gateway `n`; each stands in another region. */
+export const at = (n) => gateways[n % gateways.length];
+
+/** A buyer outside the browser. */
+export class Buyer {
+  static async of(base) {
+    const response = await fetch(`${base}/v1/guests`, { method: "POST" });
+    return Object.assign(new Buyer(), { base, token: (await response.json()).token });
+  }
+
+  async send(method, path, body) {
+    const response = await fetch(`${this.base}/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, "idempotency-key": randomUUID(), "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  async hold(show, seats) {
+    const held = await this.send("POST", `/shows/${show}/holds`, { seats });
+    assert.equal(held.status, 201, JSON.stringify(held.body));
+    return held.body;
+  }
+}
+
+export const api = async (path, base = at(0)) => (await fetch(`${base}/v1${path}`)).json();
+
+/** Shows with their maps, sorted out by what they have. */
+export async function season() {
+  const { events } = await api("/events?page_size=100");
+  const shows = events.flatMap((event) => event.shows.map((show) => ({ ...show, event_name: event.name })));
+  const all = await Promise.all(shows.map(async (show) => ({ ...show, map: await api(`/shows/${show.id}/seats`) })));
+  const hall = all.find((show) => show.map.seats.length >= 400 && show.map.areas.length === 0);
+  const arena = all.find((show) => show.map.areas.length > 0 && show.map.seats.length > 1000);
+  const quick = all.find((show) => show.event_name === "Quick Set");
+  assert.ok(hall && arena && quick, "the sample season has a hall, an arena and a show with short holds");
+  return { hall, arena, quick };
+}
+
+/** A row that is free from end to end, seats from left to right: what is bought in it breaks no selling rule. */
+export async function freeRow(show) {
+  const { seats } = await api(`/shows/${show}/seats`);
+  const rows = new Map();
+  for (const seat of seats) rows.set(`${seat.zone}|${seat.row}`, [...(rows.get(`${seat.zone}|${seat.row}`) ?? []), seat]);
+  const row = [...rows.values()]
+    .map((all) => all.sort((a, b) => a.x - b.x).filter((seat) => !seat.accessible && !seat.companion_of))
+    .find((all) => all.length >= 8 && all.every((seat) => seat.state === "available"));
+  assert.ok(row, "the hall has a free row left");
+  return row;
+}
+
+/** What the browser complained of. */
+export const trouble = [];
+let shot = 0;
+
+export async function launch() {
+  mkdirSync(pictures, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.HOLDFAST_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+export async function newPage(browser, base, options = {}) {
+  const context = await browser.newContext({ baseURL: base, viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => trouble.push(`page error: ${error.message}`));
+  page.on("console", (message) => message.type() === "error" && /Content Security|Refused|TypeError|Error:/.test(message.text()) && trouble.push(message.text()));
+  return page;
+}
+
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+
+/** Takes a picture, and holds the view against the accessibility rules (WCAG 2.2 A and AA, and good practice): no violation. */
+export async function look(page, name, { axe = true, map = false } = {}) {
+  shot += 1;
+  await page.screenshot({ path: join(pictures, `${String(shot).padStart(2, "0")}-${name}.png`) });
+  if (!axe) return;
+  await page.evaluate(AXE);
+  // Hundreds of seats of one kind take seconds; one view of each kind checks them all.
+  const found = await page.evaluate((exclude) => window.axe.run({ include: [["html"]], exclude }, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }), map ? [] : [[".seat-map .seat"]]);
+  const told = found.violations.map((rule) => `${rule.id} (${rule.impact}): ${rule.help}\n${rule.nodes.slice(0, 4).map((node) => `    ${node.target.join(" ")}: ${node.failureSummary.split("\n").slice(1).join(";")}`).join("\n")}`);
+  assert.deepEqual(told, [], `accessibility of ${name}`);
+}
+
+/** The document must not be wider than the window. */
+export async function fits(page, name) {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  assert.ok(overflow <= 0, `${name} must not scroll sideways, it does by ${overflow} px`);
+}
+
+export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+
+/** The live map is there and its first answer as well. */
+export const mapReady = (page) => page.locator(".map-bar").waitFor();
+
+export const seatOn = (page, map, seat) => page.locator(`.seat[data-at="${map.seats.findIndex((s) => s.id === seat.id)}"]`);
+
+export const path = (page) => new URL(page.url()).pathname;
