@@ -186,7 +186,6 @@ impl Server {
             millis(limits.deadline_default_ms),
             &stop_listeners,
         );
-        let (grpc_addr, http_addr) = (sockets.grpc_addr, sockets.http_addr);
         let listeners = vec![
             tokio::spawn(serve_http(sockets.http, debug, stop_listeners.clone())),
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
@@ -210,8 +209,8 @@ impl Server {
             tokio::spawn(reload::on_hangup(host.clone(), source, stop())),
         ];
         Ok(Self {
-            grpc_addr,
-            http_addr,
+            grpc_addr: sockets.grpc_addr,
+            http_addr: sockets.http_addr,
             host,
             proposers,
             draining,

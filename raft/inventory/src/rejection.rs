@@ -396,21 +396,44 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// What is said of those that name nothing in particular.
+    const fn fixed_text(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::RequestReused => "this idempotency key stands for another request",
+            Self::ShowNotSetUp => "the show is not set up yet",
+            Self::QueueExists => "the show has another waiting room",
+            Self::QueueNone => "the show has no waiting room",
+            Self::PassRequired => "a pass of the show's waiting room is needed",
+            Self::PassUnknown => "this pass was not given to this buyer",
+            Self::PassExpired => "the time of the pass is up",
+            Self::PassSpent => "the pass has made its hold",
+            Self::QuantityInvalid => "this number of places is not possible",
+            Self::CategoryUnknown => "this show has no such price category",
+            Self::AreaUnknown => "this show has no such area",
+            Self::SaleNotOpen { .. } => "the sale has not begun",
+            Self::SaleClosed { .. } => "the sale is over",
+            Self::QueueNotYet => "the line has not come so far",
+            Self::QueuePaused => "nobody is let in for the moment",
+            Self::QueueLate => "the place was not claimed in time",
+            Self::QueueNotSoldOut => "places can still be had",
+            Self::HoldCapReached { .. } => "the hold cannot be extended further",
+            Self::NotEnoughSeats => "not so many suitable seats are free",
+            Self::OutboxWantsFact => "a record of money is settled by a payment fact only",
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.fixed_text() {
+            return f.write_str(text);
+        }
         match self {
-            Self::RequestReused => f.write_str("this idempotency key stands for another request"),
-            Self::ShowNotSetUp => f.write_str("the show is not set up yet"),
             Self::ShowAlreadySetUp { show } => write!(f, "show {show} is set up differently"),
             Self::PlanInvalid { reason } => write!(f, "the show cannot be set up: {reason}"),
-            Self::QueueExists => f.write_str("the show has another waiting room"),
             Self::QueueInvalid { reason } => write!(f, "the waiting room cannot be: {reason}"),
-            Self::QueueNone => f.write_str("the show has no waiting room"),
-            Self::PassRequired => f.write_str("a pass of the show's waiting room is needed"),
-            Self::PassUnknown => f.write_str("this pass was not given to this buyer"),
-            Self::PassExpired => f.write_str("the time of the pass is up"),
-            Self::PassSpent => f.write_str("the pass has made its hold"),
-            Self::QuantityInvalid => f.write_str("this number of places is not possible"),
             Self::TextInvalid { bytes_max } => {
                 write!(f, "a text is empty or longer than {bytes_max} bytes")
             }
@@ -418,16 +441,8 @@ impl fmt::Display for Rejection {
                 write!(f, "{} named more than once", count(seats))
             }
             Self::SeatUnknown { seats } => write!(f, "{} not in this show", count(seats)),
-            Self::CategoryUnknown => f.write_str("this show has no such price category"),
-            Self::AreaUnknown => f.write_str("this show has no such area"),
             Self::TooManySeats { limit } => write!(f, "at most {limit} places at once"),
-            Self::SaleNotOpen { .. } => f.write_str("the sale has not begun"),
-            Self::SaleClosed { .. } => f.write_str("the sale is over"),
-            Self::QueueNotYet => f.write_str("the line has not come so far"),
-            Self::QueuePaused => f.write_str("nobody is let in for the moment"),
             Self::QueueFull { limit } => write!(f, "{limit} people are inside already"),
-            Self::QueueLate => f.write_str("the place was not claimed in time"),
-            Self::QueueNotSoldOut => f.write_str("places can still be had"),
             Self::HoldUnknown { hold } => write!(f, "there is no hold {hold}"),
             Self::HoldNotYours { hold } => write!(f, "the hold {hold} belongs to another buyer"),
             Self::HoldReleased { hold } => write!(f, "the hold {hold} was released"),
@@ -438,7 +453,6 @@ impl fmt::Display for Rejection {
                     "the hold {hold} is already being bought as order {order}"
                 )
             }
-            Self::HoldCapReached { .. } => f.write_str("the hold cannot be extended further"),
             Self::OrderUnknown { order } => write!(f, "there is no order {order}"),
             Self::OrderNotYours { order } => {
                 write!(f, "the order {order} belongs to another buyer")
@@ -456,9 +470,6 @@ impl fmt::Display for Rejection {
             Self::PaymentAttemptStale { order } => {
                 write!(f, "this payment attempt of order {order} is over")
             }
-            Self::OutboxWantsFact => {
-                f.write_str("a record of money is settled by a payment fact only")
-            }
             Self::BuyerLimit { limit } => write!(f, "at most {limit} places for one buyer"),
             Self::SeatsTaken { seats } => write!(f, "{} already taken", count(seats)),
             Self::SeatsBlocked { seats } => write!(f, "{} not on sale", count(seats)),
@@ -470,13 +481,13 @@ impl fmt::Display for Rejection {
                     plain_count(seats)
                 )
             }
-            Self::NotEnoughSeats => f.write_str("not so many suitable seats are free"),
             Self::AreaFull { available } => {
                 write!(f, "the area has only {available} free places")
             }
             Self::TableFull { limit } => {
                 write!(f, "the show keeps at most {limit} records of this kind")
             }
+            fixed => f.write_str(fixed.code()),
         }
     }
 }

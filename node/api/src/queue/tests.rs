@@ -1,3 +1,5 @@
+//! Tickets, keys and draws as anybody can check them. Must never: need a node.
+
 use sha2::{Digest as _, Sha256};
 
 use super::*;
