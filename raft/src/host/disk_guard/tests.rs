@@ -87,7 +87,14 @@ async fn a_host_comes_back_from_a_disk_that(mode: DiskTrouble) {
         .unwrap()
         .unwrap();
     let board = &host.inner.fabric.board;
-    assert!(board.is_resting(), "it asks to lead nothing");
+    // It says so a moment after it has let go.
+    let rests = async {
+        while !board.is_resting() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let rests = tokio::time::timeout(PATIENCE, rests).await;
+    rests.expect("it asks to lead nothing");
 
     faults.set(DiskTrouble::NONE);
     let works = health.wait_for(|now| *now == LogHealth::Healthy);
