@@ -54,7 +54,7 @@ impl Newcomers {
             .with_first_regions(now.regions.len() + 1)?
             .with_nodes_per_region(1)?;
         let region = next.regions.last().context("no region")?.id.clone();
-        let (grpc, http, web) = (free()?, free()?, free()?);
+        let (grpc, http, web, dns) = (free()?, free()?, free()?, free()?);
         let next = next.with_addrs(
             |node| {
                 now.node(node.id)
@@ -86,6 +86,7 @@ impl Newcomers {
                 ("http_listen", http.to_string().into()),
                 ("topology", text(&topology)),
             ],
+            None,
         )?;
         let like = gateway_name(&lab.region(0));
         newcomers.machine(
@@ -98,6 +99,7 @@ impl Newcomers {
                 ("http_listen", web.to_string().into()),
                 ("topology", text(&topology)),
             ],
+            Some(dns),
         )?;
         let name = node.to_string().to_uppercase();
         newcomers.variables = vec![
@@ -111,7 +113,7 @@ impl Newcomers {
         Ok(newcomers)
     }
 
-    /// Configured like `like`, but for what is its own.
+    /// Configured like `like`, but for what is its own: a gateway that copied the port of another's DNS would not start.
     fn machine<const N: usize>(
         &mut self,
         dir: &Path,
@@ -119,10 +121,14 @@ impl Newcomers {
         name: &str,
         binary: &str,
         own: [(&str, Value); N],
+        dns: Option<SocketAddr>,
     ) -> anyhow::Result<()> {
         let file = |name: &str| dir.join(format!("config/{name}.toml"));
         let mut config: Table = fs::read_to_string(file(like))?.parse()?;
         config.extend(own.map(|(key, value)| (key.to_owned(), value)));
+        if let (Some(Value::Table(section)), Some(addr)) = (config.get_mut("dns"), dns) {
+            section.insert("listen".to_owned(), addr.to_string().into());
+        }
         fs::write(file(name), config.to_string())?;
         let machine = Machine {
             binary: bin_dir()?.join(binary),
