@@ -3,27 +3,25 @@
 //! Owns: the one copy of that knowledge, fed by the links and read by everything else. Must never: hold its locks across an
 //! await, or start anything; who wants to act follows [`Board::changed`].
 
+mod leaders;
+mod pulses;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_region_config::{GroupId, NodeId};
+use holdfast_region_config::NodeId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::claims::{Claim, Claims, Parked};
+use super::claims::Claims;
 use super::clocks::OwnClock;
 use super::disks::Disks;
-use super::liveness::{Change, Liveness, Pulse};
+use super::liveness::{Change, Liveness};
 use super::orphans::Orphans;
 use super::wall_clocks::BoundedClock;
 use crate::clock::Clock;
-use crate::transport::Pulses;
-use crate::transport::wire::pb;
-
-/// A leader that gives a group up has mostly handed it to another, whose claim is on its way.
-const HANDED_OVER: Duration = Duration::from_secs(2);
 
 /// See the module's head.
 #[derive(Debug)]
@@ -37,11 +35,11 @@ pub(crate) struct Board {
     /// Groups that somebody led and nobody leads now, with when to do something about it.
     orphans: Mutex<Orphans>,
     changed: watch::Sender<u64>,
-    /// How often a node fell silent, and how often one was heard again as the same process.
     /// This node is about to stop.
     leaves: AtomicBool,
     /// Nodes that say that they are about to stop.
     leaving: Mutex<BTreeSet<NodeId>>,
+    /// How often a node fell silent, and how often one was heard again as the same process.
     silences: AtomicU64,
     false_silences: AtomicU64,
     /// Who was heard, fell silent, and has not come back as another process. Never held over `.await`.
@@ -166,99 +164,9 @@ impl Board {
         (read(&self.silences), read(&self.false_silences))
     }
 
-    /// What `node` led has no leader.
-    fn bereave(&self, node: NodeId, due: Instant) {
-        let given_up = locked(&self.claims).replace(node, &[]);
-        locked(&self.orphans).bereave(given_up, due);
-    }
-
     /// Nodes that were heard again since the last call.
     pub(crate) fn take_heard_again(&self) -> Vec<NodeId> {
         std::mem::take(&mut *locked(&self.heard_again))
-    }
-
-    pub(crate) fn claim_of(&self, group: GroupId) -> Option<Claim> {
-        locked(&self.claims).get(group)
-    }
-
-    pub(crate) fn claims_of(&self, node: NodeId) -> Vec<(GroupId, Claim)> {
-        locked(&self.claims).of(node)
-    }
-
-    pub(crate) fn leaders(&self) -> Vec<(GroupId, NodeId)> {
-        locked(&self.claims).all()
-    }
-
-    /// This node leads the group, or (`None`) does not any more.
-    pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) -> bool {
-        let changed = match claim {
-            Some((term, parked)) => self.take_claim(group, self.me, term, parked),
-            None => locked(&self.claims).withdraw(group, self.me),
-        };
-        if changed {
-            self.touch();
-        }
-        changed
-    }
-
-    fn take_claim(
-        &self,
-        group: GroupId,
-        leader: NodeId,
-        term: u64,
-        parked: Option<Parked>,
-    ) -> bool {
-        let claim = Claim {
-            leader,
-            term,
-            parked,
-        };
-        let mut claims = locked(&self.claims);
-        let led_before = claims
-            .get(group)
-            .is_some_and(|known| known.leader == leader);
-        let changed = claims.claim(group, claim);
-        drop(claims);
-        if changed && led_before {
-            locked(&self.orphans).forget(group);
-        } else if changed {
-            locked(&self.orphans).taken(group, leader, Instant::now());
-        }
-        changed
-    }
-
-    /// Groups that have lost their leader, with since when something may be done.
-    pub(crate) fn orphans(&self) -> Vec<(GroupId, Instant)> {
-        locked(&self.orphans).all()
-    }
-
-    /// Whether a voter of the group stood in vain and calls the others.
-    pub(crate) fn is_called(&self, group: GroupId) -> bool {
-        locked(&self.orphans).is_called(group)
-    }
-
-    /// When `node` last took a group to lead.
-    pub(crate) fn took_at(&self, node: NodeId) -> Option<Instant> {
-        locked(&self.orphans).took_at(node)
-    }
-
-    /// Somebody wants the group led: it is an orphan from now on, unless a live node claims it.
-    pub(crate) fn want_leader(&self, group: GroupId) {
-        let led = self
-            .claim_of(group)
-            .is_some_and(|claim| self.is_heard(claim.leader));
-        if led {
-            return;
-        }
-        let news = locked(&self.orphans).want(group, Instant::now());
-        if news {
-            self.touch();
-        }
-    }
-
-    /// The group is nobody's concern here any more.
-    pub(crate) fn forget_group(&self, group: GroupId) {
-        locked(&self.orphans).forget(group);
     }
 
     /// From now on this node says that it is about to stop.
@@ -346,128 +254,6 @@ impl Board {
             liveness.silence(node, Instant::now()),
             liveness.patience(node),
         )
-    }
-}
-
-fn pulse_from_pb(ping: &pb::Ping) -> Pulse {
-    let nodes = |list: &[u64]| list.iter().map(|node| NodeId::new(*node)).collect();
-    Pulse {
-        incarnation: ping.incarnation,
-        silent: nodes(&ping.silent),
-        assured: ping
-            .assured
-            .iter()
-            .map(|assured| (NodeId::new(assured.node), assured.since_ms))
-            .collect(),
-        resting: ping.resting,
-        clock_ms: ping.clock_ms,
-    }
-}
-
-impl Pulses for Board {
-    fn ping(&self, nonce: u64) -> pb::Ping {
-        let pulse = locked(&self.liveness).pulse(Instant::now());
-        let assured = pulse.assured.into_iter();
-        pb::Ping {
-            nonce,
-            incarnation: pulse.incarnation,
-            silent: pulse.silent.into_iter().map(NodeId::get).collect(),
-            resting: pulse.resting,
-            assured: assured
-                .map(|(node, since_ms)| pb::Assured {
-                    node: node.get(),
-                    since_ms,
-                })
-                .collect(),
-            leaving: self.leaves.load(Ordering::Relaxed),
-            disk: self.disks.own_bytes(),
-            wrong_disk: false,
-            clock_ms: pulse.clock_ms,
-            wall_ms: self.wall.own_ms(),
-        }
-    }
-
-    fn answered(&self, from: NodeId, sent: Instant, answer: &pb::Ping) -> bool {
-        if answer.wrong_disk {
-            self.disks.refused(from);
-            return true;
-        }
-        if self.disks.is_wrong(from, &answer.disk) {
-            return false;
-        }
-        let pulse = pulse_from_pb(answer);
-        self.note_leaving(from, answer.leaving);
-        let now = Instant::now();
-        self.wall.note(from, answer.wall_ms, sent, now);
-        let changes = locked(&self.liveness).answered(from, sent, now, pulse);
-        self.note(changes);
-        true
-    }
-
-    fn pinged(&self, from: NodeId, ping: &pb::Ping) -> pb::Ping {
-        if self.disks.is_wrong(from, &ping.disk) {
-            return pb::Ping {
-                nonce: ping.nonce,
-                wrong_disk: true,
-                ..pb::Ping::default()
-            };
-        }
-        let pulse = pulse_from_pb(ping);
-        self.note_leaving(from, ping.leaving);
-        let changes = locked(&self.liveness).pinged(from, ping.nonce, Instant::now(), pulse);
-        self.note(changes);
-        self.ping(ping.nonce)
-    }
-
-    fn stamped(&self, from: NodeId, incarnation: u64, stamp_ms: u64) -> Option<Instant> {
-        let stamped = locked(&self.liveness).stamped(from, incarnation, stamp_ms)?;
-        Some(stamped.min(Instant::now()))
-    }
-
-    fn greeted(&self, from: NodeId) {
-        locked(&self.claims).forget_parking(from);
-    }
-
-    fn claimed(&self, from: NodeId, claims: pb::Claims) {
-        let named = |claim: &pb::Claim| {
-            let taken = Claim {
-                leader: from,
-                term: claim.term,
-                parked: claim.parked_at.map(|index| Parked {
-                    index,
-                    since_ms: claim.parked_ms,
-                }),
-            };
-            (GroupId::new(claim.group), taken)
-        };
-        let due = Instant::now() + HANDED_OVER;
-        let (withdrawn, held): (Vec<_>, Vec<_>) =
-            claims.claims.iter().partition(|claim| claim.withdrawn);
-        let held: Vec<_> = held.into_iter().map(named).collect();
-        let mut given_up = Vec::new();
-        if claims.full {
-            given_up = locked(&self.claims).replace(from, &held);
-        }
-        for (group, claim) in held {
-            self.take_claim(group, from, claim.term, claim.parked);
-            locked(&self.orphans).forget(group);
-        }
-        for claim in withdrawn {
-            let group = GroupId::new(claim.group);
-            if locked(&self.claims).withdraw(group, from) {
-                given_up.push(group);
-            }
-        }
-        locked(&self.orphans).bereave(given_up, due);
-        self.touch();
-    }
-
-    fn nudged(&self, group: GroupId, in_vain: bool) {
-        self.want_leader(group);
-        if in_vain {
-            locked(&self.orphans).call(group);
-            self.touch();
-        }
     }
 }
 
