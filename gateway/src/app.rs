@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::observatory::Observatory;
 use crate::queue::{Rooms, token::Signer};
+use crate::positions::PositionTokens;
 use crate::session::Sessions;
 use crate::upstream::Upstream;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub config: Config,
     /// Guest tokens.
     pub sessions: Sessions,
+    /// What sessions have seen.
+    pub positions: PositionTokens,
     /// The ways to the nodes.
     pub upstream: Arc<Upstream>,
     /// Which address a request comes from.
@@ -76,6 +79,7 @@ impl App {
             rooms: Rooms::new(Signer::new(|purpose| sessions.derived(purpose))),
             draining: AtomicBool::new(false),
             config,
+            positions: PositionTokens::new(&sessions.derive("positions")),
             sessions,
             upstream,
             metrics,

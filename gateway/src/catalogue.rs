@@ -145,6 +145,11 @@ impl Catalogue {
             .clone()
     }
 
+    #[cfg(test)]
+    pub(crate) fn hear(&self, heard: v1::Catalogue) {
+        self.replace(Arc::new(Snapshot::new(heard)));
+    }
+
     fn replace(&self, snapshot: Arc<Snapshot>) {
         // Another node may be behind the one that was asked before: never go back.
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);

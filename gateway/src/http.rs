@@ -12,6 +12,7 @@
 mod assets;
 mod encoding;
 mod events;
+mod explain;
 mod fields;
 mod guard;
 mod holds;
@@ -27,6 +28,7 @@ mod queue;
 mod request;
 mod seats;
 mod session;
+mod trail;
 mod views;
 
 use std::sync::Arc;
@@ -88,6 +90,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/orders/{order}", || get(orders::one)),
     route("POST", "/v1/orders/{order}/pay", || post(orders::pay)),
     route("POST", "/v1/orders/{order}/cancel", || post(orders::cancel)),
+    route("GET", "/v1/route/explain", || get(explain::explain)),
     route("POST", "/v1/guests", || post(session::guest)),
     route("GET", "/v1/route/observations", || get(observations::all)),
     route("GET", "/v1/openapi.json", || get(assets::openapi)),

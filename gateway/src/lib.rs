@@ -11,6 +11,8 @@
 //! | [`live`] | the seats of shows that somebody looks at: streams to viewers, and holds that are doomed already |
 //! | [`observatory`] | which regions are well, by what all of them see |
 //! | [`dns`] | which gateways a user is sent to by name |
+//! | [`routing`] | which region serves a request |
+//! | [`footprint`], [`positions`] | what a request touched, and how far its session has seen |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`], [`offer`] | how a "no" is said, and what is offered with it |
@@ -25,6 +27,7 @@ pub mod client_address;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod footprint;
 pub mod geo;
 pub mod http;
 pub mod layouts;
@@ -34,8 +37,10 @@ pub mod metrics;
 pub mod network;
 pub mod observatory;
 pub mod offer;
+pub mod positions;
 pub mod problem;
 pub mod queue;
+pub mod routing;
 pub mod server;
 pub mod session;
 pub mod upstream;

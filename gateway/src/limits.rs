@@ -61,6 +61,22 @@ pub const RETRY_BACKOFF_MIN: Duration = Duration::from_millis(25);
 pub const RETRY_BACKOFF_MAX: Duration = Duration::from_millis(400);
 /// A node that failed is passed over for this long while others answer.
 pub const NODE_COOL_DOWN: Duration = Duration::from_millis(1_500);
+/// The same for a node that keeps failing. Short enough that one that came back is not waited for by an operator.
+pub const NODE_COOL_DOWN_MAX: Duration = Duration::from_secs(12);
+/// A node whose directory is older than this has lost the majority: several heartbeats between the farthest regions.
+pub const NODE_CUT_OFF_AGE: Duration = Duration::from_secs(4);
+/// How often each node is asked how it is.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a probe waits beyond the round trip that the topology promises.
+pub const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
+/// How often the choice of region is made anew.
+pub const REVIEW_INTERVAL: Duration = Duration::from_millis(500);
+/// A read is asked a second time elsewhere no sooner than this …
+pub const HEDGE_DELAY_MIN: Duration = Duration::from_millis(10);
+/// … and no later, however slow the node has become.
+pub const HEDGE_DELAY_MAX: Duration = Duration::from_millis(400);
+/// How long a replica that is behind a session is waited for beyond one round trip, before the leader is asked.
+pub const SESSION_WAIT: Duration = Duration::from_millis(150);
 
 /// A node tells at least every two seconds how old its catalogue is; one that is silent for longer is not followed any more.
 pub const CATALOGUE_SILENCE_MAX: Duration = Duration::from_secs(6);

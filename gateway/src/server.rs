@@ -35,7 +35,7 @@ use crate::metrics::Metrics;
 use crate::queue::rooms;
 use crate::session::{KeyError, Sessions};
 use crate::upstream::source::TopologySource;
-use crate::upstream::{Upstream, UpstreamSetupError};
+use crate::upstream::{Upstream, UpstreamSetupError, survey};
 use crate::{catalogue, http, limits, observatory};
 
 /// Pause after the system refused to accept a connection, such as when file handles ran out.
@@ -168,6 +168,7 @@ impl Server {
         ));
         tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
         tasks.spawn(rooms::keep_visiting(Arc::clone(&app), stop.child_token()));
+        tasks.spawn(survey::keep_surveyed(Arc::clone(&app), stop.child_token()));
         tasks.spawn(read_topology_on_hangup(
             Arc::clone(&app.upstream),
             app.config.discovery.is_some(),

@@ -1,7 +1,7 @@
 //! The ways to the nodes: which is asked, in what order, and the one safe retry.
 //!
 //! ```text
-//! read   near node ─(trouble)─► next nearest ─► …                         within the read budget
+//! read   best node ─(late)─► the next one too; ─(trouble)─► the next one …  within the read budget
 //! write  leader as remembered ─(not leader: hint)─► hinted node           within the write budget,
 //!            └─(trouble)─► other voters, near first ─► pause ─► again     always the same caller and key
 //! ```
@@ -16,6 +16,7 @@ pub mod read;
 pub mod route;
 pub mod source;
 pub mod watch;
+pub mod survey;
 pub mod write;
 
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ use crate::config::Config;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::routing::Router;
+use crate::routing::budget::{self, Budget};
 
 use self::peers::Peers;
 pub use self::peers::{Peer, UpstreamSetupError};
@@ -59,6 +62,14 @@ pub struct UpstreamError {
     pub retry_after: Option<Duration>,
     /// The field at fault, when the request is.
     pub field: String,
+}
+
+impl ShowPlace {
+    /// Whether `node` has a replica; every node may, while nobody knows.
+    fn may_be_at(&self, node: u64) -> bool {
+        let unknown = self.voters.is_empty() && self.learners.is_empty();
+        unknown || self.voters.contains(&node) || self.learners.contains(&node)
+    }
 }
 
 impl UpstreamError {
@@ -90,6 +101,11 @@ impl From<UpstreamError> for Problem {
 #[derive(Debug)]
 pub struct Upstream {
     peers: Peers,
+    /// Which region goes first.
+    router: Router,
+    read_retries: Budget,
+    write_retries: Budget,
+    hedges: Budget,
     /// Show → node that last took a write of it. Never held over an await.
     leaders: Mutex<HashMap<u64, u64>>,
     /// Show → highest log index a write through this gateway got: a later read here must see it.
@@ -111,6 +127,10 @@ impl Upstream {
     ) -> Result<Self, UpstreamSetupError> {
         Ok(Self {
             peers: Peers::new(topology, config)?,
+            router: Router::default(),
+            read_retries: Budget::new(budget::READ_RETRIES),
+            write_retries: Budget::new(budget::WRITE_RETRIES),
+            hedges: Budget::new(budget::HEDGES),
             leaders: Mutex::default(),
             written: Mutex::default(),
             write_budget: Duration::from_millis(config.limits.write_budget_ms),
@@ -163,13 +183,24 @@ impl Upstream {
         self.peers().iter().find(|peer| peer.id == id).cloned()
     }
 
-    /// Near order: those that answered lately first, then the rest (if all look dead, still try).
+    /// The choice of region as it stands.
+    #[must_use]
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// All nodes in the order of the choice of region: those that answer first, then those that may again, then the rest (if
+    /// all look dead, still try).
     fn near(&self) -> Vec<u64> {
         let now = crate::clock::now();
         let peers = self.peers();
-        let well = peers.iter().filter(|peer| peer.health.is_well(now));
-        let unwell = peers.iter().filter(|peer| !peer.health.is_well(now));
-        well.chain(unwell).map(|peer| peer.id).collect()
+        let mut order: Vec<_> = peers
+            .iter()
+            .map(|peer| (peer.health.circuit(now), peer.id))
+            .collect();
+        // Stable: within a state the order of the list stays, and that is the choice's.
+        order.sort_by_key(|(circuit, _)| *circuit);
+        order.into_iter().map(|(_, id)| id).collect()
     }
 
     /// The node believed to lead `place`: the last one that did, else the voter at home. Nobody when that node did not
@@ -185,6 +216,20 @@ impl Upstream {
         });
         let now = crate::clock::now();
         guess.filter(|id| self.peer(*id).is_some_and(|peer| peer.health.is_well(now)))
+    }
+
+    /// Who leads `place` as far as it is known here, whether it answers or not.
+    #[must_use]
+    pub fn leader_known(&self, place: &ShowPlace) -> Option<(Arc<Peer>, bool)> {
+        let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = leaders.get(&place.show_id).copied();
+        drop(leaders);
+        if let Some(peer) = known.and_then(|id| self.peer(id)) {
+            return Some((peer, true));
+        }
+        let mut voters = place.voters.iter().filter_map(|id| self.peer(*id));
+        let home = voters.find(|peer| peer.region.as_str() == place.home_region);
+        home.map(|peer| (peer, false))
     }
 
     fn remember_leader(&self, show_id: u64, node: u64) {

@@ -1,9 +1,9 @@
-//! What every request passes through, outermost first: span and count, a place, a deadline, headers of safety.
+//! What every request passes through, outermost first: span and count, a place, the session's memory, a deadline, headers.
 //!
 //! Owns: bounds on requests as such. Must never: read a body.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -11,9 +11,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
+use super::trail;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{clock, limits};
+use crate::{clock, footprint, limits};
 
 /// The page loads nothing from anywhere else, sends forms to nobody else, and nobody may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -41,7 +42,7 @@ pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: 
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let span = tracing::info_span!("http_request", %method, route);
-    let response = admit(&app, request, next, &method, &route)
+    let response = admit(&app, request, next, &method, &route, started)
         .instrument(span)
         .await;
     let mut response = as_problem(response);
@@ -61,7 +62,14 @@ fn is_probe(route: &str) -> bool {
     )
 }
 
-async fn admit(app: &App, request: Request, next: Next, method: &Method, route: &str) -> Response {
+async fn admit(
+    app: &App,
+    request: Request,
+    next: Next,
+    method: &Method,
+    route: &str,
+    started: Instant,
+) -> Response {
     if is_probe(route) {
         return next.run(request).await;
     }
@@ -78,6 +86,24 @@ async fn admit(app: &App, request: Request, next: Next, method: &Method, route: 
             .retry_after(Duration::from_secs(1))
             .into_response();
     }
+    let session = match trail::session(app, request.headers()) {
+        Ok(session) => session,
+        Err(problem) => return problem.into_response(),
+    };
+    let (cookies, seen) = (session.cookies, session.positions);
+    let work = footprint::scope(seen, in_time(request, next, writes));
+    let (mut response, footprint) = work.await;
+    trail::mark(
+        app,
+        response.headers_mut(),
+        &footprint,
+        started.elapsed(),
+        cookies,
+    );
+    response
+}
+
+async fn in_time(request: Request, next: Next, writes: bool) -> Response {
     match tokio::time::timeout(limits::REQUEST_DEADLINE, next.run(request)).await {
         Ok(response) => response,
         Err(_) if writes => Problem::new(

@@ -12,6 +12,7 @@ use holdfast_node_api::refs::ParseRefError;
 use holdfast_node_api::v1::ReadOptions;
 
 use crate::app::App;
+use crate::footprint;
 use crate::limits;
 use crate::problem::Problem;
 use crate::upstream::read::Freshness;
@@ -97,6 +98,25 @@ pub(super) fn freshness(
             age_ms_max: 0,
         },
     ))
+}
+
+/// The same for a session that must not see less of show `show_id` than it has seen.
+pub(super) fn of_session(
+    show_id: u64,
+    (freshness, read): (Freshness, ReadOptions),
+) -> (Freshness, ReadOptions) {
+    let at_least_index = read.at_least_index.max(footprint::floor(show_id));
+    let freshness = match freshness {
+        Freshness::Near if at_least_index > 0 => Freshness::Seen,
+        other => other,
+    };
+    (
+        freshness,
+        ReadOptions {
+            at_least_index,
+            ..read
+        },
+    )
 }
 
 /// Reads a JSON body: its type, its size, its pace.

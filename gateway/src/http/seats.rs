@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::encoding::{accepts_gzip, asks_for, is_known, octets};
 use super::events::place;
-use super::request::{freshness, id, parameter, query};
+use super::request::{freshness, id, of_session, parameter, query};
 use super::views;
 use crate::app::App;
 use crate::layouts::ShowLayout;
@@ -55,7 +55,7 @@ pub(super) async fn map(
             ));
         }
     };
-    let (freshness, read) = freshness(&headers, &pairs)?;
+    let (freshness, read) = of_session(show_id, freshness(&headers, &pairs)?);
     let place = place(&app, show_id)?;
     if asks_for(&headers, OCTETS) {
         return packed(&app, &place, &headers, freshness, read).await;

@@ -10,6 +10,7 @@ use tonic::{Response, Status};
 
 use super::read::Freshness;
 use super::{ShowPlace, Upstream, UpstreamError};
+use crate::footprint::{self, Dated};
 
 impl Upstream {
     /// Reads from the nearest replica once that has seen what was written through this gateway; from the leader before
@@ -26,12 +27,14 @@ impl Upstream {
         ask: F,
     ) -> Result<T, UpstreamError>
     where
+        T: Dated,
         F: Fn(ReadOptions) -> G + Send,
         G: Fn(NodeClient) -> Fut + Send,
         Fut: Future<Output = Result<Response<T>, Status>> + Send,
     {
         let mut floored = read;
-        floored.at_least_index = read.at_least_index.max(self.written_index(place.show_id));
+        let seen = footprint::floor(place.show_id).max(self.written_index(place.show_id));
+        floored.at_least_index = read.at_least_index.max(seen);
         let waits = floored.at_least_index > 0 && freshness == Freshness::Near;
         let wanted = if waits { Freshness::Seen } else { freshness };
         let error = match self.read(place, wanted, ask(floored)).await {

@@ -21,6 +21,7 @@ use super::health::Health;
 use super::source::TopologySource;
 use crate::config::Config;
 use crate::limits;
+use crate::routing::latency::Latency;
 
 /// A node of the topology cannot be dialled.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,8 @@ pub struct Peer {
     pub client: NodeClient,
     /// Whether it answered lately.
     pub health: Health,
+    /// How long it takes to answer.
+    pub latency: Latency,
 }
 
 /// What the list is made of.
@@ -129,6 +132,16 @@ impl Peers {
         }
         // Whoever put the node into service wrote its address into the files first.
         self.read_again().await;
+    }
+
+    /// Sorts the list by `key`; equal ones keep their order.
+    pub(super) fn reorder<K: Ord>(&self, key: impl Fn(&Peer) -> K) {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if !now.is_sorted_by_key(|peer| key(peer)) {
+            let mut next = Vec::clone(&now);
+            next.sort_by_cached_key(|peer| key(peer));
+            *now = Arc::new(next);
+        }
     }
 
     /// Reads the file again. One that makes no sense changes nothing.
@@ -222,6 +235,7 @@ impl Peers {
             rtt,
             client,
             health: Health::default(),
+            latency: Latency::default(),
         }))
     }
 }

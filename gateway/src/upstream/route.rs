@@ -62,6 +62,11 @@ impl Route {
         }
     }
 
+    /// Whether the next one to ask is one that another node pointed at.
+    pub(crate) fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// A node did not answer: from now on it is asked last, and hints that still point at it are not followed. Waiting for
     /// a lost leader once is the price of not knowing; twice would be a mistake.
     pub(crate) fn silent(&mut self, node: u64) {

@@ -1,8 +1,10 @@
 //! One write, taken to the leader of its show wherever that is, with the one safe retry.
 //!
 //! Owns: tries, pauses, and whether the end is definite. Every try carries the same caller and idempotency key, so that a
-//! try which happened after all answers the next one. Must never: retry a decision.
+//! try which happened after all answers the next one. Tries beyond the first are paid from a budget, except that to where a
+//! node points; without budget a write waits, it does not give up. Must never: retry a decision, or ask two nodes at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_node_api::codes;
@@ -12,7 +14,7 @@ use rand::Rng as _;
 
 use super::route::{Next, Route};
 use super::{Peer, ShowPlace, Upstream, UpstreamError};
-use crate::{clock, limits};
+use crate::{clock, footprint, limits};
 
 /// With less left than this, another try could not be answered.
 const TRY_TIME_MIN: Duration = Duration::from_millis(50);
@@ -26,6 +28,7 @@ struct Progress {
     may_have_happened: bool,
     last: UpstreamError,
     overloaded: u32,
+    tries: u32,
 }
 
 enum Tried {
@@ -47,10 +50,21 @@ impl Upstream {
         place: &ShowPlace,
     ) -> Result<SubmitReply, UpstreamError> {
         let started = clock::now();
-        let result = self.submit_within(request, place, started).await;
-        self.metrics
-            .write_seconds
-            .observe(started.elapsed().as_secs_f64());
+        self.write_retries.request(started);
+        let mut progress = Progress {
+            begun: false,
+            may_have_happened: false,
+            last: UpstreamError::new("unavailable", "no node of this show can be reached"),
+            overloaded: 0,
+            tries: 0,
+        };
+        let result = self
+            .submit_within(request, place, started, &mut progress)
+            .await;
+        let took = started.elapsed();
+        self.metrics.write_seconds.observe(took.as_secs_f64());
+        footprint::waited(took, progress.tries);
+        footprint::led_by(self.leader_known(place).map(|(peer, _)| peer));
         result
     }
 
@@ -59,19 +73,20 @@ impl Upstream {
         request: SubmitRequest,
         place: &ShowPlace,
         started: std::time::Instant,
+        progress: &mut Progress,
     ) -> Result<SubmitReply, UpstreamError> {
         let mut route = Route::new(self.leader_guess(place), &place.voters, &self.near());
-        let mut progress = Progress {
-            begun: false,
-            may_have_happened: false,
-            last: UpstreamError::new("unavailable", "no node of this show can be reached"),
-            overloaded: 0,
-        };
         let mut pause = limits::RETRY_BACKOFF_MIN;
         loop {
             let left = self.write_budget.saturating_sub(started.elapsed());
             if left < TRY_TIME_MIN {
                 return Err(progress.end());
+            }
+            let free = !progress.begun || route.has_hint();
+            if !free && !self.write_retries.take(clock::now()) {
+                self.count("over_budget");
+                tokio::time::sleep(jittered(limits::RETRY_BACKOFF_MAX).min(left)).await;
+                continue;
             }
             match route.next() {
                 Next::Pause => {
@@ -81,8 +96,9 @@ impl Upstream {
                 Next::Ask(id) => {
                     let Some(peer) = self.peer(id) else { continue };
                     let timeout = left.min(progress.patience() + peer.rtt);
+                    progress.tries += 1;
                     match self
-                        .try_once(&peer, &request, timeout, &mut route, &mut progress)
+                        .try_once(&peer, &request, timeout, &mut route, progress)
                         .await
                     {
                         Tried::Decided(reply) => return Ok(*reply),
@@ -96,7 +112,7 @@ impl Upstream {
 
     async fn try_once(
         &self,
-        peer: &Peer,
+        peer: &Arc<Peer>,
         request: &SubmitRequest,
         timeout: Duration,
         route: &mut Route,
@@ -115,6 +131,9 @@ impl Upstream {
                 peer.health.answered();
                 let code = failure.code();
                 self.count(codes::of_failure(code));
+                if code == FailureCode::Overloaded {
+                    self.router.saturated(&peer.region, clock::now());
+                }
                 if code == FailureCode::NotLeader {
                     self.forget_leader(show_id, peer.id);
                     if self.peer(failure.leader_node_id).is_some() {
@@ -129,6 +148,8 @@ impl Upstream {
                 self.count("decided");
                 self.remember_leader(show_id, peer.id);
                 self.remember_written(show_id, reply.index);
+                footprint::served(peer, show_id, None);
+                footprint::seen(show_id, reply.index);
                 Tried::Decided(Box::new(reply))
             }
             Ok(_) => {

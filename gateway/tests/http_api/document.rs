@@ -63,6 +63,7 @@ fn every_code_the_gateway_says_is_published_and_listed() {
         include_str!("../../src/http.rs"),
         include_str!("../../src/http/assets.rs"),
         include_str!("../../src/http/events.rs"),
+        include_str!("../../src/http/explain.rs"),
         include_str!("../../src/http/fields.rs"),
         include_str!("../../src/http/guard.rs"),
         include_str!("../../src/http/holds.rs"),
@@ -76,6 +77,7 @@ fn every_code_the_gateway_says_is_published_and_listed() {
         include_str!("../../src/http/request.rs"),
         include_str!("../../src/http/seats.rs"),
         include_str!("../../src/http/session.rs"),
+        include_str!("../../src/http/trail.rs"),
         include_str!("../../src/upstream/read.rs"),
         include_str!("../../src/upstream/write.rs"),
     ];

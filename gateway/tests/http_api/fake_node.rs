@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use holdfast_node_api::codes::STATUS_CODE_KEY;
 use holdfast_node_api::v1::directory_server::{Directory, DirectoryServer};
@@ -221,6 +222,21 @@ impl Inventory for FakeNode {
         &self,
         request: Request<v1::GetSeatMapRequest>,
     ) -> Result<Response<v1::SeatMap>, Status> {
+        let read = request.into_inner().read;
+        let (delay, behind) = {
+            let world = self.world.lock().unwrap();
+            let delay = world.map_delays.get(&self.id).copied();
+            (
+                delay.unwrap_or_default(),
+                world.behind.get(&self.id).copied(),
+            )
+        };
+        tokio::time::sleep(delay).await;
+        if behind.is_some_and(|index| index < read.unwrap_or_default().at_least_index) {
+            // As the real one: it waits for the index, longer than anybody waits for it.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            return Err(Status::deadline_exceeded("behind"));
+        }
         let world = self.world.lock().unwrap();
         if world.reads_down {
             return Err(Status::unavailable("scripted"));
@@ -232,7 +248,10 @@ impl Inventory for FakeNode {
             available: 50,
             ..v1::AreaState::default()
         }];
-        let as_of = world.as_of(request.into_inner().read);
+        let as_of = world.as_of(read).map(|as_of| v1::AsOf {
+            index: behind.unwrap_or(as_of.index),
+            ..as_of
+        });
         Ok(Response::new(v1::SeatMap {
             as_of,
             seats: seats.into(),

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use holdfast_node_api::print;
 use holdfast_node_api::v1::submit_reply::Result as Outcome;
@@ -45,6 +46,10 @@ pub(crate) struct World {
     pub(crate) watches_begun: u64,
     /// Seats that a watch says are sold.
     pub(crate) sold: HashSet<u32>,
+    /// How long a node takes for a seat map.
+    pub(crate) map_delays: HashMap<u64, Duration>,
+    /// Nodes that have applied less than the others, with the index up to which they have.
+    pub(crate) behind: HashMap<u64, u64>,
     pub(crate) index: u64,
     /// The show's waiting room; none as it begins.
     pub(crate) room: v1::Room,

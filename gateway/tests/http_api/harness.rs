@@ -63,8 +63,18 @@ impl Harness {
         Self::of(Arc::new(Mutex::new(World::led_by(1))), limits).await
     }
 
+    /// Another gateway of the same cluster, with the same key.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::of(Arc::clone(&self.world), "").await
+    }
+
     /// A gateway of its own in front of a show that another one may serve too.
     pub(crate) async fn of(world: Shared, limits: &str) -> Self {
+        Self::configured(world, limits, "").await
+    }
+
+    /// The same; `sections` go to the end of its configuration.
+    pub(crate) async fn configured(world: Shared, limits: &str, sections: &str) -> Self {
         let first = fake_node::start(1, Arc::clone(&world)).await;
         let second = fake_node::start(2, Arc::clone(&world)).await;
         let dir = tempfile::tempdir().unwrap();
@@ -78,7 +88,7 @@ impl Harness {
         std::fs::write(dir.path().join("key"), "07".repeat(32)).unwrap();
         let config = format!(
             "region = \"here\"\nhttp_listen = \"127.0.0.1:0\"\ntopology = \"topology.toml\"\n\
-             session_key_file = \"key\"\n[limits]\n{limits}\n"
+             session_key_file = \"key\"\n[limits]\n{limits}\n{sections}\n"
         );
         let config = Config::parse(&config, "test", dir.path() as &Path, &BTreeMap::new()).unwrap();
         let server = Server::bind(config).await.unwrap();

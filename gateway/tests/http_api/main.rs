@@ -19,4 +19,6 @@ mod local;
 mod pages;
 mod queue;
 mod retry;
+mod routing;
+mod sessions;
 mod validation;

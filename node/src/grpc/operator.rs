@@ -218,6 +218,24 @@ impl Operator for OperatorService {
         super::audit::audit(&self.host, &request.into_inner()).await
     }
 
+    async fn probe(
+        &self,
+        _: Request<v1::ProbeRequest>,
+    ) -> Result<Response<v1::ProbeReply>, Status> {
+        let ((), as_of) = self.host.directory().read(|_| ());
+        let node = self.host.node();
+        let region = self
+            .host
+            .topology()
+            .region_of(node)
+            .map(ToString::to_string);
+        Ok(Response::new(v1::ProbeReply {
+            node_id: node.get(),
+            region: region.unwrap_or_default(),
+            directory: Some(convert::as_of(as_of, false)),
+        }))
+    }
+
     async fn announce_node(
         &self,
         request: Request<v1::AnnounceNodeRequest>,
