@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
-
+use crate::admission::Admission;
 use crate::answers::Answers;
 use crate::catalogue::Catalogue;
 use crate::client_address::ClientAddresses;
@@ -16,8 +15,9 @@ use crate::layouts::Layouts;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::observatory::Observatory;
-use crate::queue::{Rooms, token::Signer};
 use crate::positions::PositionTokens;
+use crate::queue::{Rooms, token::Signer};
+use crate::rates::Rates;
 use crate::session::Sessions;
 use crate::upstream::Upstream;
 
@@ -50,9 +50,9 @@ pub struct App {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Places for requests in work.
-    pub requests: Semaphore,
-    /// Places for writes in work.
-    pub writes: Semaphore,
+    pub admission: Admission,
+    /// How often somebody may ask.
+    pub rates: Rates,
     draining: AtomicBool,
 }
 
@@ -62,13 +62,17 @@ impl App {
     pub fn new(
         config: Config,
         sessions: Sessions,
+        rates: Rates,
         geo: Geo,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            requests: Semaphore::new(config.limits.requests_in_flight_max),
-            writes: Semaphore::new(config.limits.writes_in_flight_max),
+            admission: Admission::new(
+                config.limits.requests_in_flight_max,
+                config.limits.writes_in_flight_max,
+            ),
+            rates,
             clients: ClientAddresses::new(&config.proxies),
             geo: Arc::new(geo),
             catalogue: Catalogue::default(),

@@ -18,6 +18,7 @@ use crate::dns::config::DnsConfig;
 use crate::geo::{self, GeoConfig};
 use crate::limits;
 use crate::live::settings::LiveSettings;
+use crate::rates::{self, RateConfig};
 
 /// Variables with this prefix override keys of the file.
 const PREFIX: &str = "HOLDFAST_GATEWAY_";
@@ -75,6 +76,9 @@ pub struct Config {
     /// Proxies that stand before this gateway.
     #[serde(default)]
     pub proxies: ProxyConfig,
+    /// How often somebody may ask.
+    #[serde(default)]
+    pub rates: RateConfig,
     /// Where addresses are.
     #[serde(default)]
     pub geo: GeoConfig,
@@ -188,7 +192,11 @@ impl Config {
         if let Some(database) = &mut config.geo.database {
             *database = base.join(&*database);
         }
+        if let Some(file) = &mut config.rates.office_keys_file {
+            *file = base.join(&*file);
+        }
         config.limits.check()?;
+        config.check_rates()?;
         config.check_lists()?;
         config.live.check()?;
         config.dns.as_ref().map_or(Ok(()), DnsConfig::check)?;
@@ -197,6 +205,24 @@ impl Config {
 }
 
 impl Config {
+    fn check_rates(&self) -> Result<(), ConfigError> {
+        let rates = &self.rates;
+        for (key, value) in [
+            ("rates.address_per_s", rates.address_per_s),
+            ("rates.address_burst", rates.address_burst),
+            ("rates.network_per_s", rates.network_per_s),
+            ("rates.network_burst", rates.network_burst),
+            ("rates.account_per_s", rates.account_per_s),
+            ("rates.account_burst", rates.account_burst),
+        ] {
+            if !(1..=1_000_000).contains(&value) {
+                let reason = format!("must be from 1 to 1000000, found {value}");
+                return Err(ConfigError::Value { key, reason });
+            }
+        }
+        Ok(())
+    }
+
     fn check_lists(&self) -> Result<(), ConfigError> {
         let lists = [
             (
@@ -204,6 +230,7 @@ impl Config {
                 self.proxies.trusted.len(),
                 client_address::TRUSTED_MAX,
             ),
+            ("rates.exempt", self.rates.exempt.len(), rates::EXEMPT_MAX),
             ("geo.network", self.geo.network.len(), geo::NETWORKS_MAX),
         ];
         for (key, found, max) in lists {
@@ -236,12 +263,20 @@ fn override_from(table: &mut Table, environment: &BTreeMap<String, String>) -> b
         };
         any = true;
         let key = key.to_ascii_lowercase();
-        let nested = ["limits", "live", "telemetry", "geo", "dns", "discovery"]
-            .into_iter()
-            .find_map(|section| {
-                let inner = key.strip_prefix(section)?.strip_prefix('_')?;
-                Some((section, inner.to_owned()))
-            });
+        let nested = [
+            "limits",
+            "live",
+            "telemetry",
+            "geo",
+            "rates",
+            "dns",
+            "discovery",
+        ]
+        .into_iter()
+        .find_map(|section| {
+            let inner = key.strip_prefix(section)?.strip_prefix('_')?;
+            Some((section, inner.to_owned()))
+        });
         match nested {
             Some((section, inner)) => {
                 let empty = || Value::Table(Table::new());

@@ -60,13 +60,19 @@ macro_rules! dated {
     };
 }
 
-dated!(v1::SeatMap, v1::HoldReply, v1::OrderReply);
+dated!(v1::SeatMap, v1::HoldReply, v1::OrderReply, v1::Room);
 
-impl Dated for v1::Layout {
-    fn as_of(&self) -> Option<v1::AsOf> {
-        None
-    }
+macro_rules! undated {
+    ($($answer:ty),+) => {
+        $(impl Dated for $answer {
+            fn as_of(&self) -> Option<v1::AsOf> {
+                None
+            }
+        })+
+    };
 }
+
+undated!(v1::Layout, v1::QueueReportReply);
 
 /// Runs `work` for a session that has seen `positions`, and says what it touched.
 pub async fn scope<F: Future>(positions: Positions, work: F) -> (F::Output, Footprint) {

@@ -1,7 +1,7 @@
 //! The routes, as one list, and what every request passes through.
 //!
 //! ```text
-//! request → span → place (or 503) → deadline → route → handler
+//! request → span → place (or 503) → rates (or 429) → deadline → route → handler
 //!                                                │
 //! answer  ← headers of safety ← problem+json ←───┘  ← counted
 //! ```
@@ -10,6 +10,8 @@
 //! Must never: hold logic of one endpoint.
 
 mod assets;
+mod challenge;
+mod door;
 mod encoding;
 mod events;
 mod explain;
@@ -91,6 +93,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/orders/{order}/pay", || post(orders::pay)),
     route("POST", "/v1/orders/{order}/cancel", || post(orders::cancel)),
     route("GET", "/v1/route/explain", || get(explain::explain)),
+    route("GET", "/v1/challenge", || get(challenge::challenge)),
     route("POST", "/v1/guests", || post(session::guest)),
     route("GET", "/v1/route/observations", || get(observations::all)),
     route("GET", "/v1/openapi.json", || get(assets::openapi)),

@@ -13,6 +13,7 @@
 //! | [`dns`] | which gateways a user is sent to by name |
 //! | [`routing`] | which region serves a request |
 //! | [`footprint`], [`positions`] | what a request touched, and how far its session has seen |
+//! | [`admission`], [`rates`] | who is let in when the house is full, and how often somebody may ask |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`], [`offer`] | how a "no" is said, and what is offered with it |
@@ -20,6 +21,7 @@
 //!
 //! Must never: decide who owns a seat (a show's shard does), or keep anything that cannot be rebuilt.
 
+pub mod admission;
 pub mod answers;
 pub mod app;
 pub mod catalogue;
@@ -40,6 +42,7 @@ pub mod offer;
 pub mod positions;
 pub mod problem;
 pub mod queue;
+pub mod rates;
 pub mod routing;
 pub mod server;
 pub mod session;

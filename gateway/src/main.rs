@@ -45,6 +45,18 @@ Configuration is TOML:
   listen = \"127.0.0.1:5353\"
   zone   = \"holdfast.example\"
 
+  [proxies]                                 # optional: whose X-Forwarded-For is believed
+  trusted        = [\"10.0.0.0/8\"]
+  country_header = \"cf-ipcountry\"
+
+  [geo]                                     # optional: where addresses are (docs/routing.md)
+  database = \"country.mmdb\"
+
+  [rates]                                   # optional: how often somebody may ask (docs/limits.md)
+  address_per_s    = 40
+  challenge        = \"suspicious\"         # or never, always
+  office_keys_file = \"office.keys\"
+
   [telemetry]                               # optional
   log           = \"info\"
   otlp_endpoint = \"http://127.0.0.1:4317\"  # traces are off without it

@@ -4,6 +4,7 @@
 //! statuses, result words. Must never: label by show, buyer or anything else a client chooses.
 
 pub mod dns;
+pub mod door;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use prometheus::{
 };
 
 use self::dns::DnsMetrics;
+use self::door::DoorMetrics;
 use crate::live::metrics::LiveMetrics;
 
 /// Sub-millisecond for what is answered here, seconds for what crosses oceans.
@@ -27,8 +29,8 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
-    /// Requests refused at the door, by reason.
-    pub refused: IntCounterVec,
+    /// Requests that were not let in.
+    pub door: DoorMetrics,
     /// Tries of writes against nodes, by result.
     pub write_tries: IntCounterVec,
     /// Tries of reads against nodes, by result.
@@ -62,6 +64,7 @@ impl Metrics {
         };
         let registry = Registry::new();
         let metrics = Self {
+            door: DoorMetrics::new(&registry)?,
             live: LiveMetrics::new(&registry)?,
             registry,
             requests: counter(
@@ -75,11 +78,6 @@ impl Metrics {
                     "Time from request head to answer.",
                 ),
                 &["route", "method"],
-            )?,
-            refused: counter(
-                "holdfast_gateway_refused_total",
-                "Requests and connections refused at the door.",
-                &["reason"],
             )?,
             write_tries: counter(
                 "holdfast_gateway_write_tries_total",
@@ -107,10 +105,6 @@ impl Metrics {
             )?,
             dns: DnsMetrics::new()?,
         };
-        // Every series exists from the start, so that a rate over the first refusal is one.
-        for reason in ["requests", "connections"] {
-            metrics.refused.with_label_values(&[reason]);
-        }
         metrics.register()?;
         Ok(metrics)
     }
@@ -119,7 +113,6 @@ impl Metrics {
         let registry = &self.registry;
         registry.register(Box::new(self.requests.clone()))?;
         registry.register(Box::new(self.request_seconds.clone()))?;
-        registry.register(Box::new(self.refused.clone()))?;
         registry.register(Box::new(self.write_tries.clone()))?;
         registry.register(Box::new(self.read_tries.clone()))?;
         registry.register(Box::new(self.write_seconds.clone()))?;
@@ -178,6 +171,7 @@ fn status_text(status: u16) -> &'static str {
         413 => "413",
         415 => "415",
         422 => "422",
+        429 => "429",
         500 => "500",
         503 => "503",
         _ => "other",

@@ -33,6 +33,8 @@ use crate::geo::Geo;
 use crate::geo::database::DatabaseError;
 use crate::metrics::Metrics;
 use crate::queue::rooms;
+use crate::rates::Rates;
+use crate::rates::office::{OfficeKeys, OfficeKeysError};
 use crate::session::{KeyError, Sessions};
 use crate::upstream::source::TopologySource;
 use crate::upstream::{Upstream, UpstreamSetupError, survey};
@@ -58,6 +60,9 @@ pub enum StartError {
     /// The session key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The keys of box offices cannot be used.
+    #[error("configuration key rates.office_keys_file: {0}")]
+    Office(#[from] OfficeKeysError),
     /// The geography database cannot be used.
     #[error("configuration key geo.database: {0}")]
     Geo(#[from] DatabaseError),
@@ -89,6 +94,7 @@ impl StartError {
             | Self::Region { .. }
             | Self::Key(_)
             | Self::Geo(_)
+            | Self::Office(_)
             | Self::Upstream(_) => true,
             Self::Dns(error) => matches!(error, DnsError::Config(_)),
             Self::Listen { .. } | Self::Metrics(_) => false,
@@ -118,6 +124,7 @@ impl Server {
             });
         }
         let sessions = Sessions::from_key_file(&config.session_key_file, limits::GUEST_LIFETIME)?;
+        let rates = rates(&config, &sessions)?;
         let geo = Geo::open(config.region.clone(), &config.geo)?;
         let metrics = Arc::new(Metrics::new()?);
         let dns = match &config.dns {
@@ -133,7 +140,14 @@ impl Server {
             .await
             .map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let app = Arc::new(App::new(config, sessions, geo, Arc::new(upstream), metrics));
+        let app = Arc::new(App::new(
+            config,
+            sessions,
+            rates,
+            geo,
+            Arc::new(upstream),
+            metrics,
+        ));
         Ok(Self {
             app,
             listener,
@@ -197,6 +211,16 @@ impl Server {
     }
 }
 
+fn rates(config: &Config, sessions: &Sessions) -> Result<Rates, OfficeKeysError> {
+    let secret = sessions.derive("office");
+    let office = match &config.rates.office_keys_file {
+        Some(file) => OfficeKeys::load(file, secret)?,
+        None => OfficeKeys::none(secret),
+    };
+    let (region, key) = (config.region.as_str(), sessions.derive("challenge"));
+    Ok(Rates::new(&config.rates, office, region, key))
+}
+
 /// Reads the topology file again at each SIGHUP until `stop`, and now and then where names say where nodes are.
 async fn read_topology_on_hangup(upstream: Arc<Upstream>, is_named: bool, stop: CancellationToken) {
     let mut hangup = match signal(SignalKind::hangup()) {
@@ -255,6 +279,7 @@ async fn accept_until(
             // Closing at once tells a balancer more than a connection that waits.
             Err(_) => app
                 .metrics
+                .door
                 .refused
                 .with_label_values(&["connections"])
                 .inc(),

@@ -15,8 +15,8 @@ mod peers;
 pub mod read;
 pub mod route;
 pub mod source;
-pub mod watch;
 pub mod survey;
+pub mod watch;
 pub mod write;
 
 use std::collections::HashMap;

@@ -143,6 +143,17 @@ struct Keeper {
     steering: Arc<Steering>,
 }
 
+/// Who may be answered at `now_ms`, by the directory and by what all regions see.
+#[must_use]
+pub fn steering(app: &App, now_ms: u64) -> Steering {
+    let seen = (app.observatory.down(), app.observatory.is_unsettled());
+    // Without a catalogue there is nothing that the directory wants.
+    match app.catalogue.current() {
+        Some(known) => Steering::gather(evacuated(&known), &known.steering, seen, now_ms),
+        None => Steering::gather(std::iter::empty(), &[], seen, now_ms),
+    }
+}
+
 impl Keeper {
     fn new(config: &DnsConfig, app: &App) -> Result<Self, ConfigError> {
         let topology = app.upstream.topology();
@@ -161,13 +172,7 @@ impl Keeper {
 
     /// Who may be answered now; what changed is told once.
     fn steer(&mut self, app: &App) -> Arc<Steering> {
-        let seen = (app.observatory.down(), app.observatory.is_unsettled());
-        let now_ms = clock::unix_ms();
-        // Without a catalogue there is nothing that the directory wants.
-        let steering = match app.catalogue.current() {
-            Some(known) => Steering::gather(evacuated(&known), &known.steering, seen, now_ms),
-            None => Steering::gather(std::iter::empty(), &[], seen, now_ms),
-        };
+        let steering = steering(app, clock::unix_ms());
         if steering != *self.steering {
             let (down, drained) = (&steering.down, &steering.drained);
             let (pins, pin_all) = (&steering.pins, &steering.pin_all);

@@ -114,4 +114,32 @@ fn a_database_that_cannot_be_read_is_named() {
     assert!(error.contains("no/such/file.mmdb"), "{error}");
 }
 
+/// Where a database of the real world is, for whoever has one.
+const REAL_DATABASE: &str = "HOLDFAST_TEST_GEO_DATABASE";
+
+#[test]
+fn a_real_database_places_well_known_addresses() {
+    let Some(path) = std::env::var_os(REAL_DATABASE) else {
+        eprintln!("skipped: {REAL_DATABASE} names no database");
+        return;
+    };
+    let config = GeoConfig {
+        database: Some(path.into()),
+        network: Vec::new(),
+    };
+    let geo = Geo::open(RegionId::new("eastus").unwrap(), &config).unwrap();
+    for (addr, region) in [
+        ("128.32.0.1", "eastus"),
+        ("193.0.6.139", "westeurope"),
+        ("137.132.21.27", "southeastasia"),
+        ("200.160.2.3", "brazilsouth"),
+        ("139.130.4.5", "australiaeast"),
+        ("2001:67c:2e8::1", "westeurope"),
+    ] {
+        let nearest = geo.nearest_regions(&topology(), addr.parse().unwrap());
+        assert_eq!(first(&nearest), region, "{addr}: {nearest:?}");
+        assert!(nearest.prefix_len > 0);
+    }
+}
+
 mod made_up_file;

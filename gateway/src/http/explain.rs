@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use holdfast_node_api::refs::ShowRef;
@@ -16,18 +16,24 @@ use serde_json::{Value, json};
 use super::events::place;
 use super::request::{id, parameter, query};
 use crate::app::App;
-use crate::client_address::{Client, Socket};
+use crate::client_address::Client;
 use crate::clock;
+use crate::dns::service;
 use crate::geo::Nearest;
 use crate::network::Network;
 use crate::problem::Problem;
-use crate::routing::score::{self, Candidate, Ranked};
+use crate::routing::score::{self, Candidate, Health, Ranked};
 use crate::upstream::{Peer, ShowPlace};
+
+/// Only without the server that says who is at the other end.
+const NOBODY: Client = Client {
+    addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    country: None,
+};
 
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
-    socket: Option<Extension<Socket>>,
-    headers: HeaderMap,
+    own: Option<Extension<Client>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let pairs = query(&uri, &["client", "show"])?;
@@ -39,11 +45,7 @@ pub(super) async fn explain(
             })?,
             country: None,
         },
-        None => {
-            let nobody = || IpAddr::from(Ipv4Addr::UNSPECIFIED);
-            let socket = socket.map_or_else(nobody, |Extension(Socket(addr))| addr.ip());
-            app.clients.client(socket, &headers)
-        }
+        None => own.map_or(NOBODY, |Extension(client)| client),
     };
     let show = match parameter(&pairs, "show") {
         Some(show) => {
@@ -77,6 +79,8 @@ fn entry(app: &App, client: Client, now: Instant) -> (Nearest, Value) {
         .geo
         .nearest_regions_of(&topology, client.addr, client.country);
     let known = app.upstream.candidates(&app.catalogue, now);
+    // Who comes anew goes where names lead: by what most regions see, and without what operators emptied.
+    let steering = service::steering(app, clock::unix_ms());
     let seen_from = |candidate: Candidate| {
         let estimate = nearest
             .regions
@@ -84,6 +88,12 @@ fn entry(app: &App, client: Client, now: Instant) -> (Nearest, Value) {
             .find(|(id, _)| *id == candidate.region);
         Candidate {
             measured: None,
+            health: if steering.down.contains(&candidate.region) {
+                Health::Dead
+            } else {
+                candidate.health
+            },
+            drained: candidate.drained || steering.drained.contains(&candidate.region),
             expected: estimate.map_or(candidate.expected, |(_, estimate)| *estimate),
             ..candidate
         }

@@ -3,7 +3,7 @@
 //! Owns: bounds on requests as such. Must never: read a body.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -11,7 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
-use super::trail;
+use super::{door, trail};
+use crate::admission::Class;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::{clock, footprint, limits};
@@ -64,7 +65,7 @@ fn is_probe(route: &str) -> bool {
 
 async fn admit(
     app: &App,
-    request: Request,
+    mut request: Request,
     next: Next,
     method: &Method,
     route: &str,
@@ -74,18 +75,26 @@ async fn admit(
         return next.run(request).await;
     }
     let writes = !method.is_safe();
-    let place = app.requests.try_acquire();
-    let write_place = if writes {
-        Some(app.writes.try_acquire())
-    } else {
-        None
-    };
-    if place.is_err() || matches!(write_place, Some(Err(_))) {
-        app.metrics.refused.with_label_values(&["requests"]).inc();
+    let class = Class::of(method, route);
+    let Some(_place) = app.admission.enter(class) else {
+        app.metrics
+            .door
+            .refused
+            .with_label_values(&["requests"])
+            .inc();
+        app.metrics
+            .door
+            .shed
+            .with_label_values(&[class.as_str()])
+            .inc();
         return Problem::new("overloaded", "too many requests in work at this gateway")
-            .retry_after(Duration::from_secs(1))
+            .retry_after(class.retry_after())
             .into_response();
-    }
+    };
+    let visitor = match door::knock(app, &mut request, method, route) {
+        Ok(visitor) => visitor,
+        Err(problem) => return problem.into_response(),
+    };
     let session = match trail::session(app, request.headers()) {
         Ok(session) => session,
         Err(problem) => return problem.into_response(),
@@ -93,6 +102,7 @@ async fn admit(
     let (cookies, seen) = (session.cookies, session.positions);
     let work = footprint::scope(seen, in_time(request, next, writes));
     let (mut response, footprint) = work.await;
+    door::leave(app, &visitor, method, route, &response);
     trail::mark(
         app,
         response.headers_mut(),

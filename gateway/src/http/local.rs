@@ -22,6 +22,7 @@ use super::request::freshness;
 use super::views;
 use crate::app::App;
 use crate::clock;
+use crate::footprint;
 use crate::layouts::ShowLayout;
 use crate::live::unsure::Try;
 use crate::live::{events, judge};
@@ -67,7 +68,8 @@ impl Asked {
         let belief = judge::Belief::from(settings);
         let no = judge::doomed(&known, what, belief, clock::unix_ms())?;
         // Looked up after the state was taken: the request that took these seats is among them.
-        if show.lacks_freed(known.state.index)
+        if known.state.index < footprint::floor(place.show_id)
+            || show.lacks_freed(known.state.index)
             || show.may_have_acted(self.print)
             || app.live.unsure.contains(self.print)
         {
@@ -82,6 +84,7 @@ impl Asked {
         let took = self.since.elapsed();
         metrics.local_rejection_seconds.observe(took.as_secs_f64());
         let age_ms = events::ms(known.age);
+        footprint::served_here(place.show_id, known.state.index, age_ms);
         let problem = views::rejection(&no, layout)
             .with("as_of", events::as_of(&known.state, known.age))
             .header(

@@ -19,6 +19,7 @@ use super::events::place;
 use super::request::{freshness, id, of_session, parameter, query};
 use super::views;
 use crate::app::App;
+use crate::footprint;
 use crate::layouts::ShowLayout;
 use crate::live::seats::{Seats, State as SeatsState};
 use crate::live::show::Known;
@@ -97,7 +98,10 @@ async fn packed(
         Freshness::Near | Freshness::Seen => copied(app, place, read.at_least_index).await,
     };
     let (state, age) = match copied {
-        Some(known) => (known.state, known.age),
+        Some(known) => {
+            footprint::served_here(place.show_id, known.state.index, events::ms(known.age));
+            (known.state, known.age)
+        }
         None => read_state(app, place, freshness, read).await?,
     };
     app.metrics.map_age_seconds.observe(age.as_secs_f64());

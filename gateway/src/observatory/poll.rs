@@ -75,7 +75,7 @@ async fn look_around(app: &App) {
 fn regions_that_commit(app: &App) -> BTreeSet<RegionId> {
     let now = clock::now();
     let peers = app.upstream.peers();
-    let well = peers.iter().filter(|peer| peer.health.is_well(now));
+    let well = peers.iter().filter(|peer| peer.health.commits(now));
     well.map(|peer| peer.region.clone()).collect()
 }
 

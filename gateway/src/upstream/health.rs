@@ -109,6 +109,12 @@ impl Health {
         self.circuit(now) != Circuit::Open
     }
 
+    /// Whether a sale can be committed through it at `now`, as far as is known.
+    #[must_use]
+    pub fn commits(&self, now: Instant) -> bool {
+        self.circuit(now) == Circuit::Closed && !self.is_cut_off()
+    }
+
     /// Whether it has ever answered.
     #[must_use]
     pub fn has_answered(&self) -> bool {
@@ -174,7 +180,7 @@ mod tests {
         let now = crate::clock::now();
         assert!(!health.is_cut_off(), "nobody asked yet");
         health.probed(Some(NODE_CUT_OFF_AGE + Duration::from_millis(1)), now);
-        assert!(health.is_cut_off() && health.is_well(now));
+        assert!(health.is_cut_off() && health.is_well(now) && !health.commits(now));
         health.probed(Some(Duration::ZERO), now);
         assert!(!health.is_cut_off());
     }

@@ -62,6 +62,8 @@ fn every_code_the_gateway_says_is_published_and_listed() {
     let sources = [
         include_str!("../../src/http.rs"),
         include_str!("../../src/http/assets.rs"),
+        include_str!("../../src/http/challenge.rs"),
+        include_str!("../../src/http/door.rs"),
         include_str!("../../src/http/events.rs"),
         include_str!("../../src/http/explain.rs"),
         include_str!("../../src/http/fields.rs"),

@@ -14,6 +14,7 @@ mod fake_watch;
 mod harness;
 mod idempotency;
 mod journey;
+mod limits;
 mod live;
 mod local;
 mod pages;

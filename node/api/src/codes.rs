@@ -357,6 +357,18 @@ pub const CODES: &[Code] = &[
         false,
         "the pass is not this buyer's for this show, or was altered",
     ),
+    request(
+        "rate_limited",
+        429,
+        true,
+        "more requests than one address, network or account may make",
+    ),
+    request(
+        "challenge_required",
+        403,
+        false,
+        "a challenge has to be solved first",
+    ),
     request("not_found", 404, false, "there is nothing at this address"),
     request(
         "method_not_allowed",

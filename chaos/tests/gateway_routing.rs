@@ -1,0 +1,149 @@
+//! A gateway whose region's nodes are gone goes on serving through other regions, and sessions keep what they have seen.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use holdfast_chaos::buyer::http_client;
+use holdfast_chaos::lab::{Lab, LabOptions};
+use holdfast_chaos::season::GridShow;
+use holdfast_region_config::NodeId;
+use serde_json::Value;
+
+/// For things that only have to happen at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
+
+struct Looked {
+    status: u16,
+    index: u64,
+    route: String,
+    session: Option<String>,
+}
+
+async fn look(gateway: &str, show: &str, session: Option<&str>) -> Looked {
+    let mut request = http_client().get(format!("{gateway}/v1/shows/{show}/seats?fields=state"));
+    if let Some(session) = session {
+        request = request.header("x-holdfast-session", session);
+    }
+    let answer = request.send().await.unwrap();
+    let header = |name: &str| {
+        let value = answer.headers().get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    Looked {
+        status: answer.status().as_u16(),
+        index: header("holdfast-index")
+            .and_then(|i| i.parse().ok())
+            .unwrap_or(0),
+        route: header("x-holdfast-route").unwrap_or_default(),
+        session: header("x-holdfast-session"),
+    }
+}
+
+async fn explain(gateway: &str, query: &str) -> Value {
+    let url = format!("{gateway}/v1/route/explain?{query}");
+    let answer = http_client().get(url).send().await.unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+/// Asks until `holds` says yes; gives the last answer.
+async fn until<F: Future<Output = T>, T>(
+    mut ask: impl FnMut() -> F,
+    holds: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if holds(&answer) || tokio::time::Instant::now() >= deadline {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_outlives_its_regions_nodes() {
+    let hall = GridShow::new("near", "eastus", 10, 12);
+    let mut lab = Lab::start(LabOptions::trio(vec![hall])).await.unwrap();
+    let (show, near, far) = (lab.show(0), lab.gateway(0), lab.gateway(2));
+    let home = lab.region(0).to_string();
+    let at_home = until(
+        || look(&near, &show, None),
+        |l| l.route.contains(&format!("served-by={home}")),
+    )
+    .await;
+    assert_eq!(at_home.status, 200);
+    assert!(
+        at_home.route.contains(&format!("served-by={home}")),
+        "{}",
+        at_home.route
+    );
+
+    lab.cluster.kill("n1").await.unwrap();
+    let buyer = lab.guest(0).await.unwrap();
+    let looked = until(
+        || look(&near, &show, None),
+        |l| {
+            l.status == 200
+                && l.route.contains("served-by=")
+                && !l.route.contains(&format!("served-by={home}"))
+        },
+    )
+    .await;
+    assert_eq!(looked.status, 200);
+    assert!(
+        !looked.route.contains(&format!("served-by={home}")),
+        "{}",
+        looked.route
+    );
+    let hold = buyer.hold(&show, &["A-1-1"], "after").await;
+    assert_eq!(hold.status, 201, "{:?}", hold.body);
+
+    let seen = look(&near, &show, None).await;
+    let session = seen.session.expect("it has seen something");
+    let elsewhere = look(&far, &show, Some(&session)).await;
+    assert_eq!(elsewhere.status, 200);
+    assert!(
+        elsewhere.index >= seen.index,
+        "{} < {}",
+        elsewhere.index,
+        seen.index
+    );
+
+    let about = format!("show={show}");
+    let told = until(
+        || explain(&near, &about),
+        |e| e["serving"]["region"] != home.as_str(),
+    )
+    .await;
+    assert_ne!(told["serving"]["region"], home.as_str(), "{told}");
+    let dead = told["serving"]["candidates"].as_array().unwrap().iter();
+    let dead: Vec<&Value> = dead.filter(|c| c["health"] == "dead").collect();
+    assert_eq!(dead.len(), 1, "{told}");
+    assert_eq!(dead[0]["region"], home.as_str());
+
+    lab.cluster.spawn("n1").unwrap();
+    lab.cluster.wait_ready("n1", PATIENCE).await.unwrap();
+    let back = until(
+        || explain(&near, ""),
+        |e| e["serving"]["region"] == home.as_str(),
+    )
+    .await;
+    assert_eq!(back["serving"]["region"], home.as_str(), "{back}");
+    assert_eq!(
+        back["serving"]["candidates"][0]["health"], "commits",
+        "{back}"
+    );
+
+    lab.operate(NodeId::new(2), &format!("region evacuate {home}"))
+        .await
+        .unwrap();
+    let drained = until(
+        || explain(&near, ""),
+        |e| e["entry"]["region"] != home.as_str(),
+    )
+    .await;
+    assert_ne!(drained["entry"]["region"], home.as_str(), "{drained}");
+    assert_ne!(drained["serving"]["region"], home.as_str(), "{drained}");
+    lab.stop().await;
+}
