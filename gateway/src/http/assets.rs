@@ -53,6 +53,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("seat-grid.js", JS, include_str!("../../ui/seat-grid.js")),
     ("live.js", JS, include_str!("../../ui/live.js")),
     ("hold.js", JS, include_str!("../../ui/hold.js")),
+    ("queue.js", JS, include_str!("../../ui/queue.js")),
     ("order.js", JS, include_str!("../../ui/order.js")),
 ];
 

@@ -20,6 +20,7 @@ mod language;
 mod lines;
 mod messages;
 mod orders;
+mod queue;
 mod search;
 mod seat_list;
 mod shell;
@@ -50,6 +51,12 @@ pub const PAGES: &[Route] = &[
     route("GET", "/events/{event}", || get(event::one)),
     route("GET", "/shows/{show}", || get(show::one)),
     route("POST", "/shows/{show}/hold", || post(show::hold)),
+    route("GET", "/shows/{show}/queue", || get(queue::one)),
+    route("POST", "/shows/{show}/queue", || post(queue::join)),
+    route("POST", "/shows/{show}/queue/claim", || post(queue::claim)),
+    route("POST", "/shows/{show}/queue/waitlist", || {
+        post(queue::waitlist)
+    }),
     route("GET", "/holds/{hold}", || get(checkout::hold)),
     route("POST", "/holds/{hold}/extend", || post(checkout::extend)),
     route("POST", "/holds/{hold}/release", || post(checkout::release)),

@@ -6,6 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, redirect};
 
 use crate::harness::Harness;
+use crate::queue::{becomes, room, up_to, with_room};
 
 /// All that a first view loads, as sent, bytes.
 const FIRST_VIEW_BYTES_MAX: usize = 150 * 1024;
@@ -14,7 +15,8 @@ const FIRST_VIEW_BYTES_MAX: usize = 150 * 1024;
 struct Browser<'a> {
     harness: &'a Harness,
     client: Client,
-    cookies: Vec<(String, String)>,
+    /// Path, name, value.
+    cookies: Vec<(String, String, String)>,
 }
 
 struct View {
@@ -62,11 +64,11 @@ impl<'a> Browser<'a> {
     ) -> View {
         let address = format!("{}{path}", self.harness.base);
         let mut request = self.client.request(method.parse().unwrap(), address);
-        let cookies: Vec<String> = self
+        let sent = self
             .cookies
             .iter()
-            .map(|(n, v)| format!("{n}={v}"))
-            .collect();
+            .filter(|(at, ..)| path.starts_with(at.as_str()));
+        let cookies: Vec<String> = sent.map(|(_, n, v)| format!("{n}={v}")).collect();
         request = request.header("cookie", cookies.join("; "));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -78,10 +80,19 @@ impl<'a> Browser<'a> {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         for cookie in headers.get_all("set-cookie") {
-            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            self.cookies.retain(|(known, _)| known != name);
-            self.cookies.push((name.to_owned(), value.to_owned()));
+            let cookie = cookie.to_str().unwrap();
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            let at = cookie
+                .split("Path=")
+                .nth(1)
+                .unwrap()
+                .split(';')
+                .next()
+                .unwrap();
+            self.cookies
+                .retain(|(path, known, _)| known != name || path != at);
+            self.cookies
+                .push((at.to_owned(), name.to_owned(), value.to_owned()));
         }
         let text = response.text().await.unwrap();
         View {
@@ -292,4 +303,33 @@ async fn a_first_view_is_small() {
         println!("{path}: {bytes} bytes before compression");
         assert!(bytes < FIRST_VIEW_BYTES_MAX, "{path}: {bytes}");
     }
+}
+
+#[tokio::test]
+async fn a_buyer_without_scripts_waits_comes_in_and_holds() {
+    let (h, now_ms) = with_room(true).await;
+    becomes(&h, up_to(room(now_ms, true), 0, now_ms)).await;
+    let mut b = Browser::new(&h);
+    b.open("/shows/s1").await.has("href=\"/shows/s1/queue\"");
+    let no = b.post("/shows/s1/hold", "key=1&seat=A-2").await;
+    no.has("First the waiting room");
+    b.open("/shows/s1/queue").await.has("Join the line");
+    let joined = b.post("/shows/s1/queue", "key=2").await;
+    assert_eq!(joined.location(), "/shows/s1/queue");
+    let waiting = b.open("/shows/s1/queue").await;
+    waiting
+        .has("data-standing=\"waiting\"")
+        .has("data-position");
+    waiting.has("<noscript><meta http-equiv=\"refresh\"");
+    becomes(
+        &h,
+        up_to(up_to(room(now_ms, true), 0, now_ms), u128::MAX, now_ms),
+    )
+    .await;
+    b.open("/shows/s1/queue").await.has("It is your turn");
+    let claimed = b.post("/shows/s1/queue/claim", "key=3").await;
+    assert_eq!(claimed.location(), "/shows/s1/queue");
+    b.open("/shows/s1/queue").await.has("You are in");
+    let held = b.post("/shows/s1/hold", "key=4&seat=A-2").await;
+    assert_eq!(held.location(), "/holds/h1-1");
 }

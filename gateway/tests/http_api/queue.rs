@@ -20,7 +20,7 @@ async fn now_ms(h: &Harness) -> u64 {
 }
 
 /// A room whose sale began a minute ago, or begins in one.
-fn room(now_ms: u64, on_sale: bool) -> v1::Room {
+pub(crate) fn room(now_ms: u64, on_sale: bool) -> v1::Room {
     let sale_at_ms = if on_sale {
         now_ms - 60_000
     } else {
@@ -44,7 +44,7 @@ fn room(now_ms: u64, on_sale: bool) -> v1::Room {
     }
 }
 
-fn up_to(room: v1::Room, key: u128, now_ms: u64) -> v1::Room {
+pub(crate) fn up_to(room: v1::Room, key: u128, now_ms: u64) -> v1::Room {
     v1::Room {
         seq: room.seq + 1,
         threshold: Some(LinePoint::at(key, 0)),
@@ -53,7 +53,7 @@ fn up_to(room: v1::Room, key: u128, now_ms: u64) -> v1::Room {
     }
 }
 
-async fn with_room(on_sale: bool) -> (Harness, u64) {
+pub(crate) async fn with_room(on_sale: bool) -> (Harness, u64) {
     let h = Harness::start().await;
     let now_ms = now_ms(&h).await;
     h.world.lock().unwrap().room = room(now_ms, on_sale);
@@ -61,7 +61,7 @@ async fn with_room(on_sale: bool) -> (Harness, u64) {
 }
 
 /// Puts another room there and waits until the gateway knows it.
-async fn becomes(h: &Harness, room: v1::Room) {
+pub(crate) async fn becomes(h: &Harness, room: v1::Room) {
     let seq = room.seq;
     h.world.lock().unwrap().room = room;
     for _ in 0..100 {

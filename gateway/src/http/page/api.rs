@@ -95,18 +95,17 @@ impl Visit {
     ) -> Result<(Value, Vec<String>), Refusal> {
         match self.send(ask, None).await {
             Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {}
-            other => return other.map(|(_, body)| (body, Vec::new())),
+            other => return other.map(|(headers, body)| (body, cookies(&headers))),
         }
         let join = Ask {
             method: Method::POST,
             ..Ask::read("/v1/guests")
         };
         let (headers, guest) = self.send(&join, None).await?;
-        let cookies = headers.get_all(header::SET_COOKIE).iter();
-        let cookies = cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned));
-        let cookies = cookies.collect();
-        let (_, body) = self.send(ask, guest["token"].as_str()).await?;
-        Ok((body, cookies))
+        let mut set = cookies(&headers);
+        let (headers, body) = self.send(ask, guest["token"].as_str()).await?;
+        set.extend(cookies(&headers));
+        Ok((body, set))
     }
 
     async fn send(
@@ -168,6 +167,13 @@ impl Visit {
         *request.headers_mut() = headers;
         Some(request)
     }
+}
+
+/// Cookies that an answer sets.
+fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let set = headers.get_all(header::SET_COOKIE).iter();
+    set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned))
+        .collect()
 }
 
 fn internal(what: &str) -> Refusal {

@@ -92,6 +92,7 @@ async fn hold_document(visit: &Visit, id: &str, refusal: Option<&Refusal>) -> Re
     let document = Document {
         title: &title,
         view: if active { "hold" } else { "" },
+        refresh_s: None,
         main,
     };
     let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
@@ -260,6 +261,7 @@ async fn order_document(visit: &Visit, id: &str, refusal: Option<&Refusal>) -> R
         } else {
             ""
         },
+        refresh_s: None,
         main,
     };
     let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);

@@ -47,6 +47,7 @@ pub(super) async fn one(visit: Visit, Path(event): Path<String>) -> Response {
     let document = Document {
         title: text("name"),
         view: "",
+        refresh_s: None,
         main,
     };
     visit.document(StatusCode::OK, frame(&visit, document))

@@ -86,6 +86,7 @@ pub(super) async fn list(visit: Visit) -> Response {
     let document = Document {
         title: &title,
         view: "",
+        refresh_s: None,
         main,
     };
     visit.document(StatusCode::OK, frame(&visit, document))

@@ -60,6 +60,7 @@ pub(in crate::http) async fn start(visit: Visit) -> Response {
     let document = Document {
         title: &title,
         view: "",
+        refresh_s: None,
         main,
     };
     visit.document(StatusCode::OK, frame(&visit, document))

@@ -15,6 +15,8 @@ pub(super) struct Document<'a> {
     pub(super) title: &'a str,
     /// The script that enhances it: `ui/{view}.js`; empty for none.
     pub(super) view: &'static str,
+    /// A browser without scripts looks again after so many seconds.
+    pub(super) refresh_s: Option<u64>,
     pub(super) main: Markup,
 }
 
@@ -31,6 +33,9 @@ pub(super) fn frame(visit: &Visit, document: Document<'_>) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (document.title) " · Holdfast" }
+                @if let Some(seconds) = document.refresh_s {
+                    noscript { meta http-equiv="refresh" content=(seconds); }
+                }
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
                 link rel="stylesheet" href="/assets/seats.css";
@@ -64,6 +69,7 @@ fn scripts(view: &str) -> &'static [&'static str] {
             "seat-map.js",
             "seat-model.js",
         ],
+        "queue" => &["messages.js", "format.js", "queue.js", "api.js", "dom.js"],
         "hold" => &[
             "messages.js",
             "format.js",
@@ -179,6 +185,7 @@ pub(super) fn trouble(visit: &Visit, status: StatusCode, title: &str, advice: &s
     let document = Document {
         title,
         view: "",
+        refresh_s: None,
         main,
     };
     visit.document(status, frame(visit, document))

@@ -21,7 +21,7 @@ use super::lines::{money, seat_name, when_and_where};
 use super::search::category;
 use super::seat_list::{self, Asked};
 use super::shell::{Document, explained, frame, notice, refused, steps};
-use super::{Visit, checkout, see_other, set_cookies};
+use super::{Visit, checkout, queue, see_other, set_cookies};
 use crate::layouts::ShowLayout;
 use crate::limits;
 use crate::live::seats::{AVAILABLE, Seats};
@@ -73,9 +73,10 @@ async fn document(
         let item = visit.ask(&Ask::read(format!("/v1/shows/{show}"))).await?;
         let hall = Hall::read(visit, show_id).await?;
         let offer = offer(visit, show, asked, refusal).await;
-        Ok::<_, Refusal>((item, hall, offer))
+        let room = queue::room(visit, show).await;
+        Ok::<_, Refusal>((item, hall, offer, room))
     };
-    let (item, hall, offer) = match made.await {
+    let (item, hall, offer, room) = match made.await {
         Ok(made) => made,
         Err(refusal) => return refused(visit, &refusal),
     };
@@ -90,6 +91,7 @@ async fn document(
             (when_and_where(visit, &item))
         }
         div #messages { @if let Some(refusal) = refusal { (conflict(visit, show, &hall, refusal, &offer)) } }
+        @if let Some(room) = &room { (queue::sign(visit, show, room)) }
         div.show {
             section.card #picker data-show=(show) data-seats-max=(hall.seats_max()) aria-label=(visit.t("show.choose")) {
                 (seat_list::form(visit, show, &hall, asked))
@@ -104,6 +106,7 @@ async fn document(
     let document = Document {
         title,
         view: "show",
+        refresh_s: None,
         main,
     };
     let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);

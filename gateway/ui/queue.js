@@ -1,0 +1,47 @@
+// The waiting room's document: looks again when it was told to, and takes the turn when it comes. Owns: nothing; a reload says the same.
+
+import { read } from "./api.js";
+import { announce } from "./dom.js";
+import { locale, t } from "./messages.js";
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function enhance() {
+  const room = document.getElementById("room");
+  writeTimes(room);
+  const claim = document.querySelector("#claim form");
+  if (claim) {
+    // The window may be short, and the buyer in another tab.
+    document.title = `★ ${document.title}`;
+    claim.requestSubmit();
+    return;
+  }
+  const { show, state, standing } = room.dataset;
+  let waitS = Number(room.dataset.refreshInS);
+  for (;;) {
+    await sleep(waitS * 1000);
+    const now = await read(`/shows/${show}/queue`).catch(() => null);
+    if (!now) continue;
+    waitS = now.body.refresh_in_s;
+    if (now.body.state !== state || (now.body.you?.standing ?? "") !== standing) break;
+    if (standing === "waiting") tell(room, now.body.you);
+  }
+  location.reload();
+}
+
+/** The same lines as the document's, with the numbers of now. */
+function tell(room, you) {
+  const position = room.querySelector("[data-position]");
+  if (position.textContent !== String(you.position)) announce(`${you.position} ${t("queue.position")}`);
+  position.textContent = you.position;
+  const minutes = (s) => Math.ceil(s / 60);
+  room.querySelector("[data-eta]").textContent = you.eta_s ? t("queue.eta", { min: minutes(you.eta_s.min), max: minutes(you.eta_s.max) }) : t("queue.eta.none");
+}
+
+/** The beginning by the reader's clock as well. */
+function writeTimes(room) {
+  for (const line of room.querySelectorAll("[data-at-ms]")) {
+    const at = new Date(Number(line.dataset.atMs));
+    line.append(` (${new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(at)})`);
+  }
+}
