@@ -221,6 +221,9 @@ impl Sale {
 
     /// One entry.
     fn ask(&mut self, commands: Vec<(BuyerId, Command)>) -> Vec<Outcome> {
+        if commands.is_empty() {
+            return Vec::new();
+        }
         let envelope = |(caller, command)| {
             self.requests += 1;
             let key = RequestKey::internal("sale", self.requests);
@@ -291,8 +294,19 @@ impl Sale {
             holds_active: self.state.counts().holds_active,
             reported: &reported,
         });
-        let command = decision.map_or(Command::Tick, Command::RaiseThreshold);
-        self.ask(vec![(BuyerId::SYSTEM, command)]);
+        // An entry is written when there is something to decide or something is due, as the real leader does.
+        let due = self
+            .state
+            .next_expiry_ms()
+            .is_some_and(|at_ms| at_ms <= self.now_ms());
+        let tick = due.then_some(Command::Tick);
+        let command = decision.map(Command::RaiseThreshold).or(tick);
+        self.ask(
+            command
+                .map(|command| (BuyerId::SYSTEM, command))
+                .into_iter()
+                .collect(),
+        );
         self.rooms.push_back(self.state.room_view().unwrap());
         if self.rooms.len() > 4_000 {
             self.rooms.pop_front();
