@@ -15,7 +15,7 @@ use holdfast_node_api::queue;
 
 /// A room with a seed of its own: made here, from the operating system's randomness, and told to nobody but the log.
 #[must_use]
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "a draw that could be computed beforehand would be none, so it is never seeded"
 )]
