@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_node_api::discovery::Discovery;
+use holdfast_node_api::discovery::{Discovery, Finder, TopologySource};
 use holdfast_node_api::telemetry::TelemetryConfig;
 use holdfast_region_config::ids::RegionId;
 use serde::Deserialize;
@@ -205,6 +205,13 @@ impl Config {
 }
 
 impl Config {
+    /// Where the topology comes from.
+    #[must_use]
+    pub fn topology_source(&self) -> TopologySource {
+        let finder = self.discovery.clone().map(Finder::new);
+        TopologySource::new(self.topology.clone(), finder)
+    }
+
     fn check_rates(&self) -> Result<(), ConfigError> {
         let rates = &self.rates;
         for (key, value) in [

@@ -82,8 +82,6 @@ pub const SESSION_WAIT: Duration = Duration::from_millis(150);
 pub const CATALOGUE_SILENCE_MAX: Duration = Duration::from_secs(6);
 /// Taken for the round trip to a region that the topology file does not know: as far as the Earth is wide.
 pub const RTT_UNKNOWN: Duration = Duration::from_millis(300);
-/// How often names are asked again where nodes are.
-pub const NAMES_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after every node failed to give the catalogue.
 pub const CATALOGUE_RETRY: Duration = Duration::from_millis(300);
 /// Seats and areas of all the layouts kept in memory together (about 300 bytes each).

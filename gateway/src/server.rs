@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use holdfast_node_api::discovery::TopologySource;
 use holdfast_region_config::topology::TopologyError;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -20,7 +21,6 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,7 +36,6 @@ use crate::queue::rooms;
 use crate::rates::Rates;
 use crate::rates::office::{OfficeKeys, OfficeKeysError};
 use crate::session::{KeyError, Sessions};
-use crate::upstream::source::TopologySource;
 use crate::upstream::{Upstream, UpstreamSetupError, survey};
 use crate::{catalogue, http, limits, observatory};
 
@@ -116,7 +115,7 @@ impl Server {
     /// # Errors
     /// [`StartError`] names the file or key at fault.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let topology = TopologySource::of(&config).load().await?;
+        let topology = config.topology_source().load().await?;
         if topology.region(&config.region).is_none() {
             return Err(StartError::Region {
                 region: config.region.to_string(),
@@ -183,9 +182,9 @@ impl Server {
         tasks.spawn(Arc::clone(&app.upstream).keep_streams_open(stop.child_token()));
         tasks.spawn(rooms::keep_visiting(Arc::clone(&app), stop.child_token()));
         tasks.spawn(survey::keep_surveyed(Arc::clone(&app), stop.child_token()));
-        tasks.spawn(read_topology_on_hangup(
+        tasks.spawn(keep_topology(
             Arc::clone(&app.upstream),
-            app.config.discovery.is_some(),
+            app.config.topology_source(),
             stop.child_token(),
         ));
         if let (Some(dns), Some(config)) = (self.dns, &app.config.dns) {
@@ -221,22 +220,16 @@ fn rates(config: &Config, sessions: &Sessions) -> Result<Rates, OfficeKeysError>
     Ok(Rates::new(&config.rates, office, region, key))
 }
 
-/// Reads the topology file again at each SIGHUP until `stop`, and now and then where names say where nodes are.
-async fn read_topology_on_hangup(upstream: Arc<Upstream>, is_named: bool, stop: CancellationToken) {
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
+/// Reads the topology again whenever there is reason to, until `stop`.
+async fn keep_topology(upstream: Arc<Upstream>, source: TopologySource, stop: CancellationToken) {
+    let mut occasions = match source.occasions() {
+        Ok(occasions) => occasions,
         Err(error) => {
             tracing::warn!(%error, "SIGHUP cannot be followed");
             return;
         }
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            asked = hangup.recv() => if asked.is_none() { return },
-            () = tokio::time::sleep(limits::NAMES_INTERVAL), if is_named => {}
-        }
+    while stop.run_until_cancelled(occasions.next()).await.is_some() {
         upstream.read_topology_again().await;
     }
 }

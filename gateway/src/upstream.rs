@@ -14,7 +14,6 @@ pub mod own;
 mod peers;
 pub mod read;
 pub mod route;
-pub mod source;
 pub mod survey;
 pub mod watch;
 pub mod write;

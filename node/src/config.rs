@@ -8,13 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use holdfast_node_api::discovery::{Discovery, Finder};
+use holdfast_node_api::discovery::{Discovery, Finder, TopologySource};
 use holdfast_node_api::telemetry::TelemetryConfig;
 use holdfast_region_config::NodeId;
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::topology_source::TopologySource;
 
 /// Where gRPC listens when nothing else is said: this machine only.
 pub const GRPC_LISTEN_DEFAULT: SocketAddr =

@@ -23,5 +23,4 @@ pub mod room;
 pub mod sabotage;
 pub mod server;
 pub mod submission;
-pub mod topology_source;
 pub mod workers;

@@ -4,14 +4,12 @@
 //! topology before it stays in force.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use holdfast_node_api::discovery::TopologySource;
 use holdfast_raft::{Host, ReloadError};
 use holdfast_region_config::{TopologyChange, TopologyError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-
-use crate::topology_source::TopologySource;
 
 /// Why the topology is what it was.
 #[derive(Debug, Error)]
@@ -24,9 +22,6 @@ pub enum Refused {
     Change(#[from] ReloadError),
 }
 
-/// How often names are asked again where nodes are.
-const NAMES_INTERVAL: Duration = Duration::from_secs(30);
-
 /// Reads `source` and has `host` follow it.
 ///
 /// # Errors
@@ -38,21 +33,14 @@ pub async fn topology(host: &Host, source: &TopologySource) -> Result<TopologyCh
 
 /// Reads it again at each SIGHUP until `stop`, and now and then where names say where nodes are.
 pub async fn on_hangup(host: Host, source: TopologySource, stop: CancellationToken) {
-    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-    let mut hangup = match hangup {
-        Ok(hangup) => hangup,
+    let mut occasions = match source.occasions() {
+        Ok(occasions) => occasions,
         Err(error) => {
             tracing::warn!(%error, "SIGHUP cannot be followed, the topology is read again only on request");
             return;
         }
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            asked = hangup.recv() => if asked.is_none() { return },
-            () = tokio::time::sleep(NAMES_INTERVAL), if source.is_named() => {}
-        }
+    while stop.run_until_cancelled(occasions.next()).await.is_some() {
         if let Err(error) = topology(&host, &source).await {
             tracing::error!(%error, "topology not read again, the one before stays in force");
         }

@@ -21,6 +21,7 @@ use std::{
 };
 
 use announce::announce;
+use holdfast_node_api::discovery::TopologySource;
 use holdfast_node_api::v1::{
     cluster_server::ClusterServer, directory_server::DirectoryServer,
     inventory_server::InventoryServer, leaders_server::LeadersServer,
@@ -56,7 +57,6 @@ use crate::{
     proposers::Proposers,
     reload,
     room::reports::Reports,
-    topology_source::TopologySource,
     workers::{
         outbox::{AcceptingSink, NoticeSink},
         payment::{PaymentProvider, TestProvider},

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_node_api::client::{BadAddress, ClientOptions, NodeClient};
+use holdfast_node_api::discovery::TopologySource;
 use holdfast_node_api::v1;
 use holdfast_region_config::ids::RegionId;
 use holdfast_region_config::topology::Topology;
 
 use super::health::Health;
-use super::source::TopologySource;
 use crate::config::Config;
 use crate::limits;
 use crate::routing::latency::Latency;
@@ -85,7 +85,7 @@ impl Peers {
             })?;
         }
         let peers = Self {
-            source: TopologySource::of(config),
+            source: config.topology_source(),
             region: config.region.clone(),
             options,
             sources: Mutex::new(Sources {

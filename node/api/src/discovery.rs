@@ -7,6 +7,8 @@
 //! A target's first label says which node it is: `n7`. Names of any DNS server will do; a gateway's own zone has them
 //! (`docs/dns.md`). Owns: asking, the tries, and reading targets. Must never: make up a node, or wait without end.
 
+mod source;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +20,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType, rdata::SRV};
 use hickory_resolver::{Resolver, TokioResolver};
 use serde::Deserialize;
+
+pub use self::source::{Occasions, TopologySource};
 
 /// Tries before it is given up the first time; with the pauses between them about ten seconds.
 const TRIES: u32 = 6;

@@ -7,7 +7,7 @@
 //! | [`codes`] | every public error code, what it means, whether to try again |
 //! | [`client`] | lazily connected channels to one node |
 //! | [`print`] | 32 bits of a request's id, to tell which requests have had an effect |
-//! | [`discovery`] | where nodes are, by SRV records |
+//! | [`discovery`] | where nodes are: a topology file, and SRV records |
 //! | [`pipe`] | many commands in flight on one stream, answers matched by tag |
 //! | [`telemetry`] | logs and traces, set up the same way in every process |
 //!

@@ -5,6 +5,7 @@
 
 use holdfast_inventory::ids::ShowId;
 use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::discovery::TopologySource;
 use holdfast_node_api::v1::{self, cluster_server::Cluster};
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NodeState, RegionState};
 use holdfast_raft::{Clock as _, Host, SystemClock};
@@ -14,7 +15,6 @@ use tonic::{Request, Response, Status};
 use super::directory::{change_refused, invalid, outcome_of, passed_on, taken, unexpected};
 use crate::directory_client::{ChangeError, Changed, DirectoryDesk};
 use crate::reload;
-use crate::topology_source::TopologySource;
 
 mod lists;
 mod placing;

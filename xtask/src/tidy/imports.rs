@@ -55,7 +55,10 @@ const ADDRESSES: &[(&str, &[&str])] = &[
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("region-config", &[]),
     ("raft/inventory", &[]),
-    ("node/api", &["holdfast-inventory"]),
+    (
+        "node/api",
+        &["holdfast-inventory", "holdfast-region-config"],
+    ),
     ("raft", &["holdfast-inventory", "holdfast-region-config"]),
     (
         "node",
