@@ -18,7 +18,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
-use rand::Rng as _;
+
+use crate::chance;
 
 /// What a request is worth, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,10 +101,6 @@ impl Class {
 
     /// When one that is refused should come back: later, the less it is worth, and spread out.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "jitter only spreads load; no outcome depends on it"
-    )]
     pub fn retry_after(self) -> Duration {
         let most_s = match self {
             Self::Browse => 8,
@@ -111,7 +108,7 @@ impl Class {
             Self::Hold => 3,
             Self::Order | Self::Pay => 2,
         };
-        Duration::from_secs(rand::rng().random_range(1..=most_s))
+        Duration::from_secs(chance::within(1..=most_s))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch by this machine's clock; 0 for a clock set before 1970.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this module is the door")]
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn unix_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -17,7 +17,6 @@ pub fn unix_ms() -> u64 {
 
 /// Monotonic now, for deadlines and ages.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn now() -> Instant {
     Instant::now()
 }

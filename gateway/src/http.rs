@@ -9,6 +9,7 @@
 //! Owns: paths, methods and the order of the layers. A test holds [`ROUTES`] and `openapi.json` against each other.
 //! Must never: hold logic of one endpoint.
 
+mod about;
 mod assets;
 mod challenge;
 mod door;
@@ -30,6 +31,7 @@ mod queue;
 mod request;
 mod seats;
 mod session;
+mod shard;
 mod trail;
 mod views;
 

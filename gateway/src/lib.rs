@@ -14,10 +14,11 @@
 //! | [`routing`] | which region serves a request |
 //! | [`footprint`], [`positions`] | what a request touched, and how far its session has seen |
 //! | [`admission`], [`rates`] | who is let in when the house is full, and how often somebody may ask |
+//! | [`queue`] | the waiting room: tickets, passes, who waits here |
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`], [`offer`] | how a "no" is said, and what is offered with it |
-//! | [`config`], [`limits`], [`server`], [`metrics`], [`clock`] | running it |
+//! | [`config`], [`limits`], [`server`], [`metrics`], [`clock`], [`chance`] | running it |
 //!
 //! Must never: decide who owns a seat (a show's shard does), or keep anything that cannot be rebuilt.
 
@@ -25,6 +26,7 @@ pub mod admission;
 pub mod answers;
 pub mod app;
 pub mod catalogue;
+pub mod chance;
 pub mod client_address;
 pub mod clock;
 pub mod config;

@@ -17,6 +17,8 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::chance;
+
 const VERSION: u8 = 1;
 const BUYER_BYTES: usize = 16;
 const CLAIM_BYTES: usize = 1 + BUYER_BYTES + 8;
@@ -143,12 +145,8 @@ impl Sessions {
 
     /// A new buyer that nobody can guess.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "an identity must be unguessable, so it is never seeded"
-    )]
     pub fn new_buyer() -> Buyer {
-        Buyer(rand::random())
+        Buyer(chance::draw())
     }
 
     /// A token for `buyer`; also says when it expires, seconds since the Unix epoch.

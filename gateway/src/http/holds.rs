@@ -2,66 +2,32 @@
 //!
 //! Owns: the three ways of asking for seats and their checks. Must never: answer "taken" by itself: the shard does, or `local`.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::refs::{HoldRef, ShowRef};
 use holdfast_node_api::v1::submit_request::Command;
 use holdfast_node_api::v1::{
     BestAvailable, ExtendHold, GeneralAdmission, GetHoldRequest, HoldReply, NamedSeats, PlaceHold,
-    ReadOptions, ReleaseHold, SubmitReply, SubmitRequest, place_hold::What, submit_reply,
+    ReadOptions, ReleaseHold, SubmitReply, place_hold::What, submit_reply,
 };
 use serde_json::Value;
 
-use super::events::place as place_of;
+use super::about::About;
 use super::fields::Fields;
 use super::idempotency::{self, Written};
-use super::local;
-use super::queue;
-use super::request::{freshness, id, json_body, no_body, query};
-use super::session::buyer;
-use super::views;
-use crate::answers::Fingerprint;
-use crate::app::App;
+use super::request::freshness;
+use super::shard::{self, submit};
+use super::{local, queue, views};
 use crate::layouts::ShowLayout;
 use crate::limits;
 use crate::problem::Problem;
-use crate::session::Buyer;
-use crate::upstream::ShowPlace;
 
 /// Longest seat, area or category identifier; the shard's plans allow no longer one.
 const IDENTIFIER_BYTES_MAX: usize = 256;
 const WAYS: [&str; 3] = ["seats", "best_available", "general_admission"];
-
-/// A write of `buyer` to the show at `place`.
-pub(super) async fn submit(
-    app: &App,
-    place: &ShowPlace,
-    buyer: Buyer,
-    key: &str,
-    command: Command,
-) -> Result<SubmitReply, Problem> {
-    let frees = matches!(command, Command::ReleaseHold(_) | Command::CancelOrder(_));
-    let request = SubmitRequest {
-        tag: 0,
-        show_id: place.show_id,
-        caller: buyer.bytes(),
-        idempotency_key: key.to_owned(),
-        deadline_ms: 0,
-        through_log: false,
-        command: Some(command),
-    };
-    let reply = app.upstream.submit(request, place).await?;
-    if frees {
-        app.live.freed(place.show_id, reply.index);
-    }
-    Ok(reply)
-}
 
 /// What a hold request asks for.
 fn parse(body: &[u8], layout: &ShowLayout) -> Result<What, Problem> {
@@ -164,34 +130,21 @@ fn written(
                 replayed: reply.replayed,
             })
         }
-        Some(submit_reply::Result::Rejection(no)) => Err(views::rejection(&no, layout)),
-        _ => Err(Problem::new(
-            "internal",
-            "the shard answered something else than a hold",
-        )),
+        other => Err(shard::refusal(other, Some(layout), "a hold")),
     }
 }
 
-pub(super) async fn place(
-    State(app): State<Arc<App>>,
-    Path(show): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<Response, Problem> {
-    let ShowRef(show_id) = id(&show)?;
-    query(&uri, &[])?;
-    let buyer = buyer(&app, &headers)?;
-    let key = idempotency::key(&headers)?;
-    let body = json_body(&app, &headers, body).await?;
-    let place = place_of(&app, show_id)?;
+pub(super) async fn place(show: About<ShowRef>, body: Body) -> Result<Response, Problem> {
+    show.query(&[])?;
+    let write = show.write(body).await?;
+    let (app, buyer, key) = (&show.app, write.buyer, write.key.as_str());
+    let place = show.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let what = parse(&body, &layout)?;
-    let pass = queue::pass(&app, &headers, show_id, buyer)?;
-    let print = Fingerprint::of("POST", uri.path(), &body);
-    let asked = local::Asked::new(&headers, buyer, &key)?;
+    let what = parse(&write.body, &layout)?;
+    let pass = queue::pass(app, &show.headers, place.show_id, buyer)?;
+    let asked = local::Asked::new(&show.headers, buyer, key)?;
     let work = async {
-        if let Some(no) = asked.refusal(&app, &place, &what, &layout) {
+        if let Some(no) = asked.refusal(app, &place, &what, &layout) {
             return Err(no);
         }
         let command = Command::PlaceHold(PlaceHold {
@@ -199,92 +152,56 @@ pub(super) async fn place(
             what: Some(what),
             pass: pass.into(),
         });
-        let trying = asked.leaves(&app);
-        let reply = submit(&app, &place, buyer, &key, command).await;
+        let trying = asked.leaves(app);
+        let reply = submit(app, &place, buyer, key, command).await;
         let unknown = |problem: &Problem| problem.code() == "outcome_unknown";
         if !reply.as_ref().is_err_and(unknown) {
             trying.answered();
         }
-        written(show_id, reply?, &layout, StatusCode::CREATED)
+        written(place.show_id, reply?, &layout, StatusCode::CREATED)
     };
-    idempotency::once(&app, buyer, &key, print, work).await
+    idempotency::once(app, buyer, key, write.print, work).await
 }
 
 /// Extend and release: a hold in the path, nothing in the body.
 async fn change(
-    app: &App,
-    method: &Method,
-    path: &str,
-    hold: &str,
-    headers: &HeaderMap,
+    hold: About<HoldRef>,
     body: Body,
     command: impl FnOnce(u64) -> Command,
 ) -> Result<Response, Problem> {
-    let HoldRef { show_id, hold_id } = id(hold)?;
-    let buyer = buyer(app, headers)?;
-    let key = idempotency::key(headers)?;
-    no_body(app, headers, body).await?;
-    let place = place_of(app, show_id)?;
+    let write = hold.bare_write(body).await?;
+    let app = &hold.app;
+    let place = hold.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let print = Fingerprint::of(method.as_str(), path, b"");
     let work = async {
-        let reply = submit(app, &place, buyer, &key, command(hold_id)).await?;
-        written(show_id, reply, &layout, StatusCode::OK)
+        let command = command(hold.id.hold_id);
+        let reply = submit(app, &place, write.buyer, &write.key, command).await?;
+        written(place.show_id, reply, &layout, StatusCode::OK)
     };
-    idempotency::once(app, buyer, &key, print, work).await
+    idempotency::once(app, write.buyer, &write.key, write.print, work).await
 }
 
-pub(super) async fn extend(
-    State(app): State<Arc<App>>,
-    Path(hold): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<Response, Problem> {
-    let command = |hold_id| Command::ExtendHold(ExtendHold { hold_id });
-    change(
-        &app,
-        &Method::POST,
-        uri.path(),
-        &hold,
-        &headers,
-        body,
-        command,
-    )
+pub(super) async fn extend(hold: About<HoldRef>, body: Body) -> Result<Response, Problem> {
+    change(hold, body, |hold_id| {
+        Command::ExtendHold(ExtendHold { hold_id })
+    })
     .await
 }
 
-pub(super) async fn release(
-    State(app): State<Arc<App>>,
-    Path(hold): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<Response, Problem> {
-    let command = |hold_id| Command::ReleaseHold(ReleaseHold { hold_id });
-    change(
-        &app,
-        &Method::DELETE,
-        uri.path(),
-        &hold,
-        &headers,
-        body,
-        command,
-    )
+pub(super) async fn release(hold: About<HoldRef>, body: Body) -> Result<Response, Problem> {
+    change(hold, body, |hold_id| {
+        Command::ReleaseHold(ReleaseHold { hold_id })
+    })
     .await
 }
 
-pub(super) async fn one(
-    State(app): State<Arc<App>>,
-    Path(hold): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    let HoldRef { show_id, hold_id } = id(&hold)?;
-    let pairs = query(&uri, &["at_least"])?;
-    let (freshness, read) = freshness(&headers, &pairs)?;
-    let buyer = buyer(&app, &headers)?;
-    let place = place_of(&app, show_id)?;
+pub(super) async fn one(asked: About<HoldRef>) -> Result<Json<Value>, Problem> {
+    let HoldRef { show_id, hold_id } = asked.id;
+    let pairs = asked.query(&["at_least"])?;
+    let (freshness, read) = freshness(&asked.headers, &pairs)?;
+    let buyer = asked.buyer()?;
+    let place = asked.place()?;
+    let app = &asked.app;
     let layout = app.layouts.get(&app.upstream, &place).await?;
     let caller = buyer.bytes();
     let ask = move |read: ReadOptions| {

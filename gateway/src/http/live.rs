@@ -2,19 +2,16 @@
 //!
 //! Owns: how a viewer is let in and resumes, and how long a layout may be kept. Must never: make an event; `live` does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use holdfast_node_api::refs::ShowRef;
 
+use super::about::About;
 use super::encoding::{accepts_gzip, is_known, octets};
-use super::events::place;
-use super::request::{id, number, parameter, query};
-use crate::app::App;
+use super::request::{number, parameter};
 use crate::live::{bounds, viewer};
 use crate::problem::Problem;
 
@@ -25,20 +22,14 @@ const LAYOUT_CACHE: &str = "public, max-age=300";
 /// With its version it is that layout for ever.
 const LAYOUT_CACHE_VERSION: &str = "public, max-age=31536000, immutable";
 
-pub(super) async fn stream(
-    State(app): State<Arc<App>>,
-    Path(show): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let ShowRef(show_id) = id(&show)?;
-    let pairs = query(&uri, &["last_event_id"])?;
-    let resume = match headers.get("last-event-id") {
+pub(super) async fn stream(asked: About<ShowRef>) -> Result<Response, Problem> {
+    let pairs = asked.query(&["last_event_id"])?;
+    let resume = match asked.headers.get("last-event-id") {
         // An id of another gateway's making, or of none, begins anew.
         Some(id) => id.to_str().ok().and_then(|id| id.trim().parse().ok()),
         None => number(&pairs, "last_event_id", 0, u64::MAX)?,
     };
-    let place = place(&app, show_id)?;
+    let (app, place) = (&asked.app, asked.place()?);
     let full = || {
         let detail = "this gateway has as many viewers as it takes; ask for the seats every few seconds instead";
         Problem::new("viewers_full", detail).retry_after(FULL_RETRY)
@@ -60,15 +51,10 @@ pub(super) async fn stream(
     Ok(response)
 }
 
-pub(super) async fn layout(
-    State(app): State<Arc<App>>,
-    Path(show): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let ShowRef(show_id) = id(&show)?;
-    let pairs = query(&uri, &["v"])?;
-    let place = place(&app, show_id)?;
+pub(super) async fn layout(asked: About<ShowRef>) -> Result<Response, Problem> {
+    let About { app, headers, .. } = &asked;
+    let pairs = asked.query(&["v"])?;
+    let place = asked.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
     let document = layout.document();
     let tag = format!("\"{}\"", document.version);
@@ -76,9 +62,9 @@ pub(super) async fn layout(
         Some(version) if version == document.version => LAYOUT_CACHE_VERSION,
         _ => LAYOUT_CACHE,
     };
-    let mut response = if is_known(&headers, &tag) {
+    let mut response = if is_known(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
-    } else if accepts_gzip(&headers) {
+    } else if accepts_gzip(headers) {
         octets(document.gzip.clone(), "application/json", true)
     } else {
         octets(document.json.clone(), "application/json", false)

@@ -4,18 +4,13 @@
 //!
 //! Owns: reading the question. Must never: hold anything.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, State};
 use axum::http::Uri;
 use holdfast_node_api::refs::ShowRef;
 use serde_json::{Value, json};
 
-use super::events::place;
-use super::request::id;
+use super::about::About;
 use super::seats::near;
-use crate::app::App;
 use crate::layouts::ShowLayout;
 use crate::limits;
 use crate::offer::nearest_block;
@@ -50,23 +45,19 @@ fn numbers(uri: &Uri, name: &str, layout: &ShowLayout) -> Result<Vec<u32>, Probl
 
 /// `?seat=A-1&seat=A-2&gone=A-2`: as many seats as `seat`s, side by side and near to them; `gone` are known to be taken, whatever
 /// the copy of the map here says.
-pub(super) async fn block(
-    State(app): State<Arc<App>>,
-    Path(show): Path<String>,
-    uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    let ShowRef(show_id) = id(&show)?;
-    let place = place(&app, show_id)?;
+pub(super) async fn block(asked: About<ShowRef>) -> Result<Json<Value>, Problem> {
+    let About { app, uri, .. } = &asked;
+    let place = asked.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let wanted = numbers(&uri, "seat", &layout)?;
-    let gone = numbers(&uri, "gone", &layout)?;
+    let wanted = numbers(uri, "seat", &layout)?;
+    let gone = numbers(uri, "gone", &layout)?;
     if wanted.is_empty() {
         return Err(Problem::field("invalid_parameter", "seat", "is missing"));
     }
-    let state = near(&app, &place).await?;
+    let state = near(app, &place).await?;
     let block = nearest_block(&layout, &state.seats.states, &wanted, &gone).unwrap_or_default();
     Ok(Json(json!({
-        "show": ShowRef(show_id).to_string(),
+        "show": asked.id.to_string(),
         "seats": layout.seat_ids(&block),
         "index": state.index,
     })))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use holdfast_node_api::client::NodeClient;
@@ -19,12 +19,13 @@ use holdfast_node_api::v1::{
 };
 use serde_json::{Value, json};
 
+use super::about::About;
 use super::events::place as place_of;
 use super::fields::Fields;
-use super::holds::submit;
 use super::idempotency::{self, Written};
-use super::request::{freshness, id, json_body, no_body, query};
+use super::request::{freshness, json_body};
 use super::session::buyer;
+use super::shard::{self, submit};
 use super::views;
 use crate::answers::Fingerprint;
 use crate::app::App;
@@ -43,11 +44,7 @@ const PAYMENT_POLL: Duration = Duration::from_millis(60);
 fn order_of(reply: SubmitReply, layout: &ShowLayout) -> Result<(Order, u64, bool), Problem> {
     match reply.result {
         Some(submit_reply::Result::Order(order)) => Ok((order, reply.index, reply.replayed)),
-        Some(submit_reply::Result::Rejection(no)) => Err(views::rejection(&no, layout)),
-        _ => Err(Problem::new(
-            "internal",
-            "the shard answered something else than an order",
-        )),
+        other => Err(shard::refusal(other, Some(layout), "an order")),
     }
 }
 
@@ -87,23 +84,15 @@ pub(super) async fn open(
     idempotency::once(&app, buyer, &key, print, work).await
 }
 
-pub(super) async fn cancel(
-    State(app): State<Arc<App>>,
-    Path(order): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<Response, Problem> {
-    let OrderRef { show_id, order_id } = id(&order)?;
-    let buyer = buyer(&app, &headers)?;
-    let key = idempotency::key(&headers)?;
-    no_body(&app, &headers, body).await?;
-    let place = place_of(&app, show_id)?;
+pub(super) async fn cancel(asked: About<OrderRef>, body: Body) -> Result<Response, Problem> {
+    let OrderRef { show_id, order_id } = asked.id;
+    let write = asked.bare_write(body).await?;
+    let app = &asked.app;
+    let place = asked.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let print = Fingerprint::of("POST", uri.path(), b"");
     let work = async {
         let command = Command::CancelOrder(CancelOrder { order_id });
-        let reply = submit(&app, &place, buyer, &key, command).await?;
+        let reply = submit(app, &place, write.buyer, &write.key, command).await?;
         let (order, index, replayed) = order_of(reply, &layout)?;
         let body = views::order(show_id, &order, &layout, index);
         Ok(Written {
@@ -113,34 +102,26 @@ pub(super) async fn cancel(
             replayed,
         })
     };
-    idempotency::once(&app, buyer, &key, print, work).await
+    idempotency::once(app, write.buyer, &write.key, write.print, work).await
 }
 
-pub(super) async fn pay(
-    State(app): State<Arc<App>>,
-    Path(order): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<Response, Problem> {
-    let OrderRef { show_id, order_id } = id(&order)?;
-    let buyer = buyer(&app, &headers)?;
-    let key = idempotency::key(&headers)?;
-    let body = json_body(&app, &headers, body).await?;
-    let mut fields = Fields::parse(&body)?;
+pub(super) async fn pay(asked: About<OrderRef>, body: Body) -> Result<Response, Problem> {
+    let OrderRef { show_id, order_id } = asked.id;
+    let write = asked.write(body).await?;
+    let app = &asked.app;
+    let mut fields = Fields::parse(&write.body)?;
     let payment_token = fields.text("payment_token", limits::PAYMENT_TOKEN_BYTES_MAX)?;
     fields.finish()?;
-    let place = place_of(&app, show_id)?;
+    let place = asked.place()?;
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let print = Fingerprint::of("POST", uri.path(), &body);
     let work = async {
         let command = Command::PayOrder(PayOrder {
             order_id,
             payment_token,
         });
-        let reply = submit(&app, &place, buyer, &key, command).await?;
+        let reply = submit(app, &place, write.buyer, &write.key, command).await?;
         let (order, index, replayed) = order_of(reply, &layout)?;
-        let (order, index) = settled(&app, &place, buyer, order, index).await;
+        let (order, index) = settled(app, &place, write.buyer, order, index).await;
         let view = views::order(show_id, &order, &layout, index);
         let status = verdict(&order, &view)?;
         Ok(Written {
@@ -150,7 +131,7 @@ pub(super) async fn pay(
             replayed,
         })
     };
-    idempotency::once(&app, buyer, &key, print, work).await
+    idempotency::once(app, write.buyer, &write.key, write.print, work).await
 }
 
 /// Follows an order that is being paid at the nearest replica until something comes of it or the wait is over.
@@ -226,17 +207,13 @@ fn verdict(order: &Order, view: &Value) -> Result<StatusCode, Problem> {
     }
 }
 
-pub(super) async fn one(
-    State(app): State<Arc<App>>,
-    Path(order): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    let OrderRef { show_id, order_id } = id(&order)?;
-    let pairs = query(&uri, &["at_least"])?;
-    let (freshness, read) = freshness(&headers, &pairs)?;
-    let buyer = buyer(&app, &headers)?;
-    let place = place_of(&app, show_id)?;
+pub(super) async fn one(asked: About<OrderRef>) -> Result<Json<Value>, Problem> {
+    let OrderRef { show_id, order_id } = asked.id;
+    let pairs = asked.query(&["at_least"])?;
+    let (freshness, read) = freshness(&asked.headers, &pairs)?;
+    let buyer = asked.buyer()?;
+    let place = asked.place()?;
+    let app = &asked.app;
     let layout = app.layouts.get(&app.upstream, &place).await?;
     let caller = buyer.bytes();
     let ask = move |read: ReadOptions| {

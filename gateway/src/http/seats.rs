@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::refs::ShowRef;
 use holdfast_node_api::v1::{GetSeatMapRequest, ReadOptions, SeatMap};
 use serde_json::{Value, json};
 
+use super::about::About;
 use super::encoding::{accepts_gzip, asks_for, is_known, octets};
-use super::events::place;
-use super::request::{freshness, id, of_session, parameter, query};
+use super::request::{freshness, of_session, parameter};
 use super::views;
 use crate::app::App;
 use crate::footprint;
@@ -37,14 +36,10 @@ const COPY_WAIT: Duration = Duration::from_millis(500);
 /// One letter a state, for the compact form.
 const LETTERS: [char; 4] = ['a', 'h', 's', 'b'];
 
-pub(super) async fn map(
-    State(app): State<Arc<App>>,
-    Path(show): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let ShowRef(show_id) = id(&show)?;
-    let pairs = query(&uri, &["fields", "at_least"])?;
+pub(super) async fn map(asked: About<ShowRef>) -> Result<Response, Problem> {
+    let About { app, headers, .. } = &asked;
+    let ShowRef(show_id) = asked.id;
+    let pairs = asked.query(&["fields", "at_least"])?;
     let compact = match parameter(&pairs, "fields") {
         None | Some("all") => false,
         Some("state") => true,
@@ -56,15 +51,15 @@ pub(super) async fn map(
             ));
         }
     };
-    let (freshness, read) = of_session(show_id, freshness(&headers, &pairs)?);
-    let place = place(&app, show_id)?;
-    if asks_for(&headers, OCTETS) {
-        return packed(&app, &place, &headers, freshness, read).await;
+    let (freshness, read) = of_session(show_id, freshness(headers, &pairs)?);
+    let place = asked.place()?;
+    if asks_for(headers, OCTETS) {
+        return packed(app, &place, headers, freshness, read).await;
     }
     let layout = app.layouts.get(&app.upstream, &place).await?;
-    let map = read_map(&app, &place, freshness, read).await?;
+    let map = read_map(app, &place, freshness, read).await?;
     let tag = etag(show_id, &map, compact);
-    let mut response = if is_known(&headers, &tag) {
+    let mut response = if is_known(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else if compact {
         Json(compact_view(show_id, &map, &layout)).into_response()

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_node_api::v1::SeatsUpdate;
-use rand::Rng as _;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +21,7 @@ use super::bounds;
 use super::copy::{Misfit, Probes};
 use super::show::LiveShow;
 use crate::app::App;
+use crate::chance::jittered;
 use crate::clock;
 use crate::upstream::Peer;
 use crate::upstream::watch::{SeatsWatch, WatchEnd};
@@ -176,13 +176,4 @@ fn take(
         return Err(End::OutOfDate);
     }
     Ok(())
-}
-
-/// Between half and all of `pause`, so that the shows of a lost node do not come to the next one together.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "jitter only spreads load; no outcome depends on it"
-)]
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use rand::Rng as _;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +16,7 @@ use super::events;
 use super::metrics::LiveMetrics;
 use super::ring::Next;
 use super::show::{LiveShow, Seated};
+use crate::chance;
 use crate::metrics::Metrics;
 
 /// A browser that lost its stream comes back after something between these: those who lost a gateway together spread over it.
@@ -98,7 +98,7 @@ impl Viewer {
             Stage::Ended => return None,
             Stage::Retry => {
                 self.stage = Stage::Begin;
-                return Some(events::retry(pause()));
+                return Some(events::retry(chance::within(RETRY_MIN..=RETRY_MAX)));
             }
             Stage::Begin => {
                 self.stage = Stage::Going;
@@ -131,7 +131,7 @@ impl Viewer {
             };
             if gone {
                 self.stage = Stage::Ended;
-                return Some(events::bye(pause()));
+                return Some(events::bye(chance::within(RETRY_MIN..=RETRY_MAX)));
             }
         }
     }
@@ -146,12 +146,4 @@ impl Viewer {
         }
         snapshot
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "jitter only spreads load; no outcome depends on it"
-)]
-fn pause() -> Duration {
-    rand::rng().random_range(RETRY_MIN..=RETRY_MAX)
 }

@@ -17,9 +17,9 @@ use super::crowd::Crowd;
 use super::room::Room;
 use super::token::Signer;
 use crate::app::App;
-use crate::clock;
 use crate::upstream::read::Freshness;
 use crate::upstream::{ShowPlace, Upstream, UpstreamError};
+use crate::{chance, clock};
 
 /// Between two visits of a room.
 const ROUND: Duration = Duration::from_secs(1);
@@ -194,14 +194,10 @@ pub struct Rooms {
 impl Rooms {
     /// No rooms yet.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "two gateways must not report under one number, so it is never seeded"
-    )]
     pub fn new(signer: Signer) -> Self {
         Self {
             signer,
-            reporter: rand::random(),
+            reporter: chance::draw(),
             cells: Mutex::default(),
         }
     }

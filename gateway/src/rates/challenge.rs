@@ -25,9 +25,10 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::chance;
 
 /// The only algorithm that is asked for.
 pub const ALGORITHM: &str = "SHA-256";
@@ -138,15 +139,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     )
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a challenge must be unguessable, so it is never seeded"
-)]
-fn fresh(number_max: u64) -> ([u8; NONCE_BYTES], u64) {
-    let mut rng = rand::rng();
-    (rng.random(), rng.random_range(0..=number_max))
-}
-
 impl Challenges {
     /// Signs with `key`, which must be used for nothing else; for the gateways of `region`.
     #[must_use]
@@ -172,7 +164,8 @@ impl Challenges {
     #[must_use]
     pub fn issue(&self, risk: u32, unix_ms: u64) -> Work {
         let maxnumber = NUMBER_MAX << (2 * risk.min(3));
-        let (nonce, number) = fresh(maxnumber);
+        let nonce: [u8; NONCE_BYTES] = chance::draw();
+        let number = chance::within(0..=maxnumber);
         let expires_s = (unix_ms + LIFETIME_MS) / 1_000;
         // The last separator keeps a solver from moving digits between salt and number.
         let salt = format!("{}?expires={expires_s}&at={}&", hex(&nonce), self.region);
@@ -190,7 +183,7 @@ impl Challenges {
     /// A wait for somebody who cannot work.
     #[must_use]
     pub fn issue_wait(&self, unix_ms: u64) -> Wait {
-        let (nonce, _) = fresh(0);
+        let nonce: [u8; NONCE_BYTES] = chance::draw();
         let (ready_at_ms, expires_at_ms) = (unix_ms + WAIT_MS, unix_ms + WAIT_MS + LIFETIME_MS);
         let claim = format!(
             "{WAIT_PREFIX}{ready_at_ms}.{expires_at_ms}.{}.{}",

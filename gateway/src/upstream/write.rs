@@ -10,10 +10,10 @@ use std::time::Duration;
 use holdfast_node_api::codes;
 use holdfast_node_api::pipe::SubmitError;
 use holdfast_node_api::v1::{Failure, FailureCode, SubmitReply, SubmitRequest, submit_reply};
-use rand::Rng as _;
 
 use super::route::{Next, Route};
 use super::{Peer, ShowPlace, Upstream, UpstreamError};
+use crate::chance::jittered;
 use crate::{clock, footprint, limits};
 
 /// With less left than this, another try could not be answered.
@@ -242,13 +242,4 @@ impl Progress {
         }
         self.last.clone()
     }
-}
-
-/// Between half and all of `pause`, so that those who failed together do not come back together.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "jitter only spreads load; no outcome depends on it"
-)]
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -171,6 +171,14 @@ impl Harness {
         self.send("POST", path, &headers, Some(body)).await
     }
 
+    /// A hold asked for with headers of its own besides what every JSON write has.
+    pub(crate) async fn hold_with(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(headers);
+        self.send("POST", "/v1/shows/s1/holds", &all, Some(body))
+            .await
+    }
+
     pub(crate) async fn hold(&self, buyer: &str, key: &str, body: &str) -> Answer {
         self.post(buyer, key, "/v1/shows/s1/holds", body).await
     }

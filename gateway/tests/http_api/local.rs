@@ -72,20 +72,12 @@ async fn who_wants_the_leader_gets_the_leader() {
     assert_eq!(h.hold(&one, "1", r#"{"seats":["A-1"]}"#).await.status, 201);
     copied(&h, 1).await;
     let before = asked(&h);
-    let headers = [
+    let sure = [
         ("authorization", two.as_str()),
         ("idempotency-key", "1"),
-        ("content-type", "application/json"),
         ("x-consistency", "linearizable"),
     ];
-    let no = h
-        .send(
-            "POST",
-            "/v1/shows/s1/holds",
-            &headers,
-            Some(r#"{"seats":["A-1"]}"#),
-        )
-        .await;
+    let no = h.hold_with(&sure, r#"{"seats":["A-1"]}"#).await;
     assert_eq!(no.problem(), (409, "seats_taken".to_owned()));
     assert!(!is_local(&no) && asked(&h) == before + 1);
 }

@@ -217,11 +217,9 @@ async fn whose_key_was_reached_gets_a_pass_and_holds_with_it() {
         let headers = [
             ("authorization", buyer),
             ("idempotency-key", key),
-            ("content-type", "application/json"),
             ("x-holdfast-pass", pass),
         ];
-        let body = Some(r#"{"seats":["A-1"]}"#);
-        h.send("POST", "/v1/shows/s1/holds", &headers, body).await
+        h.hold_with(&headers, r#"{"seats":["A-1"]}"#).await
     };
     // Somebody else's, and an altered one, go no further than here.
     let thief = h.guest().await;

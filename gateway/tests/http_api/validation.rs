@@ -40,19 +40,8 @@ async fn a_guest_cookie_is_as_good_as_its_token_and_is_renewed() {
         .send("POST", "/v1/guests", &[("cookie", pair)], None)
         .await;
     assert_eq!(again.json()["buyer"], guest.json()["buyer"]);
-    let headers = [
-        ("cookie", pair),
-        ("idempotency-key", "k"),
-        ("content-type", "application/json"),
-    ];
-    let held = h
-        .send(
-            "POST",
-            "/v1/shows/s1/holds",
-            &headers,
-            Some(r#"{"seats":["A-1"]}"#),
-        )
-        .await;
+    let headers = [("cookie", pair), ("idempotency-key", "k")];
+    let held = h.hold_with(&headers, r#"{"seats":["A-1"]}"#).await;
     assert_eq!(held.status, 201, "{}", held.text);
 }
 

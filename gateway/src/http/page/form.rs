@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::request::read_body;
 use super::Visit;
+use crate::chance;
 use crate::problem::Problem;
 
 /// Most fields of a form: a seat each, and a few more.
@@ -82,12 +83,8 @@ impl Form {
 }
 
 /// A key for a form.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "two forms must not share a key, so it is never seeded"
-)]
 pub(super) fn new_key() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    format!("{:032x}", chance::draw::<u128>())
 }
 
 /// Whether a page of this site sent the form.

@@ -5,10 +5,10 @@
 use holdfast_node_api::queue::{hex, show_key};
 use serde_json::{Value, json};
 
-use super::{Asked, ENTRIES_MAX, random};
-use crate::clock;
+use super::{Asked, may_rejoin};
 use crate::queue::room::{Room, Standing};
 use crate::queue::token::{Phase, Ticket};
+use crate::{chance, clock};
 
 /// The public part, and what one ticket adds to it.
 pub(super) fn view(asked: &Asked, room: &Room, ticket: Option<&Ticket>) -> Value {
@@ -28,7 +28,7 @@ pub(super) fn view(asked: &Asked, room: &Room, ticket: Option<&Ticket>) -> Value
         "inside": room.inside,
         "threshold": show_key(room.threshold),
         "commit": hex(&room.commit),
-        "refresh_in_s": room.refresh_in_s(standing.as_ref(), now_ms, random()),
+        "refresh_in_s": room.refresh_in_s(standing.as_ref(), now_ms, chance::draw()),
     });
     if let (Some(ticket), Some(standing)) = (ticket, standing) {
         let inside = asked.cell.crowd().pass_expires_at_ms(ticket);
@@ -75,7 +75,7 @@ fn you(ticket: &Ticket, standing: Standing, inside_until_ms: Option<u64>) -> Val
         }
         (Standing::Late { key }, None) => {
             let mut you = with_key("late", key);
-            you["may_rejoin"] = json!(ticket.entry < ENTRIES_MAX);
+            you["may_rejoin"] = json!(may_rejoin(ticket));
             you
         }
     }
