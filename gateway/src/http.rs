@@ -25,6 +25,7 @@ mod local;
 mod nearest;
 mod observations;
 mod orders;
+mod origin;
 mod page;
 mod probes;
 mod queue;

@@ -18,6 +18,7 @@
 //! | [`session`] | who a buyer is |
 //! | [`answers`] | which requests were already answered, so that a repeat gets the same answer |
 //! | [`problem`], [`offer`] | how a "no" is said, and what is offered with it |
+//! | [`packing`] | bytes compressed for browsers |
 //! | [`config`], [`limits`], [`server`], [`metrics`], [`clock`], [`chance`] | running it |
 //!
 //! Must never: decide who owns a seat (a show's shard does), or keep anything that cannot be rebuilt.
@@ -41,6 +42,7 @@ pub mod metrics;
 pub mod network;
 pub mod observatory;
 pub mod offer;
+pub mod packing;
 pub mod positions;
 pub mod problem;
 pub mod queue;

@@ -93,6 +93,14 @@ impl Problem {
         StatusCode::from_u16(self.0.code.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// Seconds after which to come back, rounded up: coming back too early helps nobody.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u64> {
+        let after = self.0.retry_after?;
+        let seconds = after.as_millis().div_ceil(1000).max(1);
+        Some(u64::try_from(seconds).unwrap_or(u64::MAX))
+    }
+
     /// The body as JSON.
     #[must_use]
     pub fn body(&self) -> Value {
@@ -118,12 +126,8 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = self.0.retry_after {
-            // Whole seconds, rounded up: coming back too early helps nobody.
-            let seconds = after.as_millis().div_ceil(1000).max(1).to_string();
-            if let Ok(value) = HeaderValue::from_str(&seconds) {
-                headers.insert(header::RETRY_AFTER, value);
-            }
+        if let Some(seconds) = self.retry_after_s() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(allow) = &self.0.allow
             && let Ok(value) = HeaderValue::from_str(allow)

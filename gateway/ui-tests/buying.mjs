@@ -187,13 +187,13 @@ export const buying = {
     const page = await newPage(browser, at(1));
     await page.goto(`/shows/${arena.id}`);
     await mapReady(page);
-    await look(page, "arena", { axe: false });
+    await look(page, "arena");
     await page.locator("[data-view=list]").click();
-    await look(page, "arena-grid", { axe: false });
+    await look(page, "arena-grid");
     await page.locator("[data-view=map]").click();
     await page.locator(".map-bar [aria-label='Zoom in']").click();
     await page.locator(".map-bar [aria-label='Zoom in']").click();
-    await look(page, "arena-near", { axe: false });
+    await look(page, "arena-near");
     const [area] = arena.map.areas;
     // Roles are slow to look for among thousands of seats.
     const card = page.locator(`[data-area="${area.id}"]`);

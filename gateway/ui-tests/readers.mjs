@@ -1,7 +1,7 @@
 // Journeys of readers: another language, the dark, little room, no motion.
 
 import assert from "node:assert/strict";
-import { PHONE, at, fits, heading, look, mapReady, newPage, seatOn } from "./stage.mjs";
+import { PHONE, at, fits, heading, look, lookScriptless, mapReady, newPage, seatOn } from "./stage.mjs";
 
 export const readers = {
   async "speaks German, and keeps to it"(browser, { hall, row }) {
@@ -49,7 +49,7 @@ export const readers = {
     await heading(page, hall.event_name);
     await page.goto(`/shows/${arena.id}`);
     await mapReady(page);
-    await look(page, "phone-arena", { axe: false });
+    await look(page, "phone-arena");
   },
 
   async "reflows at four times the size"(browser, { hall, arena }) {
@@ -64,13 +64,39 @@ export const readers = {
     await page.getByRole("link", { name: "All events" }).first().waitFor();
   },
 
+  async "has nothing to complain about without scripts either"(browser, { hall, arena, row }) {
+    const page = await newPage(browser, at(1), { javaScriptEnabled: false });
+    const views = { events: "/", none: "/?q=nothing-of-that-name", event: `/events/${hall.event}`, list: `/shows/${hall.id}`, "arena-list": `/shows/${arena.id}`, orders: "/orders", missing: "/no/such/page", "no-show": "/shows/s999999", "no-hold": "/holds/h1-999999", error: "/docs/errors/seats_taken" };
+    for (const [name, address] of Object.entries(views)) {
+      await page.goto(address);
+      await lookScriptless(browser, page, name);
+    }
+    await page.goto(`/shows/${hall.id}`);
+    const [seat] = await row();
+    await page.getByRole("button", { name: new RegExp(`^${seat.zone}`) }).click();
+    await page.locator(`input[value="${seat.id}"]`).check();
+    await page.locator("button.hold").first().click();
+    await heading(page, "These are yours for now");
+    await lookScriptless(browser, page, "hold");
+    await page.getByRole("button", { name: "Continue to payment" }).click();
+    await heading(page, "Pay for your order");
+    await lookScriptless(browser, page, "pay");
+    await page.locator("button.pay").click();
+    await heading(page, "You are going!");
+    await lookScriptless(browser, page, "tickets");
+  },
+
   async "is at home in the dark and does without motion"(browser, { hall, arena, row }) {
     const page = await newPage(browser, at(0), { colorScheme: "dark", reducedMotion: "reduce" });
     await page.goto("/");
     await look(page, "dark-events");
+    for (const [name, address] of Object.entries({ event: `/events/${hall.event}`, missing: "/no/such/page", error: "/docs/errors/seats_taken", orders: "/orders" })) {
+      await page.goto(address);
+      await look(page, `dark-${name}`);
+    }
     await page.goto(`/shows/${arena.id}`);
     await mapReady(page);
-    await look(page, "dark-arena", { axe: false });
+    await look(page, "dark-arena");
     await page.goto(`/shows/${hall.id}`);
     await mapReady(page);
     const [seat] = await row();

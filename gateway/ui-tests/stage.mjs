@@ -48,8 +48,9 @@ export async function season() {
   const hall = all.find((show) => show.map.seats.length >= 400 && show.map.areas.length === 0);
   const arena = all.find((show) => show.map.areas.length > 0 && show.map.seats.length > 1000);
   const quick = all.find((show) => show.event_name === "Quick Set");
-  assert.ok(hall && arena && quick, "the sample season has a hall, an arena and a show with short holds");
-  return { hall, arena, quick };
+  const queued = all.find((show) => ![hall, arena, quick].includes(show) && show.map.seats.length < 400);
+  assert.ok(hall && arena && quick && queued, "the sample season has a hall, an arena, a show with short holds and another small one");
+  return { hall, arena, quick, queued };
 }
 
 /** A row that is free from end to end, seats from left to right: what is bought in it breaks no selling rule. */
@@ -97,6 +98,17 @@ export async function look(page, name, { axe = true, map = false } = {}) {
   const found = await page.evaluate((exclude) => window.axe.run({ include: [["html"]], exclude }, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }), map ? [] : [[".seat-map .seat"]]);
   const told = found.violations.map((rule) => `${rule.id} (${rule.impact}): ${rule.help}\n${rule.nodes.slice(0, 4).map((node) => `    ${node.target.join(" ")}: ${node.failureSummary.split("\n").slice(1).join(";")}`).join("\n")}`);
   assert.deepEqual(told, [], `accessibility of ${name}`);
+}
+
+/** The same for a document as a browser without scripts has it. The rules are checked by a script, so a twin with the same content is. */
+export async function lookScriptless(browser, page, name, base = new URL(page.url()).origin) {
+  const html = (await page.content()).replace(/<script\b[^>]*><\/script>/g, "").replace(/<\/?noscript>/g, "");
+  const twin = await newPage(browser, base, { viewport: page.viewportSize() });
+  const address = new URL(new URL(page.url()).pathname, base).href;
+  await twin.route(address, (route) => route.fulfill({ contentType: "text/html; charset=utf-8", body: html }));
+  await twin.goto(address);
+  await look(twin, `${name}-scriptless`);
+  await twin.context().close();
 }
 
 /** The document must not be wider than the window. */

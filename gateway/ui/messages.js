@@ -28,9 +28,14 @@ export function tn(key, n) {
   return fill(typeof text === "string" ? text : (text[plural.select(n)] ?? text.other), { n });
 }
 
+/** Refusals that say when to come back. */
+const LATER = new Set(["rate_limited", "overloaded"]);
+
 /** Title and advice for a refusal, as documents word them. */
 export function refusalText(error) {
   const key = `no.${error.code}`;
   if (!(key in texts)) return [t("no.other"), error.message];
-  return [t(key), `${key}.advice` in texts ? t(`${key}.advice`) : ""];
+  const advice = `${key}.advice` in texts ? t(`${key}.advice`) : "";
+  if (!LATER.has(error.code)) return [t(key), advice];
+  return [t(key), `${advice} ${tn("retry.after", Math.ceil((error.retryAfterMs ?? 1000) / 1000))}`];
 }

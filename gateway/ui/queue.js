@@ -9,15 +9,16 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export async function enhance() {
   const room = document.getElementById("room");
   writeTimes(room);
+  const { show, state, standing, tried } = room.dataset;
+  let waitS = Number(room.dataset.refreshInS);
   const claim = document.querySelector("#claim form");
   if (claim) {
-    // The window may be short, and the buyer in another tab.
+    // The window may be short, and the buyer in another tab. Who came in vain has a pause: so has everybody else at this door.
     document.title = `★ ${document.title}`;
+    if (tried !== undefined) await sleep(waitS * 1000);
     claim.requestSubmit();
     return;
   }
-  const { show, state, standing } = room.dataset;
-  let waitS = Number(room.dataset.refreshInS);
   for (;;) {
     await sleep(waitS * 1000);
     const now = await read(`/shows/${show}/queue`).catch(() => null);
@@ -26,7 +27,8 @@ export async function enhance() {
     if (now.body.state !== state || (now.body.you?.standing ?? "") !== standing) break;
     if (standing === "waiting") tell(room, now.body.you);
   }
-  location.reload();
+  // Not a reload: this may be the answer to a form.
+  location.replace(`/shows/${show}/queue`);
 }
 
 /** The same lines as the document's, with the numbers of now. */

@@ -2,11 +2,17 @@
 //!
 //! Owns: which files there are and their types. Must never: read a file at run time, or serve a script from elsewhere.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use bytes::Bytes;
 use holdfast_node_api::codes;
 
+use super::encoding::{accepts_gzip, is_known, octets};
+use crate::packing::gzip;
 use crate::problem::Problem;
 
 /// Marks an answer whose status is an error and whose body is meant as it is.
@@ -23,7 +29,7 @@ pub(super) const OPENAPI: &str = include_str!("../../openapi.json");
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: &[(&str, &str, &str)] = &[
+const FILES: &[(&str, &str, &str)] = &[
     (
         "style.css",
         "text/css; charset=utf-8",
@@ -53,25 +59,68 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("seat-grid.js", JS, include_str!("../../ui/seat-grid.js")),
     ("live.js", JS, include_str!("../../ui/live.js")),
     ("hold.js", JS, include_str!("../../ui/hold.js")),
+    ("challenge.js", JS, include_str!("../../ui/challenge.js")),
+    ("proof.js", JS, include_str!("../../ui/proof.js")),
+    ("altcha.js", JS, include_str!("../../ui/altcha.js")),
+    ("work.js", JS, include_str!("../../ui/work.js")),
     ("queue.js", JS, include_str!("../../ui/queue.js")),
     ("order.js", JS, include_str!("../../ui/order.js")),
 ];
 
-fn fixed(headers: &HeaderMap, kind: &'static str, content: &'static str) -> Response {
-    // The content is the binary's: one tag a build is enough, and cheap to compare.
-    let tag = format!("\"{}-{}\"", env!("CARGO_PKG_VERSION"), content_tag(content));
-    let known = headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|v| v.as_bytes() == tag.as_bytes());
-    let kind = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let tag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-    let head: [(HeaderName, HeaderValue); 3] = [kind, cache, (header::ETAG, tag)];
-    if known {
-        return (StatusCode::NOT_MODIFIED, head).into_response();
-    }
-    (head, content).into_response()
+/// Something that is the binary's own, packed once.
+struct Fixed {
+    kind: &'static str,
+    plain: Bytes,
+    gzip: Bytes,
+    /// Weak: packed and plain are the same thing.
+    tag: String,
 }
+
+impl Fixed {
+    fn new(kind: &'static str, content: &'static str) -> Self {
+        let tag = format!(
+            "W/\"{}-{}\"",
+            env!("CARGO_PKG_VERSION"),
+            content_tag(content)
+        );
+        let plain = Bytes::from_static(content.as_bytes());
+        Self {
+            kind,
+            gzip: gzip(&plain),
+            plain,
+            tag,
+        }
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let mut response = if is_known(headers, &self.tag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else if accepts_gzip(headers) {
+            octets(self.gzip.clone(), self.kind, true)
+        } else {
+            octets(self.plain.clone(), self.kind, false)
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if let Ok(tag) = HeaderValue::from_str(&self.tag) {
+            headers.insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+static ASSETS: LazyLock<HashMap<&str, Fixed>> = LazyLock::new(|| {
+    let files = FILES.iter();
+    files
+        .map(|(name, kind, content)| (*name, Fixed::new(kind, content)))
+        .collect()
+});
+
+static API_DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| {
+    let kind = "application/vnd.oai.openapi+json;version=3.1";
+    Fixed::new(kind, OPENAPI)
+});
 
 /// FNV-1a: tells builds apart; nothing depends on it being hard to forge.
 fn content_tag(content: &str) -> String {
@@ -84,18 +133,14 @@ fn content_tag(content: &str) -> String {
 }
 
 pub(super) async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Response {
-    match ASSETS.iter().find(|(known, ..)| *known == name) {
-        Some((_, kind, content)) => fixed(&headers, kind, content),
+    match ASSETS.get(name.as_str()) {
+        Some(asset) => asset.answer(&headers),
         None => Problem::new("not_found", "there is no such asset").into_response(),
     }
 }
 
 pub(super) async fn openapi(headers: HeaderMap) -> Response {
-    fixed(
-        &headers,
-        "application/vnd.oai.openapi+json;version=3.1",
-        OPENAPI,
-    )
+    API_DOCUMENT.answer(&headers)
 }
 
 /// `GET /docs/errors/{code}`: what a code means, for the person who followed a problem's `type`.

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::session;
@@ -13,11 +13,23 @@ use crate::app::App;
 use crate::client_address::{Client, Socket};
 use crate::clock;
 use crate::problem::Problem;
+use crate::rates::challenge::ChallengeError;
 use crate::rates::{Asking, Refusal, office};
 use crate::session::Buyer;
 
 /// The header that a solved challenge is sent in.
 const SOLUTION: &str = "x-altcha";
+
+/// Forms cannot send a header: theirs is in the address that they post to.
+pub(super) const PROOF_PARAMETER: &str = "altcha";
+/// Where somebody whom nobody knows becomes a guest. The API takes no seats from nobody.
+const BECOMES_A_GUEST: [&str; 5] = [
+    "/v1/guests",
+    "/shows/{show}/hold",
+    "/shows/{show}/queue",
+    "/shows/{show}/queue/claim",
+    "/shows/{show}/queue/waitlist",
+];
 
 /// Who asks.
 pub(super) struct Visitor {
@@ -37,7 +49,14 @@ fn takes_seats(method: &Method, route: &str) -> bool {
 }
 
 fn makes_account(method: &Method, route: &str) -> bool {
-    *method == Method::POST && route == "/v1/guests"
+    *method == Method::POST && BECOMES_A_GUEST.contains(&route)
+}
+
+/// The solved challenge in the address of a form.
+pub(super) fn proof_of(uri: &Uri) -> Option<String> {
+    let pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    let mut values = pairs.filter(|(name, _)| name == PROOF_PARAMETER);
+    values.next().map(|(_, value)| value.into_owned())
 }
 
 /// Counts the request; puts the client's address into it for handlers that want to know.
@@ -54,14 +73,20 @@ pub(super) fn knock(
     let writes = !method.is_safe();
     // A token that is no good is the handler's to refuse.
     let buyer = writes.then(|| session::buyer(app, headers).ok()).flatten();
+    // The API takes its own header only: addresses are written down in more places.
+    let posted = (writes && !route.starts_with("/v1/"))
+        .then(|| proof_of(request.uri()))
+        .flatten();
     let asking = Asking {
         addr: client.addr,
         buyer,
         writes,
-        worth_a_challenge: takes_seats(method, route)
-            || (makes_account(method, route) && buyer.is_none()),
+        worth_a_challenge: match buyer {
+            Some(_) => takes_seats(method, route),
+            None => makes_account(method, route),
+        },
         office_key: text(headers, office::HEADER),
-        solution: text(headers, SOLUTION),
+        solution: text(headers, SOLUTION).or(posted.as_deref()),
     };
     let exempt = app.rates.is_exempt(asking.addr, asking.office_key);
     let now = clock::now();
@@ -95,15 +120,18 @@ fn made(answer: &Response) -> bool {
 
 /// The visitor got `answer`.
 pub(super) fn leave(app: &App, visitor: &Visitor, method: &Method, route: &str, answer: &Response) {
-    if visitor.exempt || !made(answer) {
+    if visitor.exempt {
+        return;
+    }
+    if visitor.buyer.is_none() && session::makes_a_guest(answer.headers()) {
+        app.rates.account_made(visitor.addr, clock::now());
+    }
+    if !made(answer) {
         return;
     }
     match visitor.buyer {
         Some(buyer) if takes_seats(method, route) => app.rates.hoarding.held(buyer, clock::now()),
         Some(buyer) if opens_order(method, route) => app.rates.hoarding.ordered(buyer),
-        None if makes_account(method, route) => {
-            app.rates.account_made(visitor.addr, clock::now());
-        }
         _ => {}
     }
 }
@@ -133,6 +161,7 @@ pub(super) fn refused(app: &App, refusal: Refusal) -> Problem {
             Problem::new("challenge_required", detail)
                 .with("challenge", "/v1/challenge")
                 .with("risk", risk)
+                .with("proof", given.map_or("missing", ChallengeError::as_str))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Conditional answers and compressed ones.
 //!
-//! Owns: how `If-None-Match`, `Accept` and `Accept-Encoding` are read. Must never: compress; what is compressed was made so once.
+//! Owns: how `If-None-Match`, `Accept` and `Accept-Encoding` are read. Must never: compress.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};

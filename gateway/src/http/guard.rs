@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
-use super::{door, trail};
+use super::{door, origin, page, trail};
 use crate::admission::Class;
 use crate::app::App;
 use crate::problem::Problem;
@@ -64,7 +64,7 @@ fn is_probe(route: &str) -> bool {
 }
 
 async fn admit(
-    app: &App,
+    app: &Arc<App>,
     mut request: Request,
     next: Next,
     method: &Method,
@@ -75,6 +75,9 @@ async fn admit(
         return next.run(request).await;
     }
     let writes = !method.is_safe();
+    if writes && let Err(problem) = from_here(route, request.headers()) {
+        return page::turned_away(app, request, problem).await;
+    }
     let class = Class::of(method, route);
     let Some(_place) = app.admission.enter(class) else {
         app.metrics
@@ -87,13 +90,13 @@ async fn admit(
             .shed
             .with_label_values(&[class.as_str()])
             .inc();
-        return Problem::new("overloaded", "too many requests in work at this gateway")
-            .retry_after(class.retry_after())
-            .into_response();
+        let problem = Problem::new("overloaded", "too many requests in work at this gateway")
+            .retry_after(class.retry_after());
+        return page::turned_away(app, request, problem).await;
     };
     let visitor = match door::knock(app, &mut request, method, route) {
         Ok(visitor) => visitor,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return page::turned_away(app, request, problem).await,
     };
     let session = match trail::session(app, request.headers()) {
         Ok(session) => session,
@@ -111,6 +114,15 @@ async fn admit(
         cookies,
     );
     response
+}
+
+/// Whether a write may come from where it comes from.
+fn from_here(route: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    if page::takes_forms(route) {
+        origin::own_form(headers)
+    } else {
+        origin::not_foreign(headers)
+    }
 }
 
 async fn in_time(request: Request, next: Next, writes: bool) -> Response {

@@ -25,6 +25,7 @@ mod search;
 mod seat_list;
 mod shell;
 mod show;
+mod turned_away;
 mod write;
 
 use std::convert::Infallible;
@@ -33,8 +34,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use maud::Markup;
 
 pub(super) use self::api::Api;
@@ -42,9 +44,16 @@ use self::language::Language;
 use self::messages::Words;
 pub(super) use self::messages::{ENGLISH, GERMAN};
 pub(super) use self::search::start;
+pub(super) use self::turned_away::turned_away;
 use super::assets::own_error_page;
+use super::encoding::{accepts_gzip, octets};
 use super::{Route, route};
 use crate::app::App;
+use crate::packing::gzip_quickly;
+
+const HTML: &str = "text/html; charset=utf-8";
+/// A smaller document fits into the first packets as it is, bytes.
+const PACKED_BYTES_MIN: usize = 8 * 1024;
 
 /// The documents. They are for people, so the API document does not list them.
 pub const PAGES: &[Route] = &[
@@ -67,6 +76,12 @@ pub const PAGES: &[Route] = &[
     route("POST", "/orders/{order}/cancel", || post(checkout::cancel)),
     route("GET", "/language", || get(language::switch)),
 ];
+
+/// Whether the documents' forms post to `route`.
+pub(super) fn takes_forms(route: &str) -> bool {
+    let mut forms = PAGES.iter().filter(|page| page.method == "POST");
+    forms.any(|page| page.path == route)
+}
 
 /// What a document is told about the request it answers.
 pub(super) struct Visit {
@@ -115,10 +130,16 @@ impl Visit {
 
     /// A finished document.
     fn document(&self, status: StatusCode, markup: Markup) -> Response {
-        let mut response = (status, own_error_page(), Html(markup.into_string())).into_response();
-        let headers = response.headers_mut();
-        let vary = HeaderValue::from_static("accept-language, cookie");
-        headers.insert(header::VARY, vary);
+        let text = Bytes::from(markup.into_string());
+        // There is no secret in a document that somebody could learn from its packed size: identities are in cookies.
+        let html = if text.len() >= PACKED_BYTES_MIN && accepts_gzip(self.headers()) {
+            octets(gzip_quickly(&text), HTML, true)
+        } else {
+            octets(text, HTML, false)
+        };
+        let mut response = (status, own_error_page(), html).into_response();
+        let vary = HeaderValue::from_static("accept-encoding, accept-language, cookie");
+        response.headers_mut().insert(header::VARY, vary);
         response
     }
 }

@@ -60,6 +60,15 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .map(|(_, value)| value)
 }
 
+/// Whether an answer with `headers` gives somebody an identity.
+pub(super) fn makes_a_guest(headers: &HeaderMap) -> bool {
+    let mut set = headers.get_all(header::SET_COOKIE).iter();
+    set.any(|cookie| {
+        let value = cookie.as_bytes().strip_prefix(COOKIE.as_bytes());
+        value.is_some_and(|value| value.starts_with(b"="))
+    })
+}
+
 /// `POST /v1/guests`: a new guest, or a fresh token for the guest who asks.
 pub(super) async fn guest(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let buyer = buyer(&app, &headers).unwrap_or_else(|_| Sessions::new_buyer());

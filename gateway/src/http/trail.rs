@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::session::cookie;
 use crate::app::App;
 use crate::footprint::Footprint;
 use crate::positions::Positions;
@@ -43,22 +44,11 @@ pub(super) fn session(app: &App, headers: &HeaderMap) -> Result<Session, Problem
         return Ok(Session { positions, cookies });
     }
     // Nobody chose to send a cookie: one that is no good is as none.
-    let positions = cookie(headers).and_then(|token| app.positions.read(token).ok());
+    let positions = cookie(headers, COOKIE).and_then(|token| app.positions.read(token).ok());
     Ok(Session {
         positions: positions.unwrap_or_default(),
         cookies,
     })
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, token)| token)
 }
 
 /// Writes on the answer what its request touched.

@@ -8,7 +8,7 @@ use holdfast_node_api::v1::Layout;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::live::seats::gzip;
+use crate::packing::gzip;
 
 /// Bytes of the hash that name a version.
 const VERSION_BYTES: usize = 8;

@@ -2,17 +2,15 @@
 //!
 //! Owns: the packed forms (two bits a seat) and that each is made once. Must never: change; a later state is another value.
 
-use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use holdfast_node_api::v1::AreaState;
 
 use crate::layouts::ShowLayout;
+use crate::packing::gzip;
 
 /// State of a seat: on sale and free.
 pub const AVAILABLE: u8 = 0;
@@ -110,14 +108,6 @@ impl Seats {
         self.base64
             .get_or_init(|| STANDARD.encode(packed(&self.states).collect::<Vec<u8>>()))
     }
-}
-
-/// `bytes` compressed. Writing to memory does not fail; were it to, nothing would be sent as compressed.
-#[must_use]
-pub fn gzip(bytes: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.unwrap_or_default().into()
 }
 
 /// Four seats a byte, the first in the lowest bits.

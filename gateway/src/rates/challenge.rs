@@ -62,6 +62,19 @@ pub enum ChallengeError {
     Spent,
 }
 
+impl ChallengeError {
+    /// One word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Expired => "expired",
+            Self::Early => "early",
+            Self::Spent => "spent",
+        }
+    }
+}
+
 /// A challenge to work on, in ALTCHA's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Work {
@@ -82,6 +95,8 @@ pub struct Work {
 pub struct Wait {
     /// To be sent back as it is.
     pub token: String,
+    /// Of this gateway's clock: who waits needs none that is right.
+    pub now_ms: u64,
     /// Not before.
     pub ready_at_ms: u64,
     /// Not after.
@@ -193,6 +208,7 @@ impl Challenges {
         let token = format!("{claim}.{}", URL_SAFE_NO_PAD.encode(self.sign(&claim)));
         Wait {
             token,
+            now_ms: unix_ms,
             ready_at_ms,
             expires_at_ms,
         }

@@ -51,7 +51,7 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(h.get("/healthz").await.status, 200);
 }
 
-fn solve(work: &serde_json::Value) -> String {
+pub(crate) fn solve(work: &serde_json::Value) -> String {
     let text = |name: &str| work[name].as_str().unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let number = (0..=work["maxnumber"].as_u64().unwrap())

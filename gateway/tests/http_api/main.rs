@@ -7,6 +7,7 @@
     reason = "a test that cannot be set up must fail loudly"
 )]
 
+mod browser;
 mod document;
 mod fake_node;
 mod fake_show;
@@ -22,4 +23,5 @@ mod queue;
 mod retry;
 mod routing;
 mod sessions;
+mod turned_away;
 mod validation;

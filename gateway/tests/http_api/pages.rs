@@ -2,116 +2,16 @@
 //!
 //! Owns: forms, languages, what a first view weighs. Must never: look at the drawing; the browser tests do.
 
-use reqwest::header::HeaderMap;
-use reqwest::{Client, redirect};
+use holdfast_node_api::v1;
+use holdfast_node_api::v1::submit_reply::Result as Outcome;
 
+use crate::browser::Browser;
+use crate::fake_show::rejected;
 use crate::harness::Harness;
 use crate::queue::{becomes, room, up_to, with_room};
 
 /// All that a first view loads, as sent, bytes.
 const FIRST_VIEW_BYTES_MAX: usize = 150 * 1024;
-
-/// A browser without scripts: keeps cookies, follows nothing by itself.
-struct Browser<'a> {
-    harness: &'a Harness,
-    client: Client,
-    /// Path, name, value.
-    cookies: Vec<(String, String, String)>,
-}
-
-struct View {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl View {
-    fn has(&self, part: &str) -> &Self {
-        assert!(self.text.contains(part), "no {part} in:\n{}", self.text);
-        self
-    }
-
-    fn location(&self) -> &str {
-        assert_eq!(self.status, 303, "{}", self.text);
-        self.headers["location"].to_str().unwrap()
-    }
-
-    /// The hidden key of the form that posts to `action`.
-    fn key(&self, action: &str) -> String {
-        let form = self.text.split(&format!("action=\"{action}\"")).nth(1);
-        let form = form.unwrap_or_else(|| panic!("no form for {action} in:\n{}", self.text));
-        let key = form.split("name=\"key\" value=\"").nth(1).unwrap();
-        key.split('"').next().unwrap().to_owned()
-    }
-}
-
-impl<'a> Browser<'a> {
-    fn new(harness: &'a Harness) -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none());
-        Self {
-            harness,
-            client: client.build().unwrap(),
-            cookies: Vec::new(),
-        }
-    }
-
-    async fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> View {
-        let address = format!("{}{path}", self.harness.base);
-        let mut request = self.client.request(method.parse().unwrap(), address);
-        let sent = self
-            .cookies
-            .iter()
-            .filter(|(at, ..)| path.starts_with(at.as_str()));
-        let cookies: Vec<String> = sent.map(|(_, n, v)| format!("{n}={v}")).collect();
-        request = request.header("cookie", cookies.join("; "));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/x-www-form-urlencoded");
-            request = request.body(body);
-        }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        for cookie in headers.get_all("set-cookie") {
-            let cookie = cookie.to_str().unwrap();
-            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
-            let at = cookie
-                .split("Path=")
-                .nth(1)
-                .unwrap()
-                .split(';')
-                .next()
-                .unwrap();
-            self.cookies
-                .retain(|(path, known, _)| known != name || path != at);
-            self.cookies
-                .push((at.to_owned(), name.to_owned(), value.to_owned()));
-        }
-        let text = response.text().await.unwrap();
-        View {
-            status,
-            headers,
-            text,
-        }
-    }
-
-    async fn open(&mut self, path: &str) -> View {
-        self.send("GET", path, &[("accept", "text/html")], None)
-            .await
-    }
-
-    async fn post(&mut self, path: &str, form: &str) -> View {
-        let own = [("sec-fetch-site", "same-origin"), ("accept", "text/html")];
-        self.send("POST", path, &own, Some(form.to_owned())).await
-    }
-}
 
 #[tokio::test]
 async fn a_buyer_without_scripts_gets_tickets() {
@@ -218,9 +118,13 @@ async fn forms_of_other_sites_are_refused() {
                 Some("seat=A-2".to_owned()),
             )
             .await;
-        assert_eq!(view.status, 401, "{foreign:?}");
+        assert_eq!(view.status, 403, "{foreign:?}");
+        view.has("cross_site");
     }
     assert!(b.cookies.is_empty(), "a stranger's form makes no guest");
+    let foreign = [("sec-fetch-site", "cross-site"), ("accept", "text/html")];
+    let view = b.send("POST", "/shows/s1/hold", &foreign, None).await;
+    view.has("This was not asked for here");
     let origin = h.base.clone();
     let own = [("origin", origin.as_str())];
     let view = b
@@ -320,15 +224,28 @@ async fn a_buyer_without_scripts_waits_comes_in_and_holds() {
     waiting
         .has("data-standing=\"waiting\"")
         .has("data-position");
-    waiting.has("<noscript><meta http-equiv=\"refresh\"");
+    assert!(!waiting.text.contains("http-equiv=\"refresh\""), "unasked");
+    let watched = b.open("/shows/s1/queue?watched").await;
+    watched.has("<noscript><meta http-equiv=\"refresh\"");
     becomes(
         &h,
         up_to(up_to(room(now_ms, true), 0, now_ms), u128::MAX, now_ms),
     )
     .await;
     b.open("/shows/s1/queue").await.has("It is your turn");
+    h.world.lock().unwrap().door = Some(rejected("queue_full", vec![]));
+    let full = b.post("/shows/s1/queue/claim", "key=3").await;
+    assert_eq!(full.location(), "/shows/s1/queue?tried");
+    let full = b.open("/shows/s1/queue?tried").await;
+    full.has("everybody who may be inside").has("data-tried");
+    h.world.lock().unwrap().door = Some(Outcome::Pass(v1::Pass {
+        pass: vec![5; 16].into(),
+        expires_at_ms: now_ms + 600_000,
+        now_ms,
+    }));
     let claimed = b.post("/shows/s1/queue/claim", "key=3").await;
-    assert_eq!(claimed.location(), "/shows/s1/queue");
+    assert_eq!(claimed.location(), "/shows/s1");
+    b.open("/shows/s1").await.has("You are in");
     b.open("/shows/s1/queue").await.has("You are in");
     let held = b.post("/shows/s1/hold", "key=4&seat=A-2").await;
     assert_eq!(held.location(), "/holds/h1-1");

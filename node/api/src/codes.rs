@@ -369,6 +369,12 @@ pub const CODES: &[Code] = &[
         false,
         "a challenge has to be solved first",
     ),
+    request(
+        "cross_site",
+        403,
+        false,
+        "a page of another site asked for a change",
+    ),
     request("not_found", 404, false, "there is nothing at this address"),
     request(
         "method_not_allowed",

@@ -36,6 +36,8 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     /// RFC 9457.
     pub(super) problem: Value,
+    /// When to come back, where that is known.
+    pub(super) retry_after_s: Option<u64>,
 }
 
 impl Refusal {
@@ -55,6 +57,7 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self {
             status: problem.status(),
+            retry_after_s: problem.retry_after_s(),
             problem: problem.body(),
         }
     }
@@ -130,9 +133,12 @@ impl Visit {
         if head.status.is_success() {
             Ok((head.headers, body))
         } else {
+            let after = head.headers.get(header::RETRY_AFTER);
+            let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
             Err(Refusal {
                 status: head.status,
                 problem: body,
+                retry_after_s: after,
             })
         }
     }
@@ -180,5 +186,6 @@ fn internal(what: &str) -> Refusal {
     Refusal {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         problem: serde_json::json!({ "code": "internal", "detail": format!("{what} could not be made") }),
+        retry_after_s: None,
     }
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::super::request::{parameter, query};
+use super::super::session;
 use super::cookie;
 use crate::app::App;
 use crate::problem::Problem;
@@ -56,7 +57,7 @@ impl Language {
 
     /// The reader's: by the switch, else by `Accept-Language`, else English.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let switched = cookie::read(headers, COOKIE).and_then(Self::of_code);
+        let switched = session::cookie(headers, COOKIE).and_then(Self::of_code);
         switched
             .or_else(|| accepted(headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?))
             .unwrap_or(Self::English)

@@ -12,6 +12,7 @@ use holdfast_node_api::refs::OrderRef;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::super::session;
 use super::api::{Ask, Refusal};
 use super::lines::{money, when_and_where};
 use super::shell::{Document, frame};
@@ -25,7 +26,7 @@ const ORDERS_MAX: usize = 20;
 
 /// Ids in the cookie, the latest first. Whatever is no order id is left out.
 fn known(visit: &Visit) -> Vec<String> {
-    let text = cookie::read(visit.headers(), COOKIE).unwrap_or("");
+    let text = session::cookie(visit.headers(), COOKIE).unwrap_or("");
     let ids = text.split('.').filter(|id| id.parse::<OrderRef>().is_ok());
     ids.take(ORDERS_MAX).map(str::to_owned).collect()
 }

@@ -16,11 +16,16 @@ use super::api::{Ask, Refusal};
 use super::checkout::button_form;
 use super::form::{Form, new_key};
 use super::lines::when_and_where;
-use super::shell::{Document, frame, refused, refused_notice};
+use super::shell::{Document, frame, notice, refused, refused_notice};
 use super::{Visit, see_other};
 
-/// Waiting that is shorter is said in seconds.
 const MINUTE_MS: u64 = 60_000;
+/// What the address of the document says after a claim that has to wait: there is no room inside just now.
+const TRIED: &str = "tried";
+/// … where it is to look again by itself without scripts.
+const WATCHED: &str = "watched";
+/// … and after somebody was put on the list.
+const LISTED: &str = "listed";
 
 /// The room of `show` when it has one that is open to a line.
 pub(super) async fn room(visit: &Visit, show: &str) -> Option<Value> {
@@ -32,9 +37,13 @@ pub(super) async fn room(visit: &Visit, show: &str) -> Option<Value> {
 
 /// What a show's document says of its room.
 pub(super) fn sign(visit: &Visit, show: &str, room: &Value) -> Markup {
-    let inside = room["you"]["standing"] == "inside";
+    let ms = |value: &Value| value.as_u64().unwrap_or(0);
+    let left_ms = ms(&room["you"]["pass_expires_at_ms"]).saturating_sub(ms(&room["now_ms"]));
+    let minutes = usize::try_from(left_ms.div_ceil(MINUTE_MS)).unwrap_or(usize::MAX);
     html! {
-        @if !inside {
+        @if left_ms > 0 {
+            (notice("", &visit.t("queue.title.inside"), &visit.words.n("queue.left", minutes)))
+        } @else {
             div.notice.room {
                 h2 { (visit.t("queue.sign")) }
                 p { (visit.t("queue.sign.note")) }
@@ -61,14 +70,19 @@ async fn document(visit: &Visit, show: &str, refusal: Option<&Refusal>) -> Respo
     let state = room["state"].as_str().unwrap_or("");
     let title = visit.t(&title_key(state, standing));
     let refresh_s = room["refresh_in_s"].as_u64().unwrap_or(20);
+    // A claim that led to nothing is not made again at once.
+    let tried = refusal.is_some() || came_with(visit, TRIED);
     let main = html! {
         div.narrow {
             p.crumb { a href={ "/shows/" (show) } { "← " (visit.t("queue.show")) } }
             p.kicker { (item["event_name"].as_str().unwrap_or("")) }
             h1 { (title) }
             (when_and_where(visit, &item))
-            div #messages { @if let Some(refusal) = refusal { (refused_notice(visit, refusal)) } }
-            section.card #room data-show=(show) data-state=(state) data-standing=(standing) data-refresh-in-s=(refresh_s) {
+            div #messages {
+                @if let Some(refusal) = refusal { (refused_notice(visit, refusal)) }
+                @if came_with(visit, LISTED) { (notice("", &visit.t("queue.listed"), "")) }
+            }
+            section.card #room data-show=(show) data-state=(state) data-standing=(standing) data-refresh-in-s=(refresh_s) data-tried[tried] {
                 (place(visit, show, &room, standing, state))
             }
             (fairness(visit, show, &room))
@@ -77,7 +91,8 @@ async fn document(visit: &Visit, show: &str, refusal: Option<&Refusal>) -> Respo
     let document = Document {
         title: &title,
         view: "queue",
-        refresh_s: Some(refresh_s),
+        // Only whom it was asked by: a page that begins anew by itself interrupts those who listen to it.
+        refresh_s: came_with(visit, WATCHED).then_some(refresh_s),
         main,
     };
     let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
@@ -108,12 +123,16 @@ fn place(visit: &Visit, show: &str, room: &Value, standing: &str, state: &str) -
                 a.button.wide href={ "/shows/" (show) } { (visit.t("queue.choose")) }
             }
             "admitted" => {
-                p.lead { (visit.t("queue.admitted")) }
+                p.lead { (visit.t(if came_with(visit, TRIED) { "queue.full" } else { "queue.admitted" })) }
                 div #claim { (form("/claim", "queue.claim")) }
             }
             "late" => {
-                p.lead { (visit.t("queue.late")) }
-                @if room["you"]["may_rejoin"] == true { (form("", "queue.rejoin")) }
+                @if room["you"]["may_rejoin"] == true {
+                    p.lead { (visit.t("queue.late")) }
+                    (form("", "queue.rejoin"))
+                } @else {
+                    p.lead { (visit.t("queue.late.over")) }
+                }
             }
             "waiting" => (waiting(visit, room)),
             "not_drawn" => {
@@ -131,7 +150,14 @@ fn place(visit: &Visit, show: &str, room: &Value, standing: &str, state: &str) -
                 @if may_join { (form("", "queue.join")) }
             }
         }
-        p.fine { (visit.t("queue.refresh")) noscript { " " a href="" { (visit.t("order.look")) } } }
+        p.fine {
+            span.scripted { (visit.t("queue.refresh")) }
+            noscript {
+                a href={ "/shows/" (show) "/queue" } { (visit.t("order.look")) } " · "
+                @if came_with(visit, WATCHED) { (visit.t("queue.watched")) }
+                @else { a href={ "/shows/" (show) "/queue?" (WATCHED) } { (visit.t("queue.watch")) } }
+            }
+        }
     }
 }
 
@@ -173,55 +199,56 @@ fn fairness(visit: &Visit, show: &str, room: &Value) -> Markup {
     }
 }
 
+/// Whether the document's address ends in `?{word}`.
+fn came_with(visit: &Visit, word: &str) -> bool {
+    visit.uri().query() == Some(word)
+}
+
 /// Asks the API under the room's address, and makes its cookies good for the document's addresses too.
-async fn act(visit: &Visit, show: &str, body: Body, what: &str) -> Result<Vec<String>, Refusal> {
+async fn act(
+    visit: &Visit,
+    show: &str,
+    body: Body,
+    what: &str,
+) -> Result<(Value, Vec<String>), Refusal> {
     Form::read(visit, body).await.map_err(Refusal::from)?;
     let ask = Ask {
         method: Method::POST,
         ..Ask::read(format!("/v1/shows/{show}/queue{what}"))
     };
-    let (_, mut cookies) = visit.ask_as_guest(&ask).await?;
+    let (answer, mut cookies) = visit.ask_as_guest(&ask).await?;
     let own: Vec<String> = cookies
         .iter()
         .map(|cookie| cookie.replace("Path=/v1/shows/", "Path=/shows/"))
         .filter(|cookie| !cookies.contains(cookie))
         .collect();
     cookies.extend(own);
-    Ok(cookies)
-}
-
-async fn done(
-    visit: &Visit,
-    show: &str,
-    outcome: Result<Vec<String>, Refusal>,
-    to: &str,
-) -> Response {
-    match outcome {
-        Ok(cookies) => see_other(to, &cookies),
-        Err(refusal) => document(visit, show, Some(&refusal)).await,
-    }
+    Ok((answer, cookies))
 }
 
 /// `POST /shows/{show}/queue`
 pub(super) async fn join(visit: Visit, Path(show): Path<String>, body: Body) -> Response {
-    let outcome = act(&visit, &show, body, "").await;
-    done(&visit, &show, outcome, &format!("/shows/{show}/queue")).await
+    match act(&visit, &show, body, "").await {
+        Ok((_, cookies)) => see_other(&format!("/shows/{show}/queue"), &cookies),
+        Err(refusal) => document(&visit, &show, Some(&refusal)).await,
+    }
 }
 
-/// `POST /shows/{show}/queue/claim`: the document then says whether it worked.
+/// `POST /shows/{show}/queue/claim`: whoever is in goes on to the seats.
 pub(super) async fn claim(visit: Visit, Path(show): Path<String>, body: Body) -> Response {
-    let outcome = act(&visit, &show, body, "/claim").await;
-    done(&visit, &show, outcome, &format!("/shows/{show}/queue")).await
+    match act(&visit, &show, body, "/claim").await {
+        Ok((answer, cookies)) if answer["claimed"] == false => {
+            see_other(&format!("/shows/{show}/queue?{TRIED}"), &cookies)
+        }
+        Ok((_, cookies)) => see_other(&format!("/shows/{show}"), &cookies),
+        Err(refusal) => document(&visit, &show, Some(&refusal)).await,
+    }
 }
 
 /// `POST /shows/{show}/queue/waitlist`
 pub(super) async fn waitlist(visit: Visit, Path(show): Path<String>, body: Body) -> Response {
-    let outcome = act(&visit, &show, body, "/waitlist").await;
-    done(
-        &visit,
-        &show,
-        outcome,
-        &format!("/shows/{show}/queue?listed=1"),
-    )
-    .await
+    match act(&visit, &show, body, "/waitlist").await {
+        Ok((_, cookies)) => see_other(&format!("/shows/{show}/queue?{LISTED}"), &cookies),
+        Err(refusal) => document(&visit, &show, Some(&refusal)).await,
+    }
 }

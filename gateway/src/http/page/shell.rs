@@ -69,6 +69,14 @@ fn scripts(view: &str) -> &'static [&'static str] {
             "seat-map.js",
             "seat-model.js",
         ],
+        "challenge" => &[
+            "messages.js",
+            "format.js",
+            "challenge.js",
+            "proof.js",
+            "altcha.js",
+            "dom.js",
+        ],
         "queue" => &["messages.js", "format.js", "queue.js", "api.js", "dom.js"],
         "hold" => &[
             "messages.js",
@@ -121,11 +129,7 @@ fn footer(visit: &Visit) -> Markup {
     let here = if visit.parts.method.is_safe() {
         here
     } else {
-        visit
-            .uri()
-            .path()
-            .rsplit_once('/')
-            .map_or("/", |(up, _)| up)
+        above(visit.uri().path())
     };
     html! {
         footer.foot {
@@ -141,6 +145,11 @@ fn footer(visit: &Visit) -> Markup {
             }
         }
     }
+}
+
+/// The document that has the form which posts to `path`.
+pub(super) fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("/", |(up, _)| up)
 }
 
 fn switch(language: Language, here: &str) -> String {
@@ -191,6 +200,9 @@ pub(super) fn trouble(visit: &Visit, status: StatusCode, title: &str, advice: &s
     visit.document(status, frame(visit, document))
 }
 
+/// Refusals that say when to come back.
+const LATER: [&str; 2] = ["rate_limited", "overloaded"];
+
 /// Title and advice for a refusal, in the reader's language where there is a text for it.
 pub(super) fn explained(visit: &Visit, refusal: &Refusal) -> (String, String) {
     let code = refusal.code();
@@ -199,6 +211,11 @@ pub(super) fn explained(visit: &Visit, refusal: &Refusal) -> (String, String) {
     let advice = words.find(&format!("no.{code}.advice"));
     let detail = refusal.problem["detail"].as_str().unwrap_or("");
     match (title, advice) {
+        (Some(title), Some(advice)) if LATER.contains(&code) => {
+            let seconds = refusal.retry_after_s.and_then(|s| usize::try_from(s).ok());
+            let after = words.n("retry.after", seconds.unwrap_or(1));
+            (title, format!("{advice} {after}"))
+        }
         (Some(title), advice) => (title, advice.unwrap_or_default()),
         (None, _) => (words.t("no.other"), detail.to_owned()),
     }

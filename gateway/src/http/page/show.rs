@@ -301,6 +301,7 @@ pub(super) async fn hold(visit: Visit, Path(show): Path<String>, body: Body) -> 
         let refusal = Refusal {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             problem: json!({ "code": "nothing_chosen" }),
+            retry_after_s: None,
         };
         return document(&visit, &show, &asked, Some(&refusal), &[]).await;
     }

@@ -1,0 +1,60 @@
+// What stands behind the page, where a journey has to change it: the operator's tool, and a gateway of its own configuration.
+// Owns: the processes that it starts. Must never: be needed by a journey that only looks and buys.
+
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const READY_MS = 30_000;
+const LOOK_MS = 100;
+
+/** What `holdfast-chaos demo --json` said, or null where the journeys run against something else. */
+export const demo = process.env.HOLDFAST_DEMO ? JSON.parse(readFileSync(process.env.HOLDFAST_DEMO, "utf8")) : null;
+const bin = process.env.HOLDFAST_BIN ?? "target/debug";
+const run = promisify(execFile);
+
+/** `holdfastctl`, asked of the first node. */
+export async function operate(...words) {
+  const { stdout } = await run(join(bin, "holdfastctl"), ["--json", "--node", demo.nodes[0].grpc, ...words.map(String)]);
+  return JSON.parse(stdout);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Starts one more gateway of the demo's first region, with `sections` at the end of its configuration, for the time of `visit(base)`. */
+export async function withGateway(sections, visit) {
+  const region = demo.gateways[0].region;
+  const own = readFileSync(join(demo.data_dir, "config", `gateway-${region}.toml`), "utf8");
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-gateway-"));
+  const port = await freePort();
+  // Its first lines say where it stands; the sections behind them are another gateway's business.
+  const head = own.split(/^\[/m)[0].replace(/^http_listen.*$/m, `http_listen = "127.0.0.1:${port}"`);
+  const file = join(dir, "gateway.toml");
+  writeFileSync(file, `${head}\n${sections}\n`);
+  const gateway = spawn(join(bin, "holdfast-gateway"), ["--config", file], { stdio: "ignore" });
+  const ended = once(gateway, "exit");
+  const base = `http://127.0.0.1:${port}`;
+  try {
+    const ready = async () => (await fetch(`${base}/readyz`).catch(() => null))?.ok;
+    for (const until = Date.now() + READY_MS; !(await ready()); ) {
+      if (Date.now() > until || gateway.exitCode !== null) throw new Error("the gateway did not get ready");
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+    return await visit(base);
+  } finally {
+    gateway.kill("SIGTERM");
+    await ended;
+    rmSync(dir, { recursive: true });
+  }
+}

@@ -1,0 +1,93 @@
+// Journeys through the waiting room: the draw, the line, the turn, with and without scripts. Operators open and close it.
+
+import assert from "node:assert/strict";
+import { operate } from "./house.mjs";
+import { PHONE, at, fits, heading, look, lookScriptless, newPage, path } from "./stage.mjs";
+
+/** Looks again until the document has that heading: what a buyer without scripts does. */
+async function reloadUntil(page, title) {
+  for (let looked = 0; looked < 60; looked += 1) {
+    if (await page.getByRole("heading", { level: 1, name: title }).isVisible()) return;
+    await page.waitForTimeout(500);
+    await page.reload();
+  }
+  assert.fail(`${title} did not come; the page says ${await page.locator("h1").textContent()}`);
+}
+
+/** From the show's document into its waiting room. */
+async function enterRoom(page, show) {
+  await page.goto(`/shows/${show.id}`);
+  await heading(page, show.event_name);
+  await page.getByRole("link", { name: "To the waiting room" }).click();
+}
+
+export const rooms = {
+  async "waits for the draw, comes in by itself and holds; the next one waits until there is room"(browser, { queued }) {
+    await operate("queue", "open", queued.id, "--sale-at", "+12", "--capacity", 1, "--rate", 600);
+    const first = await newPage(browser, at(0));
+    await first.goto(`/shows/${queued.id}`);
+    await look(first, "room-sign");
+    await first.getByRole("button", { name: "Find and hold" }).click();
+    await first.locator(".notice.bad", { hasText: "First the waiting room" }).waitFor();
+    await enterRoom(first, queued);
+    await heading(first, "The sale has not begun");
+    await look(first, "room-before");
+    await first.getByRole("button", { name: "Join the line" }).click();
+    await first.getByText("You take part in the draw").waitFor();
+    await look(first, "room-drawn");
+
+    // The draw is made, the turn comes, and the claim is made without a hand.
+    await heading(first, queued.event_name);
+    await first.getByRole("heading", { name: "You are in" }).waitFor();
+    await look(first, "room-in");
+
+    // There is room for one: whoever joins now waits, in another region and on a phone, without scripts.
+    const second = await newPage(browser, at(1), { ...PHONE, javaScriptEnabled: false });
+    await enterRoom(second, queued);
+    await second.getByRole("button", { name: "Join the line" }).click();
+    await second.locator("[data-position]").waitFor();
+    await look(second, "room-waiting-phone", { axe: false });
+    await lookScriptless(browser, second, "room-waiting");
+    await fitsScriptless(second);
+    await operate("queue", "pause", queued.id);
+    await reloadUntil(second, "The line stands still for a moment");
+    await lookScriptless(browser, second, "room-paused");
+    await operate("queue", "resume", queued.id);
+
+    const third = await newPage(browser, at(2), PHONE);
+    await enterRoom(third, queued);
+    await third.getByRole("button", { name: "Join the line" }).click();
+    await third.locator("[data-position]").waitFor();
+    await look(third, "room-waiting-live");
+    await fits(third, "the waiting room");
+
+    await first.getByRole("button", { name: "Find and hold" }).click();
+    await heading(first, "These are yours for now");
+    await first.getByRole("button", { name: "Continue to payment" }).click();
+    await heading(first, "Pay for your order");
+    await first.locator("button.pay").click();
+    await heading(first, "You are going!");
+
+    await reloadUntil(second, "It is your turn");
+    await lookScriptless(browser, second, "room-turn");
+    await second.getByRole("button", { name: "Claim my place" }).click();
+    await heading(second, queued.event_name);
+    await second.getByRole("heading", { name: "You are in" }).waitFor();
+    await look(second, "room-in-phone", { axe: false });
+    await second.getByRole("button", { name: "Find and hold" }).click();
+    await heading(second, "These are yours for now");
+    await second.getByRole("button", { name: "Continue to payment" }).click();
+    await second.locator("button.pay").click();
+    await heading(second, "You are going!");
+
+    await heading(third, queued.event_name);
+    assert.equal(path(third), `/shows/${queued.id}`);
+    await operate("queue", "end", queued.id);
+  },
+};
+
+async function fitsScriptless(page) {
+  const { width } = page.viewportSize();
+  const box = await page.locator("main").boundingBox();
+  assert.ok(box.width <= width, `the waiting room is ${box.width} px wide on a phone`);
+}
