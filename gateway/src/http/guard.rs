@@ -42,11 +42,15 @@ pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: 
         .as_ref()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
+    let reader = page::Reader::of(&request);
     let span = tracing::info_span!("http_request", %method, route);
     let response = admit(&app, request, next, &method, &route, started)
         .instrument(span)
         .await;
     let mut response = as_problem(response);
+    if let Some(reader) = reader {
+        response = reader.reads(&app, response).await;
+    }
     add_safety(response.headers_mut());
     let status = response.status().as_u16();
     app.metrics

@@ -44,7 +44,7 @@ use self::language::Language;
 use self::messages::Words;
 pub(super) use self::messages::{ENGLISH, GERMAN};
 pub(super) use self::search::start;
-pub(super) use self::turned_away::turned_away;
+pub(super) use self::turned_away::{Reader, turned_away};
 use super::assets::own_error_page;
 use super::encoding::{accepts_gzip, octets};
 use super::{Route, route};
@@ -105,11 +105,7 @@ impl FromRequestParts<Arc<App>> for Visit {
 impl Visit {
     /// Whether a person's browser asks for something to read, outside the API.
     pub(super) fn wants_a_document(&self) -> bool {
-        let accept = self.headers().get(header::ACCEPT);
-        let html = accept
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.contains("text/html"));
-        html && !self.uri().path().starts_with("/v1")
+        reads_html(self.headers()) && !self.uri().path().starts_with("/v1")
     }
 
     fn headers(&self) -> &HeaderMap {
@@ -142,6 +138,14 @@ impl Visit {
         response.headers_mut().insert(header::VARY, vary);
         response
     }
+}
+
+/// Whether a person's browser asks for something to read.
+fn reads_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT);
+    accept
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"))
 }
 
 /// On to another address after something was done, so that a reload does not do it again.

@@ -1,5 +1,5 @@
 //! The DNS server from outside: real sockets, other people's clients, and packets that nobody should send.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod dig;

@@ -82,6 +82,33 @@ async fn a_form_that_comes_too_often_comes_back_with_everything_in_it() {
 }
 
 #[tokio::test]
+async fn a_person_never_reads_json_and_a_program_never_reads_html() {
+    let h = Harness::start().await;
+    let mut b = Browser::new(&h);
+    for (method, path, status) in [
+        ("GET", "/shows/no-show", 404),
+        ("GET", "/shows/s999", 404),
+        ("GET", "/assets/no-such.js", 404),
+        ("POST", "/events/e1", 405),
+        ("POST", "/language", 405),
+    ] {
+        let html = [("accept", "text/html"), ("sec-fetch-site", "same-origin")];
+        let view = b.send(method, path, &html, None).await;
+        assert_eq!(view.status, status, "{path}");
+        is_document(&view);
+        view.has("<h1>");
+        if status == 405 {
+            assert!(view.headers.contains_key("allow"), "{path}");
+        }
+    }
+    let program = h.send("POST", "/events/e1", &[], None).await;
+    assert_eq!(program.problem(), (405, "method_not_allowed".to_owned()));
+    let html = [("accept", "text/html")];
+    let api = h.send("GET", "/v1/shows/s999", &html, None).await;
+    assert_eq!(api.problem(), (404, "unknown_show".to_owned()));
+}
+
+#[tokio::test]
 async fn a_full_house_says_when_to_come_back_and_keeps_the_choice() {
     let world = Arc::new(Mutex::new(World::led_by(1)));
     let limits = "requests_in_flight_max = 10\nwrites_in_flight_max = 5";

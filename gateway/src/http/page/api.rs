@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, response,
+};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
@@ -50,6 +52,18 @@ impl Refusal {
     /// The published code.
     pub(super) fn code(&self) -> &str {
         self.problem["code"].as_str().unwrap_or("internal")
+    }
+}
+
+impl Refusal {
+    /// What an answer of the API says that says no.
+    pub(super) fn of(head: &response::Parts, problem: Value) -> Self {
+        let after = head.headers.get(header::RETRY_AFTER);
+        Self {
+            status: head.status,
+            problem,
+            retry_after_s: after.and_then(|after| after.to_str().ok()?.parse().ok()),
+        }
     }
 }
 
@@ -133,13 +147,7 @@ impl Visit {
         if head.status.is_success() {
             Ok((head.headers, body))
         } else {
-            let after = head.headers.get(header::RETRY_AFTER);
-            let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
-            Err(Refusal {
-                status: head.status,
-                problem: body,
-                retry_after_s: after,
-            })
+            Err(Refusal::of(&head, body))
         }
     }
 

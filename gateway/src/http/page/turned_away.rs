@@ -11,7 +11,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use axum::body::to_bytes;
 use axum::extract::{FromRequestParts as _, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
@@ -20,12 +22,15 @@ use serde_json::json;
 use super::api::Refusal;
 use super::form::Form;
 use super::shell::{Document, explained, frame};
-use super::{Visit, shell};
+use super::{Visit, reads_html, shell};
 use crate::app::App;
 use crate::client_address::Socket;
 use crate::clock;
 use crate::http::door::{PROOF_PARAMETER, proof_of};
 use crate::problem::Problem;
+
+/// Largest problem that is read to be told, bytes.
+const PROBLEM_BYTES_MAX: usize = 256 * 1024;
 
 /// The answer to `request`, which the door refused with `problem`: a document for a person, the problem itself for everybody else.
 pub(in crate::http) async fn turned_away(
@@ -65,6 +70,47 @@ pub(in crate::http) async fn turned_away(
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// A person who asked for a document and is answered with a problem, whatever made it.
+pub(in crate::http) struct Reader(Parts);
+
+impl Reader {
+    /// Whoever sends `request`, when it is a person.
+    pub(in crate::http) fn of(request: &Request) -> Option<Self> {
+        let page = !request.uri().path().starts_with("/v1/");
+        (page && reads_html(request.headers())).then(|| {
+            let mut parts = Request::new(()).into_parts().0;
+            parts.method = request.method().clone();
+            parts.uri = request.uri().clone();
+            parts.headers = request.headers().clone();
+            Self(parts)
+        })
+    }
+
+    /// `response`, or the document that says the same as its problem.
+    pub(in crate::http) async fn reads(mut self, app: &Arc<App>, response: Response) -> Response {
+        if !is_problem(&response) {
+            return response;
+        }
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
+        let problem = serde_json::from_slice(&body).unwrap_or_default();
+        let refusal = Refusal::of(&head, problem);
+        let Ok(visit) = Visit::from_request_parts(&mut self.0, app).await;
+        let mut document = shell::refused(&visit, &refusal);
+        for name in [header::RETRY_AFTER, header::ALLOW, header::CACHE_CONTROL] {
+            if let Some(value) = head.headers.get(&name) {
+                document.headers_mut().insert(name, value.clone());
+            }
+        }
+        document
+    }
+}
+
+fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
 }
 
 /// Why, and the same again.
