@@ -69,7 +69,7 @@ export const doors = {
       await lookScriptless(browser, page, "proof-list");
       await page.getByRole("button", { name: "Go on" }).click();
       await heading(page, "One moment, please");
-      await page.waitForTimeout(20_000);
+      await page.waitForTimeout(20_500);
       await page.getByRole("button", { name: "Go on" }).click();
       await heading(page, "These are yours for now");
       for (const { number } of [seat, beside]) await page.getByText(`seat ${number}`).first().waitFor();

@@ -37,7 +37,7 @@ export const rooms = {
     await look(first, "room-drawn");
 
     // The draw is made, the turn comes, and the claim is made without a hand.
-    await heading(first, queued.event_name);
+    await first.getByRole("heading", { level: 1, name: queued.event_name }).waitFor({ timeout: 90_000 });
     await first.getByRole("heading", { name: "You are in" }).waitFor();
     await look(first, "room-in");
 
@@ -80,7 +80,7 @@ export const rooms = {
     await second.locator("button.pay").click();
     await heading(second, "You are going!");
 
-    await heading(third, queued.event_name);
+    await third.getByRole("heading", { level: 1, name: queued.event_name }).waitFor({ timeout: 90_000 });
     assert.equal(path(third), `/shows/${queued.id}`);
     await operate("queue", "end", queued.id);
   },

@@ -6,12 +6,13 @@ const formats = new Map();
 
 /** Minor units in the reader's way of writing the currency. */
 export function money(minor, currency) {
-  let format = formats.get(currency);
-  if (!format) {
-    format = new Intl.NumberFormat(locale, { style: "currency", currency: currency || "EUR" });
-    formats.set(currency, format);
+  let known = formats.get(currency);
+  if (!known) {
+    const format = new Intl.NumberFormat(locale, { style: "currency", currency: currency || "EUR" });
+    known = { format, unit: 10 ** format.resolvedOptions().maximumFractionDigits };
+    formats.set(currency, known);
   }
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
+  return known.format.format(minor / known.unit);
 }
 
 /** m:ss */

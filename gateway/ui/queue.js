@@ -36,8 +36,14 @@ function tell(room, you) {
   const position = room.querySelector("[data-position]");
   if (position.textContent !== String(you.position)) announce(`${you.position} ${t("queue.position")}`);
   position.textContent = you.position;
+  room.querySelector("[data-eta]").textContent = estimate(you.eta_s);
+}
+
+function estimate(eta) {
+  if (!eta) return t("queue.eta.none");
+  if (eta.max <= 60) return t("queue.eta.soon");
   const minutes = (s) => Math.ceil(s / 60);
-  room.querySelector("[data-eta]").textContent = you.eta_s ? t("queue.eta", { min: minutes(you.eta_s.min), max: minutes(you.eta_s.max) }) : t("queue.eta.none");
+  return t("queue.eta", { min: minutes(eta.min), max: minutes(eta.max) });
 }
 
 /** The beginning by the reader's clock as well. */

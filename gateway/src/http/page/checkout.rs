@@ -4,7 +4,7 @@
 
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::api::{Ask, Refusal};
 use super::form::{Form, new_key};
 use super::lines::{lines, money, place_name, when_and_where};
-use super::shell::{Document, frame, refused, refused_notice, steps};
+use super::shell::{Document, refused, refused_notice, steps};
 use super::write::clock;
 use super::{Visit, orders, see_other, set_cookies};
 
@@ -89,14 +89,10 @@ async fn hold_document(visit: &Visit, id: &str, refusal: Option<&Refusal>) -> Re
             @if active { (active_hold(visit, &hold)) } @else { (over(visit, &hold, hold["state"].as_str())) }
         }
     };
-    let document = Document {
-        title: &title,
-        view: if active { "hold" } else { "" },
-        refresh_s: None,
-        main,
-    };
-    let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
-    visit.document(status, frame(visit, document))
+    Document::new(&title, main)
+        .enhanced_by(if active { "hold" } else { "" })
+        .about(refusal)
+        .answer(visit)
 }
 
 async fn show_of(visit: &Visit, item: &Value) -> Result<Value, Refusal> {
@@ -254,18 +250,9 @@ async fn order_document(visit: &Visit, id: &str, refusal: Option<&Refusal>) -> R
             (order_detail(visit, &order, state))
         }
     };
-    let document = Document {
-        title: &title,
-        view: if matches!(state, "open" | "paying" | "paid") {
-            "order"
-        } else {
-            ""
-        },
-        refresh_s: None,
-        main,
-    };
-    let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
-    let mut response = visit.document(status, frame(visit, document));
+    let unfinished = matches!(state, "open" | "paying" | "paid");
+    let document = Document::new(&title, main).enhanced_by(if unfinished { "order" } else { "" });
+    let mut response = document.about(refusal).answer(visit);
     set_cookies(&mut response, &orders::remembered(visit, id));
     response
 }

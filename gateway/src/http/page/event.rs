@@ -3,14 +3,13 @@
 //! Owns: that document. Must never: leave out a show that the catalogue has.
 
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use maud::html;
 
 use super::Visit;
 use super::api::Ask;
 use super::search::{category, show_list};
-use super::shell::{Document, frame, refused};
+use super::shell::{Document, refused};
 
 /// `GET /events/{event}`
 pub(super) async fn one(visit: Visit, Path(event): Path<String>) -> Response {
@@ -44,11 +43,5 @@ pub(super) async fn one(visit: Visit, Path(event): Path<String>) -> Response {
             (show_list(&visit, text("name"), shows))
         }
     };
-    let document = Document {
-        title: text("name"),
-        view: "",
-        refresh_s: None,
-        main,
-    };
-    visit.document(StatusCode::OK, frame(&visit, document))
+    Document::new(text("name"), main).answer(&visit)
 }

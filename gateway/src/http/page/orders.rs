@@ -5,7 +5,6 @@
 //!
 //! Owns: that list, in a cookie of opaque ids. Must never: show an order to anybody but its buyer; the API checks each one.
 
-use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::future::join_all;
 use holdfast_node_api::refs::OrderRef;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use super::super::session;
 use super::api::{Ask, Refusal};
 use super::lines::{money, when_and_where};
-use super::shell::{Document, frame};
+use super::shell::Document;
 use super::{Visit, cookie};
 
 const COOKIE: &str = "hf_orders";
@@ -84,13 +83,7 @@ pub(super) async fn list(visit: Visit) -> Response {
             }
         }
     };
-    let document = Document {
-        title: &title,
-        view: "",
-        refresh_s: None,
-        main,
-    };
-    visit.document(StatusCode::OK, frame(&visit, document))
+    Document::new(&title, main).answer(&visit)
 }
 
 fn row(visit: &Visit, entry: &Entry) -> Markup {

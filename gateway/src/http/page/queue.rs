@@ -7,7 +7,7 @@
 
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use super::api::{Ask, Refusal};
 use super::checkout::button_form;
 use super::form::{Form, new_key};
 use super::lines::when_and_where;
-use super::shell::{Document, frame, notice, refused, refused_notice};
+use super::shell::{Document, notice, refused, refused_notice};
 use super::{Visit, see_other};
 
 const MINUTE_MS: u64 = 60_000;
@@ -88,15 +88,12 @@ async fn document(visit: &Visit, show: &str, refusal: Option<&Refusal>) -> Respo
             (fairness(visit, show, &room))
         }
     };
-    let document = Document {
-        title: &title,
-        view: "queue",
+    Document::new(&title, main)
+        .enhanced_by("queue")
         // Only whom it was asked by: a page that begins anew by itself interrupts those who listen to it.
-        refresh_s: came_with(visit, WATCHED).then_some(refresh_s),
-        main,
-    };
-    let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
-    visit.document(status, frame(visit, document))
+        .again_after(came_with(visit, WATCHED).then_some(refresh_s))
+        .about(refusal)
+        .answer(visit)
 }
 
 fn title_key(state: &str, standing: &str) -> String {
@@ -177,7 +174,9 @@ fn waiting(visit: &Visit, room: &Value) -> Markup {
     html! {
         p.position { b data-position="" { (number(&you["position"])) } " " span { (visit.t("queue.position")) } }
         p data-eta="" {
-            @if eta.is_object() {
+            @if eta["max"].as_u64().is_some_and(|max_s| max_s <= 60) {
+                (visit.t("queue.eta.soon"))
+            } @else if eta.is_object() {
                 (visit.words.with("queue.eta", &[("min", &minutes(&eta["min"])), ("max", &minutes(&eta["max"]))]))
             } @else {
                 (visit.t("queue.eta.none"))

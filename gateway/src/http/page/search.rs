@@ -2,14 +2,13 @@
 //!
 //! Owns: the search form and the cards. Must never: search by itself; the API does.
 
-use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::request::{parameter, query};
 use super::api::Ask;
-use super::shell::{Document, frame, notice, refused};
+use super::shell::{Document, notice, refused};
 use super::write::{Day, date};
 use super::{Visit, see_other};
 
@@ -57,13 +56,7 @@ pub(in crate::http) async fn start(visit: Visit) -> Response {
         (results(&visit, &given, &found))
     };
     let title = visit.t("search.page");
-    let document = Document {
-        title: &title,
-        view: "",
-        refresh_s: None,
-        main,
-    };
-    visit.document(StatusCode::OK, frame(&visit, document))
+    Document::new(&title, main).answer(&visit)
 }
 
 fn given<'a>(pairs: &'a Pairs, name: &str) -> &'a str {

@@ -2,7 +2,7 @@
 //!
 //! Owns: the frame. Must never: load anything from elsewhere, or carry a script or style inline.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
@@ -12,16 +12,59 @@ use super::language::Language;
 
 /// One document inside the frame.
 pub(super) struct Document<'a> {
-    pub(super) title: &'a str,
-    /// The script that enhances it: `ui/{view}.js`; empty for none.
-    pub(super) view: &'static str,
-    /// A browser without scripts looks again after so many seconds.
-    pub(super) refresh_s: Option<u64>,
-    pub(super) main: Markup,
+    title: &'a str,
+    view: &'static str,
+    refresh_s: Option<u64>,
+    refusal: Option<&'a Refusal>,
+    main: Markup,
 }
 
-/// The whole document.
-pub(super) fn frame(visit: &Visit, document: Document<'_>) -> Markup {
+impl<'a> Document<'a> {
+    /// A document that says `main` and is enhanced by nothing.
+    pub(super) const fn new(title: &'a str, main: Markup) -> Self {
+        Self {
+            title,
+            view: "",
+            refresh_s: None,
+            refusal: None,
+            main,
+        }
+    }
+
+    /// Its script is `ui/{view}.js`; empty for none.
+    pub(super) const fn enhanced_by(mut self, view: &'static str) -> Self {
+        self.view = view;
+        self
+    }
+
+    /// A browser without scripts looks again after so many seconds.
+    pub(super) const fn again_after(mut self, refresh_s: Option<u64>) -> Self {
+        self.refresh_s = refresh_s;
+        self
+    }
+
+    /// It tells of `refusal`, and has its status.
+    pub(super) const fn about(mut self, refusal: Option<&'a Refusal>) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
+    /// The answer.
+    pub(super) fn answer(self, visit: &Visit) -> Response {
+        let status = self
+            .refusal
+            .map_or(StatusCode::OK, |refusal| refusal.status);
+        let after_s = self.refusal.and_then(|refusal| refusal.retry_after_s);
+        let mut response = visit.document(status, frame(visit, self));
+        if let Some(seconds) = after_s {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn frame(visit: &Visit, document: Document<'_>) -> Markup {
     let words = visit.words;
     let code = words.language.code();
     let messages = format!("/assets/messages-{code}.json");
@@ -191,13 +234,7 @@ pub(super) fn trouble(visit: &Visit, status: StatusCode, title: &str, advice: &s
             div.row { a.button href="/" { (visit.t("all.events")) } }
         }
     };
-    let document = Document {
-        title,
-        view: "",
-        refresh_s: None,
-        main,
-    };
-    visit.document(status, frame(visit, document))
+    visit.document(status, frame(visit, Document::new(title, main)))
 }
 
 /// Refusals that say when to come back.

@@ -20,7 +20,7 @@ use super::form::{Form, new_key};
 use super::lines::{money, seat_name, when_and_where};
 use super::search::category;
 use super::seat_list::{self, Asked};
-use super::shell::{Document, explained, frame, notice, refused, steps};
+use super::shell::{Document, explained, notice, refused, steps};
 use super::{Visit, checkout, queue, see_other, set_cookies};
 use crate::layouts::ShowLayout;
 use crate::limits;
@@ -103,14 +103,8 @@ async fn document(
             }
         }
     };
-    let document = Document {
-        title,
-        view: "show",
-        refresh_s: None,
-        main,
-    };
-    let status = refusal.map_or(StatusCode::OK, |refusal| refusal.status);
-    let mut response = visit.document(status, frame(visit, document));
+    let document = Document::new(title, main).enhanced_by("show");
+    let mut response = document.about(refusal).answer(visit);
     set_cookies(&mut response, cookies);
     response
 }

@@ -13,15 +13,15 @@ use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequestParts as _, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde_json::json;
 
 use super::api::Refusal;
 use super::form::Form;
-use super::shell::{Document, explained, frame};
+use super::shell::{Document, explained};
 use super::{Visit, reads_html, shell};
 use crate::app::App;
 use crate::client_address::Socket;
@@ -48,7 +48,6 @@ pub(in crate::http) async fn turned_away(
     } else {
         Form::read(&visit, body).await.ok()
     };
-    let after_s = problem.retry_after_s();
     let refusal = Refusal::from(problem);
     let asked = form.as_ref();
     let asked = asked.filter(|_| refusal.code() == "challenge_required");
@@ -57,19 +56,10 @@ pub(in crate::http) async fn turned_away(
         None => later(&visit, &refusal, form.as_ref()),
     };
     let (title, _) = explained(&visit, &refusal);
-    let document = Document {
-        title: &title,
-        view: if asked.is_some() { "challenge" } else { "" },
-        refresh_s: None,
-        main,
-    };
-    let mut response = visit.document(refusal.status, frame(&visit, document));
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(seconds) = after_s {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    Document::new(&title, main)
+        .enhanced_by(if asked.is_some() { "challenge" } else { "" })
+        .about(Some(&refusal))
+        .answer(&visit)
 }
 
 /// A person who asked for a document and is answered with a problem, whatever made it.

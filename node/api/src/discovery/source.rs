@@ -96,3 +96,27 @@ impl Occasions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_names_the_file_says_it_and_a_bad_file_is_named() {
+        let source = TopologySource::new(PathBuf::from("no/such.toml"), None);
+        let error = source.load().await.unwrap_err().to_string();
+        assert!(error.contains("no/such.toml"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_are_asked_again_and_a_file_only_when_somebody_says_so() {
+        let waits = async |is_named| {
+            let hangup = signal(SignalKind::hangup()).unwrap();
+            let mut occasions = Occasions { hangup, is_named };
+            let next = tokio::time::timeout(2 * NAMES_INTERVAL, occasions.next());
+            next.await.is_err()
+        };
+        assert!(!waits(true).await);
+        assert!(waits(false).await);
+    }
+}
