@@ -49,7 +49,13 @@ function shape(name, look = 0) {
 /** One shape for each category, with and without a wheelchair, and one for each other state. */
 function definitions(radius, categories) {
   const define = (id, drawn) => s("g", { id, transform: `scale(${radius})` }, s("circle", { r: 1.15, fill: "transparent" }), drawn);
-  const looks = categories.flatMap((category) => [define(`seat-available-${category.at}`, shape("available", category.at)), define(`seat-accessible-${category.at}`, shape("accessible", category.at))]);
+  // Free seats are one shape and nothing else: a large hall has twenty thousand of them, each with its copy of what is defined here.
+  const plain = (id, drawn) => {
+    drawn.setAttribute("id", id);
+    drawn.setAttribute("transform", `scale(${radius})`);
+    return drawn;
+  };
+  const looks = categories.flatMap((category) => [plain(`seat-available-${category.at}`, shape("available", category.at)), define(`seat-accessible-${category.at}`, shape("accessible", category.at))]);
   return s("defs", {}, looks, Object.entries(marks()).map(([name, drawn]) => define(`seat-${name}`, drawn)));
 }
 

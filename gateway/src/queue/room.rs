@@ -225,7 +225,7 @@ impl Room {
                 }
             };
         }
-        let ahead = people(self.line.upto(key));
+        let ahead = people(self.line.before(key));
         Standing::Waiting {
             key,
             ahead,
@@ -340,6 +340,24 @@ mod tests {
             panic!("must wait");
         };
         assert_eq!((ahead, eta_s), (50, Some((41, 77))));
+    }
+
+    #[test]
+    fn the_first_of_a_line_has_nobody_ahead_though_the_line_counts_everybody() {
+        let wire = v1::Room {
+            line: [100, 150, 160]
+                .iter()
+                .zip(0..)
+                .map(|(key, count)| LinePoint::at(LATE_START + key, count))
+                .collect(),
+            ..wire()
+        };
+        for (key, before) in [(150, 0), (160, 1), (170, 2)] {
+            let Standing::Waiting { ahead, .. } = room(&wire).standing(&late(key), NOW_MS) else {
+                panic!("must wait");
+            };
+            assert_eq!(ahead, before, "{key}");
+        }
     }
 
     #[test]

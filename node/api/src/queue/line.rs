@@ -77,6 +77,15 @@ impl Line {
             }
         }
     }
+
+    /// About how many stand before `key`; whoever is known to stand at it is not one of them.
+    #[must_use]
+    pub fn before(&self, key: u128) -> f64 {
+        let at = self.points.binary_search_by_key(&key, |(point, _)| *point);
+        // The first point is nobody's.
+        let own = at.is_ok_and(|at| at > 0);
+        self.upto(key) - f64::from(u8::from(own))
+    }
 }
 
 /// The lines of all gateways together.
@@ -104,6 +113,12 @@ impl Lines {
     #[must_use]
     pub fn upto(&self, key: u128) -> f64 {
         self.lines.iter().map(|line| line.upto(key)).sum()
+    }
+
+    /// About how many stand before `key`; whoever is known to stand at it is not one of them.
+    #[must_use]
+    pub fn before(&self, key: u128) -> f64 {
+        self.lines.iter().map(|line| line.before(key)).sum()
     }
 
     /// The last key anybody stands at; 0 when nobody does.
