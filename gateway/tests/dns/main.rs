@@ -5,5 +5,6 @@ mod client;
 mod dig;
 mod discovery;
 mod mutated;
+mod oracle;
 mod packets;
 mod server;
