@@ -131,6 +131,35 @@ async fn a_lost_region_is_not_answered_and_an_operator_can_drain_and_pin() {
     lab.stop().await;
 }
 
+/// Nobody can be sold a seat through a region without nodes, however well its gateway is: that one serves who still comes
+/// through another region, and sends the next ones elsewhere itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_whose_nodes_are_gone_is_not_answered_though_its_gateway_lives() {
+    let mut options = LabOptions::trio(vec![GridShow::new("nodeless", "eastus", 4, 4)]);
+    options.dns = true;
+    let mut lab = Lab::start(options).await.unwrap();
+    let near = [SECOND_ADDR, FIRST_ADDR];
+    answers_that_live(&lab, &[0, 1, 2], &near, Some(30)).await;
+
+    lab.cluster.kill("n2").await.unwrap();
+    let began = Instant::now();
+    let degraded = answers(&lab, &[0, 1, 2], &[FIRST_ADDR, THIRD_ADDR]).await;
+    eprintln!("out of the answers after {:?}", began.elapsed());
+    assert_eq!(degraded.ttl_s, Some(5));
+
+    // Whoever was told before, and comes, is served.
+    let show = lab.show(0);
+    let buyer = lab.guest(1).await.unwrap();
+    let hold = buyer.hold(&show, &["A-1-1"], "nodeless").await;
+    assert_eq!(hold.status, 201, "{:?}", hold.body);
+
+    lab.cluster.spawn("n2").unwrap();
+    lab.cluster.wait_ready("n2", PATIENCE).await.unwrap();
+    answers_that_live(&lab, &[0, 1, 2], &near, Some(30)).await;
+    eprintln!("back in the answers after {:?}", began.elapsed());
+    lab.stop().await;
+}
+
 /// A gateway and a node whose files know no address of a node come up by what DNS says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_and_a_node_find_the_nodes_by_name() {
