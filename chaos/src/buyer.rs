@@ -4,6 +4,7 @@
 //! happened: a time-out, a lost connection and every 5xx leave it open.
 
 mod octets;
+mod queue;
 mod said;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use self::queue::Carried;
 use self::said::{floored, letters, said, texts};
 use crate::history::{self, Asked, Invoke, Op, Outcome, Reading, Recorder};
 
@@ -104,6 +106,7 @@ pub struct Buyer {
     recorder: Option<Recorder>,
     /// Its holds ask the leader, whatever a gateway knows.
     sure: bool,
+    carried: Carried,
     /// The highest log index of each show that this guest was shown: what a session read must have. Never held over an
     /// await.
     seen: Arc<Mutex<HashMap<String, u64>>>,
@@ -146,6 +149,7 @@ impl Buyer {
             name,
             recorder: None,
             sure: false,
+            carried: Carried::default(),
             seen: Arc::default(),
         })
     }
@@ -201,6 +205,11 @@ impl Buyer {
     /// Reads anything below `/v1`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, None, None).await
+    }
+
+    /// The same, as sure as `reading` says; not in the history.
+    pub(crate) async fn get_as(&self, path: &str, reading: Reading) -> Answer {
+        self.look(path, reading).await
     }
 
     /// Holds named seats.
@@ -425,6 +434,14 @@ impl Buyer {
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
+        }
+        for (name, value) in [
+            ("X-Holdfast-Ticket", &self.carried.ticket),
+            ("X-Holdfast-Pass", &self.carried.pass),
+        ] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
         }
         if let Some(consistency) = consistency {
             request = request.header("X-Consistency", consistency);

@@ -74,6 +74,8 @@ pub struct ClusterOptions {
     pub otlp_endpoint: Option<String>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
+    /// The same for gateways.
+    pub gateway_limits: Vec<(&'static str, u32)>,
     /// Whether nodes are started with a fault door, for faults of their disks and clocks.
     pub fault_doors: bool,
     /// Whether nodes write down the notices that they deliver, see [`Cluster::notices`].

@@ -43,6 +43,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         bin_dir: bin_dir()?,
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
+        gateway_limits: Vec::new(),
         notices: false,
         dns: true,
         held_back: Vec::new(),

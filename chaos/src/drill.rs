@@ -6,8 +6,8 @@
 //! | [`engine`] | one run, from a cold cluster to a verdict |
 //! | [`promise`], [`expect`] | what can be promised and expected |
 //! | [`result`] | what was found, as written to `report.json` |
-//! | `steps`, `probe`, `watch`, `readiness`, `aftermath` | what is done and observed while it runs |
-//! | `tries`, `measure`, `blame`, `verdict` | from the history to figures to a verdict |
+//! | `steps`, `probe`, `watch`, `names`, `rooms`, `readiness`, `aftermath` | what is done and observed while it runs |
+//! | `tries`, `measure`, `spike`, `blame`, `verdict` | from the history to figures to a verdict |
 //!
 //! Owns: the command line and its exit codes. Must never: call a drill passed that could not be run.
 
@@ -18,13 +18,16 @@ pub mod engine;
 pub mod expect;
 pub mod file;
 mod measure;
+mod names;
 mod notices;
 mod probe;
 mod progress;
 pub mod promise;
 mod readiness;
 pub mod result;
+mod rooms;
 mod setting;
+mod spike;
 mod steps;
 mod tries;
 mod verdict;

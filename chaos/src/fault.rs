@@ -24,6 +24,7 @@
 
 pub mod choice;
 pub mod clock;
+pub mod damage;
 pub mod disk;
 mod door;
 pub mod link;
@@ -56,6 +57,8 @@ pub enum FaultSpec {
     Stop(process::Stop),
     /// A node dies and loses its disk; healed, it starts with an empty one.
     EmptyDisk(process::EmptyDisk),
+    /// A node's snapshots give back other bytes than were written.
+    DamagedSnapshots(damage::DamagedSnapshots),
     /// A region's gateway dies; healed, it starts again.
     GatewayGone(process::GatewayGone),
     /// A region dies, nodes and gateway; healed, all of it starts again.
@@ -189,6 +192,12 @@ impl FaultSpec {
         }
     }
 
+    /// Whether all nodes and the gateway of a region are gone while it is on.
+    #[must_use]
+    pub const fn takes_region(&self) -> bool {
+        matches!(self, Self::RegionGone(_))
+    }
+
     /// In words, with what is chosen at the start still open: `kill the leader of show 1`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -197,6 +206,7 @@ impl FaultSpec {
             Self::Pause(fault) => fault.describe(),
             Self::Stop(fault) => fault.describe(),
             Self::EmptyDisk(fault) => fault.describe(),
+            Self::DamagedSnapshots(fault) => fault.describe(),
             Self::GatewayGone(fault) => fault.describe(),
             Self::RegionGone(fault) => fault.describe(),
             Self::EverythingGone(fault) => fault.describe(),
@@ -227,6 +237,7 @@ impl FaultSpec {
             | Self::Pause(process::Pause { node })
             | Self::Stop(process::Stop { node })
             | Self::EmptyDisk(process::EmptyDisk { node })
+            | Self::DamagedSnapshots(damage::DamagedSnapshots { node })
             | Self::IsolateNode(partition::IsolateNode { node })
             | Self::SlowDisk(disk::SlowDisk { node, .. })
             | Self::FullDisk(disk::FullDisk { node, .. })
@@ -265,6 +276,7 @@ impl FaultSpec {
             Self::Pause(fault) => fault.start(lab, rng).await,
             Self::Stop(fault) => fault.start(lab, rng).await,
             Self::EmptyDisk(fault) => fault.start(lab, rng).await,
+            Self::DamagedSnapshots(fault) => fault.start(lab, rng).await,
             Self::GatewayGone(fault) => fault.start(lab, rng).await,
             Self::RegionGone(fault) => fault.start(lab, rng).await,
             Self::EverythingGone(fault) => fault.start(lab).await,

@@ -51,6 +51,8 @@ pub struct LabOptions {
     pub bin_dir: Option<PathBuf>,
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     pub node_limits: Vec<(&'static str, u32)>,
+    /// The same for gateways.
+    pub gateway_limits: Vec<(&'static str, u32)>,
     /// Whether gateways answer DNS.
     pub dns: bool,
     /// Nodes that join later: see [`ClusterOptions::held_back`].
@@ -73,6 +75,7 @@ impl LabOptions {
             shows,
             bin_dir: None,
             node_limits: Vec::new(),
+            gateway_limits: Vec::new(),
             dns: false,
             held_back: Vec::new(),
         }
@@ -150,6 +153,7 @@ impl Lab {
             bin_dir,
             otlp_endpoint: None,
             node_limits: options.node_limits,
+            gateway_limits: options.gateway_limits,
             notices: true,
             dns: options.dns,
             held_back: options.held_back,

@@ -50,11 +50,11 @@ struct Proof {
 
 /// What a ticket says of itself. Its signature is the gateways' to check; what matters here can be read by anyone.
 #[derive(Debug, PartialEq, Eq)]
-struct Ticket {
+pub(crate) struct Ticket {
     show_id: u64,
-    qid: Qid,
+    pub(crate) qid: Qid,
     /// `None` = drawn; else the key that late comers get.
-    late: Option<u128>,
+    pub(crate) late: Option<u128>,
 }
 
 /// Runs the command and prints what was found.
@@ -158,7 +158,7 @@ fn place(ticket: &Ticket, seed: Option<&[u8; 32]>, threshold: u128) -> String {
 }
 
 /// A ticket's text, or the JSON answer that it came in. The form is in `docs/waiting-room.md`.
-fn parse_ticket(text: &str) -> anyhow::Result<Ticket> {
+pub(crate) fn parse_ticket(text: &str) -> anyhow::Result<Ticket> {
     #[derive(Deserialize)]
     struct Joined {
         ticket: String,

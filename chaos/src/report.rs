@@ -13,10 +13,13 @@ mod frame;
 mod latency;
 mod leaders;
 mod losses;
+mod names;
 mod page;
 mod palette;
 mod recovery;
+mod rooms;
 pub mod scorecard;
+mod spike;
 pub(crate) mod summary;
 mod svg;
 mod table;
@@ -51,6 +54,9 @@ pub fn html(result: &DrillResult) -> String {
         ),
         section("Recovery", &recovery::section(result)),
         section("Losses and open outcomes", &losses::section(result)),
+        names::section(result),
+        rooms::section(result),
+        spike::section(result),
         section("Blast radius", &blast::section(result)),
         section("Checks", &checks::section(result)),
         section("Faults and timeline", &faults::section(result)),

@@ -14,8 +14,10 @@
 //! Owns: the order of the steps and what is said about them. Must never: pass a page of which a command was left out.
 
 pub mod alert;
+mod away;
 pub mod front_matter;
 pub mod host;
+mod line;
 pub mod newcomer;
 pub mod page;
 pub mod pattern;
@@ -75,6 +77,9 @@ pub struct CheckArgs {
     /// Run Prometheus beside the cluster and wait until each alert of the page fires
     #[arg(long)]
     with_prometheus: bool,
+    /// Only see each alert fire, those that pages do not see included, and run no command: for a build that is broken on purpose
+    #[arg(long, requires = "with_prometheus")]
+    alerts_only: bool,
 }
 
 /// Does what is asked.
@@ -197,7 +202,7 @@ async fn work_through(
 ) -> anyhow::Result<Duration> {
     let begins = |step: &Step| matches!(&step.what, What::Lab(lab) if *lab != LabStep::Heal);
     if !page.steps.iter().any(begins) {
-        begin(page, LabStep::Inject, stage).await?;
+        begin(page, LabStep::Inject, stage, args).await?;
     }
     let mut began = None;
     for step in &page.steps {
@@ -207,7 +212,8 @@ async fn work_through(
                     println!("  lab    {line}");
                 }
             }
-            What::Lab(lab) => begin(page, *lab, stage).await?,
+            What::Lab(lab) => begin(page, *lab, stage, args).await?,
+            What::Run(_) if args.alerts_only => {}
             What::Run(block) => {
                 began.get_or_insert_with(Instant::now);
                 let took = run_block(page, step, block, stage, args.print).await?;
@@ -227,11 +233,17 @@ async fn work_through(
 }
 
 /// What is wrong begins, and whoever watches is told.
-async fn begin(page: &Page, what: LabStep, stage: &mut Stage) -> anyhow::Result<()> {
+async fn begin(
+    page: &Page,
+    what: LabStep,
+    stage: &mut Stage,
+    args: &CheckArgs,
+) -> anyhow::Result<()> {
     for line in stage.carry_out(what).await? {
         println!("  lab    {line}");
     }
-    let seen = |alert: &&String| !page.front.alerts_not_seen.contains_key(*alert);
+    let unseen = &page.front.alerts_not_seen;
+    let seen = |alert: &&String| args.alerts_only || !unseen.contains_key(*alert);
     for alert in page.front.alerts.iter().filter(seen) {
         if let Some(after) = stage.fires(alert).await? {
             println!("  alert  {alert} fires after {:.1} s", after.as_secs_f64());

@@ -9,6 +9,8 @@
 //! | `race` | two buyers for one pair |
 //! | `expiry_edge` | pays at the last moment |
 //! | `churn` | holds, orders, calls off, gives back |
+//! | `line` | people before a sale with a waiting room: some early, some late, some who never come back |
+//! | `look` | only looks, as fast as it is answered |
 //! | `wake_ups` | many idle shows, one is touched now and then |
 //!
 //! Each has a set-up, turns that its clients take, and a check of its own at the end. Every request is written down
@@ -21,6 +23,8 @@ mod churn;
 pub(crate) mod client;
 pub mod crowd;
 mod expiry_edge;
+pub(crate) mod line;
+pub(crate) mod look;
 mod probing;
 mod race;
 pub mod request;
@@ -37,6 +41,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
 pub use crowd::Crowd;
+pub use line::RoomSpec;
 pub use request::Request;
 pub use scene::Scene;
 
@@ -58,6 +63,10 @@ pub enum Kind {
     ExpiryEdge,
     /// Cancelling and releasing.
     Churn,
+    /// People in line for a show with a waiting room.
+    Line,
+    /// Onlookers who never buy.
+    Look,
     /// Idle shows woken at random.
     WakeUps,
 }
@@ -73,6 +82,8 @@ impl Kind {
             Self::Race => "race",
             Self::ExpiryEdge => "expiry-edge",
             Self::Churn => "churn",
+            Self::Line => "line",
+            Self::Look => "look",
             Self::WakeUps => "wake-ups",
         }
     }
@@ -106,7 +117,8 @@ impl WorkloadSpec {
         self.pause_ms.unwrap_or(match self.kind {
             Kind::Rush | Kind::RetryStorm | Kind::Race => 100,
             Kind::Browse | Kind::Churn => 300,
-            Kind::ExpiryEdge => 50,
+            Kind::ExpiryEdge | Kind::Look => 50,
+            Kind::Line => 1_000,
             Kind::WakeUps => 1_500,
         })
     }
@@ -141,6 +153,8 @@ fn set_up(spec: &WorkloadSpec, scene: &Scene) -> Arc<dyn Workload> {
         Kind::Race => Arc::new(race::Race::set_up(&stalls)),
         Kind::ExpiryEdge => Arc::new(expiry_edge::ExpiryEdge::set_up(stalls)),
         Kind::Churn => Arc::new(churn::Churn::set_up(stalls)),
+        Kind::Line => Arc::new(line::Line::set_up(stalls)),
+        Kind::Look => Arc::new(look::Look::set_up(stalls)),
         Kind::WakeUps => Arc::new(wake_ups::WakeUps::set_up(stalls)),
     }
 }

@@ -78,3 +78,40 @@ async fn without_a_steady_state_nothing_is_broken_and_nothing_is_learned() {
     assert!(result.aborted_because.contains("no steady state"));
     assert!(result.faults.is_empty());
 }
+
+/// The parts that the drill above does without: name servers, and a waiting room.
+const STEERED: &str = r#"
+title = "A region is gone for a moment, and a waiting room is open"
+hypothesis = "DNS leaves it out, and the room lets in as many as it may."
+promises = ["steering", "fair-line"]
+tail_s = 6
+lab = { wan = false, dns = true }
+shows = [
+    { name = "hot", rows = 11, seats_per_row = 20, home = "westeurope" },
+    { name = "room", rows = 11, seats_per_row = 20, home = "westeurope", room = { capacity = 4, rate_per_min = 240, prequeue_s = 3 } },
+]
+workloads = [
+    { kind = "rush", show = "hot", clients = 2 },
+    { kind = "line", show = "room", clients = 14 },
+]
+steady = { for_s = 4, ops_rate_min = 0.1, error_ratio_max = 1.0 }
+steps = [{ at_s = 0, for_s = 12, fault = { kind = "region-gone", region = "eastus" } }]
+blast = { regions = ["all"], shows_ratio = 1.0, requests_ratio = 1.0, for_s = 120 }
+expect = { dns_out_s_max = 12, room_over_capacity_max = 0, room_unproven_max = 0, room_came_in_min = 1 }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_follows_dns_and_a_waiting_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let result = engine::run(order(dir.path(), STEERED)).await.unwrap();
+    let missed: Vec<_> = result.expectations.iter().filter(|e| !e.held).collect();
+    assert_eq!(result.verdict, Verdict::Held, "{missed:#?}");
+    let dns = result.dns.unwrap();
+    assert_eq!(dns.lost.len(), 2, "two servers are left: {:?}", dns.lost);
+    assert!(dns.lost.iter().all(|lost| lost.region == "eastus"));
+    assert!(result.rooms[0].most_inside_said > 0, "{:?}", result.rooms);
+    let html = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    for wanted in ["Out of the answers", "Most inside for certain"] {
+        assert!(html.contains(wanted), "{wanted}");
+    }
+}

@@ -11,6 +11,8 @@
 //!
 //! Owns: these answers. Must never: change anything, or show what buyers own.
 
+mod rooms;
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -133,6 +135,7 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         catalogue_shows: directory.read(|directory| directory.shows().len()).0,
         outbox_waiting: outbox.waiting,
         outbox_oldest_ms: outbox.oldest_ms,
+        rooms: rooms::rooms(&state.host, clock_ms),
     };
     match state.metrics.render(sample) {
         Ok(text) => {

@@ -4,6 +4,7 @@
 //! Must never: carry a label with unbounded values, such as a show or a buyer.
 
 mod lag;
+mod rooms;
 mod sampled;
 
 use std::time::Duration;
@@ -13,7 +14,11 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use holdfast_inventory::outcome::Outcome;
+
 use self::lag::Lag;
+pub use self::rooms::RoomSample;
+use self::rooms::Rooms;
 pub use self::sampled::Sample;
 use self::sampled::Sampled;
 use crate::leaders::wanted::Reason;
@@ -51,6 +56,7 @@ pub struct Metrics {
     pub leaders_to_move: IntGauge,
     sampled: Sampled,
     lag: Lag,
+    rooms: Rooms,
 }
 
 /// Puts metrics into the registry.
@@ -93,6 +99,10 @@ impl Register<'_> {
         let counter = Counter::new(name, help)?;
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
+    }
+
+    fn ratio(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.seconds(name, help)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
@@ -163,6 +173,7 @@ impl Metrics {
             )?,
             sampled: Sampled::new(&register)?,
             lag: Lag::new(&register)?,
+            rooms: Rooms::new(&register)?,
             submit,
             registry,
         })
@@ -172,6 +183,13 @@ impl Metrics {
     pub fn overloaded(&self, submission: &Submission) {
         self.commands_overloaded
             .inc_by(submission.items.len() as u64);
+    }
+
+    /// Notes what became of a command.
+    pub fn answered(&self, outcome: &Outcome) {
+        if let Outcome::Rejected(rejection) = outcome {
+            self.rooms.refused(rejection);
+        }
     }
 
     /// Notes a batch that took `elapsed`.
@@ -186,6 +204,7 @@ impl Metrics {
     pub fn render(&self, sample: Sample) -> Result<String, prometheus::Error> {
         self.sampled.take(&sample);
         self.lag.take(&sample);
+        self.rooms.take(&sample.rooms);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
@@ -209,6 +228,8 @@ mod tests {
             "_records",
             "_shows",
             "_nodes",
+            "_people",
+            "_ratio",
             "_state",
         ];
         for family in metrics.registry.gather() {

@@ -124,6 +124,7 @@ impl Files {
             config.insert("topology".to_owned(), text(&seen));
             config.insert("session_key_file".to_owned(), text(&self.session_key()));
             dns::configure(&mut config, topology, &region.id, ports, options);
+            limit(&mut config, &options.gateway_limits);
             self.write_config(&name, config, otlp_endpoint)?;
         }
         for node in &topology.nodes {
@@ -149,12 +150,7 @@ impl Files {
                 "worker_threads".to_owned(),
                 fair_share(topology.nodes.len()).into(),
             );
-            if !options.node_limits.is_empty() {
-                let limits = options.node_limits.iter();
-                let limits =
-                    limits.map(|(key, value)| ((*key).to_owned(), i64::from(*value).into()));
-                config.insert("limits".to_owned(), toml::Value::Table(limits.collect()));
-            }
+            limit(&mut config, &options.node_limits);
             self.write_config(&name, config, otlp_endpoint)?;
         }
         Ok(())
@@ -216,6 +212,16 @@ impl Files {
             Err(source) => Err(ClusterError::File { path, source }),
         }
     }
+}
+
+/// Sets keys of `[limits]`.
+fn limit(config: &mut toml::Table, limits: &[(&'static str, u32)]) {
+    if limits.is_empty() {
+        return;
+    }
+    let limits = limits.iter();
+    let limits = limits.map(|(key, value)| ((*key).to_owned(), i64::from(*value).into()));
+    config.insert("limits".to_owned(), toml::Value::Table(limits.collect()));
 }
 
 /// In whose name a process has its file of addresses.

@@ -139,6 +139,8 @@ mod tests {
             "region-returns-after-long-absence",
             "two-faults-at-once",
             "cold-start-of-everything",
+            "on-sale-with-waiting-room",
+            "load-spike",
         ] {
             assert!(all.iter().any(|entry| entry.name == name), "{name}");
         }

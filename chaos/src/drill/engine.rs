@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::OptionFuture;
 use holdfast_region_config::Topology;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -23,15 +24,18 @@ use super::blame;
 use super::catalogue::Entry;
 use super::file::{DrillFile, SteadySpec};
 use super::measure::Facts;
+use super::names::Names;
 use super::notices;
 use super::probe::Probes;
 use super::progress::Progress;
 use super::readiness::{Came, Readiness};
 use super::result::{
-    Check, DrillResult, FORMAT, FaultSpan, LeaderChange, Moment, Quantiles, Replicas, Rpo, Run,
-    Steady,
+    Check, DnsSeen, DrillResult, FORMAT, FaultSpan, LeaderChange, Moment, Quantiles, Recovery,
+    Replicas, RoomSeen, Rpo, Run, Steady,
 };
+use super::rooms::Rooms;
 use super::setting;
+use super::spike;
 use super::steps::{Done, Parts, Steps, calm};
 use super::tries::wishes;
 use super::verdict;
@@ -39,6 +43,7 @@ use super::watch::{Seen, Watch, seconds};
 use crate::checker::{self, Conclusion};
 use crate::history::{History, Recorder};
 use crate::lab::Lab;
+use crate::workload::look::Looked;
 use crate::workload::scene::Counted;
 use crate::workload::{Checked, Crowd, Scene};
 
@@ -75,6 +80,9 @@ struct Ran {
     came: Came,
     rpo: Rpo,
     replicas: Replicas,
+    dns: Option<DnsSeen>,
+    rooms: Vec<RoomSeen>,
+    looks: Vec<Looked>,
 }
 
 /// Runs a drill and judges it; report and history are in `order.out` afterwards.
@@ -146,6 +154,14 @@ fn keep_logs(lab: &Lab, out: &Path) {
     }
 }
 
+/// What all clients share.
+fn scene(lab: &Lab, file: &DrillFile, recorder: &Recorder) -> anyhow::Result<Arc<Scene>> {
+    let stalls = setting::stalls(lab, file);
+    setting::record_shows(recorder, &stalls);
+    let (http, doors) = (lab.http.clone(), setting::doors(lab)?);
+    Ok(Arc::new(Scene::new(http, doors, stalls, recorder.clone())))
+}
+
 /// Everything that needs the running cluster.
 async fn drill(
     lab: &mut Lab,
@@ -157,14 +173,9 @@ async fn drill(
 ) -> anyhow::Result<Ran> {
     let file = &order.entry.file;
     let recorder = Recorder::create(history, setting::header(file, run))?;
-    let stalls = setting::stalls(lab, file);
-    setting::record_shows(&recorder, &stalls);
-    let scene = Arc::new(Scene::new(
-        lab.http.clone(),
-        setting::doors(lab)?,
-        stalls,
-        recorder.clone(),
-    ));
+    let scene = scene(lab, file, &recorder)?;
+    let rooms = Rooms::open(lab, &scene).await?;
+    let names = Names::start(lab, &recorder)?;
     let watch = Watch::start(lab, &recorder)?;
     let readiness = Readiness::start(lab, &recorder)?;
     let mut crowd = Crowd::start(&scene, &file.workloads, order.seed);
@@ -194,6 +205,9 @@ async fn drill(
     let checked = crowd.end().await;
     probes.end().await;
     wait_ready(&readiness, READY_MAX).await;
+    let dns = names.map(|names| names.end(&done.faults, &done.lost));
+    let dns = OptionFuture::from(dns).await;
+    let rooms = rooms.end(&scene, seconds(end_ns)).await;
     progress.step("asking again what is open, looking up what was acknowledged");
     aftermath::resolve(&scene).await;
     let rpo = aftermath::look_up(&scene).await;
@@ -213,6 +227,9 @@ async fn drill(
         came,
         rpo,
         replicas,
+        dns,
+        rooms,
+        looks: scene.looks.take(),
     })
 }
 
@@ -297,12 +314,6 @@ fn judged(
         ..facts.steady()
     };
     let recovery = facts.recovery();
-    let of = |hot: bool| {
-        recovery
-            .iter()
-            .filter(move |r| r.hot == hot)
-            .map(|r| r.rto_s)
-    };
     let healed_s = last_heal_s(&faults, ran.end_s);
     Ok(DrillResult {
         format: FORMAT,
@@ -312,8 +323,8 @@ fn judged(
         users: facts.users_saw(&stranded),
         ambiguous: facts.ambiguous(),
         series: facts.series(),
-        rto_hot: Quantiles::of(of(true)),
-        rto_idle: Quantiles::of(of(false)),
+        rto_hot: rto(&recovery, true),
+        rto_idle: rto(&recovery, false),
         checks: checks(&verdict, ran.checked, ran.done.deaths),
         replicas: Replicas {
             back_s: ran.came.back_s(healed_s),
@@ -328,8 +339,17 @@ fn judged(
         timeline: timeline(ran.done.moments, &ran.came),
         commands,
         blast,
+        spikes: spike::seen(&facts, &ran.done.spikes, &ran.looks),
+        dns: ran.dns,
+        rooms: ran.rooms,
         ..DrillResult::default()
     })
+}
+
+/// Recovery times of hot shows, or of idle ones.
+fn rto(recovery: &[Recovery], hot: bool) -> Quantiles {
+    let such = recovery.iter().filter(|r| r.hot == hot);
+    Quantiles::of(such.map(|r| r.rto_s))
 }
 
 /// Changes of leader before `until_s` that nobody caused.

@@ -4,7 +4,7 @@
 
 use super::measure::figure;
 use super::promise::Promise;
-use super::result::{DrillResult, Expectation};
+use super::result::{DrillResult, Expectation, SpikeSeen};
 
 /// One kind of expectation.
 #[derive(Debug, Clone, Copy)]
@@ -231,7 +231,118 @@ pub const RULES: &[Rule] = &[
         Promise::UserVisible,
         |r| Some(figure(r.rpo.acknowledged_sales)),
     ),
+    rule(
+        "dns_out_s_max",
+        "time until no DNS answer has a lost region's addresses, s",
+        Promise::Steering,
+        |r| worst(&r.dns.as_ref()?.lost, |lost| lost.out_s),
+    ),
+    rule(
+        "dns_back_s_max",
+        "time until DNS answers have them again after the heal, s",
+        Promise::Steering,
+        |r| worst(&r.dns.as_ref()?.lost, |lost| lost.back_s),
+    ),
+    rule(
+        "dns_unanswered_max",
+        "questions that servers in regions without a fault did not answer",
+        Promise::Steering,
+        |r| r.dns.as_ref().map(|dns| figure(dns.unanswered)),
+    ),
+    rule(
+        "room_over_capacity_max",
+        "people too many in a waiting room's show at the worst moment",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| Some(figure(room.over_capacity()))),
+    ),
+    rule(
+        "room_unserved_max",
+        "people who stayed in line and did not get in",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| Some(figure(room.unserved))),
+    ),
+    rule(
+        "room_unproven_max",
+        "places in line that the published seed does not make",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| Some(figure(room.unproven))),
+    ),
+    rule(
+        "room_threshold_falls_max",
+        "answers with a lower threshold than the one before",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| Some(figure(room.threshold_falls))),
+    ),
+    rule(
+        "room_draw_chi_square_max",
+        "χ² of the draw over equal parts (5 degrees of freedom)",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| room.draw_chi_square),
+    ),
+    rule(
+        "room_draw_rank_max",
+        "rank correlation of arrival and place drawn, without its sign",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| room.draw_rank.map(f64::abs)),
+    ),
+    rule(
+        "room_order_rank_min",
+        "rank correlation of place in line and time of the turn",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| room.order_rank.map(|rank| -rank)).map(|worst| -worst),
+    ),
+    rule(
+        "room_standstill_s_max",
+        "longest time in which somebody waited and nobody got in, s",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| room.standstill_s),
+    ),
+    rule(
+        "room_came_in_min",
+        "people who got in",
+        Promise::FairLine,
+        |r| worst(&r.rooms, |room| Some(-figure(room.came_in))).map(|worst| -worst),
+    ),
+    rule(
+        "money_refused_max",
+        "tries of orders and payments in a load spike that were refused at the door or failed",
+        Promise::PaidFirst,
+        |r| worst(&r.spikes, |spike| Some(figure(spike.money_refused))),
+    ),
+    rule(
+        "spike_paid_min",
+        "payments confirmed in a load spike",
+        Promise::PaidFirst,
+        |r| worst(&r.spikes, |spike| Some(-figure(spike.paid))).map(|worst| -worst),
+    ),
+    rule(
+        "spike_shed_min",
+        "onlookers' questions turned away in a load spike",
+        Promise::PaidFirst,
+        |r| worst(&r.spikes, |spike| Some(-figure(spike.spike.shed))).map(|worst| -worst),
+    ),
+    rule(
+        "spike_shed_silently_max",
+        "of those, without the time to come back",
+        Promise::PaidFirst,
+        |r| worst(&r.spikes, |spike| Some(figure(spike.spike.shed_silently))),
+    ),
+    rule(
+        "calm_shed_max",
+        "onlookers' questions turned away before the spike",
+        Promise::PaidFirst,
+        |r| {
+            let shed = |spike: &SpikeSeen| spike.calm.shed + spike.calm.shed_silently;
+            worst(&r.spikes, |spike| Some(figure(shed(spike))))
+        },
+    ),
 ];
+
+/// The greatest of these figures; `None` when there is none, or one was not measured.
+fn worst<T>(all: &[T], figure: impl Fn(&T) -> Option<f64>) -> Option<f64> {
+    let figures: Option<Vec<f64>> = all.iter().map(figure).collect();
+    figures?.into_iter().reduce(f64::max)
+}
 
 /// The rule of a name.
 #[must_use]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::expect;
 use super::promise::Promise;
 use crate::fault::FaultSpec;
-use crate::workload::{Kind, WorkloadSpec};
+use crate::workload::{Kind, RoomSpec, WorkloadSpec};
 
 /// Longest drill from its first fault to its end, s: whoever needs more wants a soak test.
 const LASTS_MAX_S: f64 = 3_600.0;
@@ -30,6 +30,9 @@ pub(super) const NODE_LIMITS: &[&str] = &[
     "disk_reserve_mib",
     "drain_ms_max",
 ];
+
+/// Keys of a gateway's `[limits]` that a drill may change.
+pub(super) const GATEWAY_LIMITS: &[&str] = &["requests_in_flight_max", "writes_in_flight_max"];
 
 /// Why a drill file is not one.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +110,12 @@ pub struct LabSpec {
     /// Keys of the nodes' `[limits]` that differ from their defaults.
     #[serde(default)]
     pub node_limits: BTreeMap<String, u32>,
+    /// Keys of the gateways' `[limits]` that differ from their defaults.
+    #[serde(default)]
+    pub gateway_limits: BTreeMap<String, u32>,
+    /// Whether gateways answer DNS, and are asked all the time what they answer.
+    #[serde(default)]
+    pub dns: bool,
     /// How far a node's clock is skewed on purpose, ms: the checker allows for it.
     #[serde(default)]
     pub clock_skew_ms: u64,
@@ -149,6 +158,9 @@ pub struct ShowSpec {
     /// Whether nobody but probes touches them.
     #[serde(default)]
     pub idle: bool,
+    /// A waiting room before the sale; only a `line` buys there, and nobody probes.
+    #[serde(default)]
+    pub room: Option<RoomSpec>,
 }
 
 const fn one_show() -> u32 {
@@ -325,12 +337,16 @@ impl DrillFile {
         problems.extend(self.show_problems());
         problems.extend(self.workload_problems());
         problems.extend(self.steps.iter().enumerate().filter_map(step_problem));
-        let limits = self.lab.node_limits.keys();
-        let unknown = limits.filter(|key| !NODE_LIMITS.contains(&key.as_str()));
-        problems.extend(unknown.map(|key| {
-            let known = NODE_LIMITS.join(", ");
-            format!("lab.node_limits.{key}: no such limit; known are {known}")
-        }));
+        for (table, limits, known) in [
+            ("node_limits", &self.lab.node_limits, NODE_LIMITS),
+            ("gateway_limits", &self.lab.gateway_limits, GATEWAY_LIMITS),
+        ] {
+            let unknown = limits.keys().filter(|key| !known.contains(&key.as_str()));
+            problems.extend(unknown.map(|key| {
+                let known = known.join(", ");
+                format!("lab.{table}.{key}: no such limit; known are {known}")
+            }));
+        }
         let unknown = self
             .expect
             .keys()
@@ -415,6 +431,12 @@ impl DrillFile {
                 problems.push(format!(
                     "workloads[{at}].show: no show that is {kind} is called {}",
                     workload.show
+                ));
+            }
+            let has_room = |show: &&ShowSpec| show.name == workload.show && show.room.is_some();
+            if self.shows.iter().any(|show| has_room(&show)) != (workload.kind == Kind::Line) {
+                problems.push(format!(
+                    "workloads[{at}].show: a line is for shows with a room, and nothing else is"
                 ));
             }
             let others = self.workloads.iter().filter(|w| w.show == workload.show);

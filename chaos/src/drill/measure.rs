@@ -181,7 +181,7 @@ impl Facts<'_> {
             if span.nodes.is_empty() {
                 continue;
             }
-            for stall in self.stalls {
+            for stall in self.stalls.iter().filter(|stall| stall.room.is_none()) {
                 let tries = self
                     .wishes
                     .iter()

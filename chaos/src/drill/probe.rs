@@ -31,7 +31,7 @@ impl Probes {
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         for (at, stall) in scene.stalls.iter().enumerate() {
-            if stall.idle {
+            if stall.idle || stall.room.is_some() {
                 continue;
             }
             for door in 0..scene.doors.len() {

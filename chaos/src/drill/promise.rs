@@ -33,6 +33,12 @@ pub enum Promise {
     BlastRadius,
     /// A sleeping show takes its first write.
     Wake,
+    /// DNS leads nobody to a region that is gone.
+    Steering,
+    /// A waiting room is never fuller than it may be, and lets in as drawn.
+    FairLine,
+    /// A spike costs onlookers time and no buyer a payment.
+    PaidFirst,
 }
 
 /// What a promise says.
@@ -66,7 +72,7 @@ const fn at_most(
 }
 
 /// In the order of [`Promise::ALL`], which is that of the variants.
-const SAID: [Said; 12] = [
+const SAID: [Said; 15] = [
     // NoDoubleSale
     at_most(
         "no seat is sold twice, no promise of the checker broken",
@@ -151,11 +157,32 @@ const SAID: [Said; 12] = [
         2.0,
         "s",
     ),
+    // Steering. Three bad seconds in a row (ADR 0024), one that is just over, and the time to notice.
+    at_most(
+        "a lost region is out of every DNS answer",
+        "dns_out_s_max",
+        5.0,
+        "s",
+    ),
+    // FairLine
+    at_most(
+        "a waiting room is never fuller than it may be",
+        "room_over_capacity_max",
+        0.0,
+        "people too many",
+    ),
+    // PaidFirst
+    at_most(
+        "a load spike refuses no order and no payment",
+        "money_refused_max",
+        0.0,
+        "tries",
+    ),
 ];
 
 impl Promise {
     /// All, in the order of the scorecard.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::NoDoubleSale,
         Self::NothingLost,
         Self::AmbiguousResolved,
@@ -168,6 +195,9 @@ impl Promise {
         Self::ReplicasAgree,
         Self::BlastRadius,
         Self::Wake,
+        Self::Steering,
+        Self::FairLine,
+        Self::PaidFirst,
     ];
 
     /// Words, measure and target.
@@ -192,6 +222,9 @@ impl Promise {
             Self::ReplicasAgree => "replicas-agree",
             Self::BlastRadius => "blast-radius",
             Self::Wake => "wake",
+            Self::Steering => "steering",
+            Self::FairLine => "fair-line",
+            Self::PaidFirst => "paid-first",
         }
     }
 }

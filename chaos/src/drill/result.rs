@@ -5,10 +5,17 @@
 //!
 //! Owns: the form of the file. Must never: judge; [`super::verdict`] does.
 
+mod names;
+mod rooms;
+mod spike;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::names::{DnsAnswer, DnsLost, DnsSeen};
+pub use self::rooms::RoomSeen;
+pub use self::spike::{Looking, SpikeSeen};
 use super::promise::Promise;
 
 /// Format of `report.json`; a reader refuses a higher one.
@@ -75,6 +82,15 @@ pub struct DrillResult {
     pub checks: Vec<Check>,
     /// Whether all replicas had the same state at the end, and after how long.
     pub replicas: Replicas,
+    /// What DNS answered; absent when the drill has no DNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsSeen>,
+    /// Waiting rooms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<RoomSeen>,
+    /// Load spikes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spikes: Vec<SpikeSeen>,
     /// The raw history, beside this file.
     pub history: String,
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns: how a file's short forms are spelled out. Must never: choose anything by lot.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,7 +11,7 @@ use holdfast_region_config::Topology;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::Order;
-use super::file::{BlastSpec, DrillFile, LabSpec, NODE_LIMITS, ShowSpec};
+use super::file::{BlastSpec, DrillFile, GATEWAY_LIMITS, LabSpec, NODE_LIMITS, ShowSpec};
 use super::result::{Blast, FaultSpan, Run};
 use crate::history::{Header, Recorder, Show};
 use crate::lab::{Lab, LabOptions};
@@ -50,17 +51,13 @@ pub(super) fn lab_options(
     seed: u64,
     bin_dir: &Path,
 ) -> anyhow::Result<LabOptions> {
-    let mut node_limits = Vec::new();
-    for (key, value) in &file.lab.node_limits {
-        let known = NODE_LIMITS.iter().find(|known| *known == key);
-        let known = known.with_context(|| format!("lab.node_limits: there is no limit {key}"))?;
-        node_limits.push((*known, *value));
-    }
     Ok(LabOptions {
         topology: Some(topology.clone()),
         wan: file.lab.wan,
         bin_dir: Some(bin_dir.to_owned()),
-        node_limits,
+        node_limits: limits(&file.lab.node_limits, NODE_LIMITS)?,
+        gateway_limits: limits(&file.lab.gateway_limits, GATEWAY_LIMITS)?,
+        dns: file.lab.dns,
         ..LabOptions::breakable(
             shows(file, topology)
                 .into_iter()
@@ -69,6 +66,19 @@ pub(super) fn lab_options(
             seed,
         )
     })
+}
+
+/// Limits under the names that the cluster knows.
+fn limits(
+    wanted: &BTreeMap<String, u32>,
+    known: &[&'static str],
+) -> anyhow::Result<Vec<(&'static str, u32)>> {
+    let each = wanted.iter().map(|(key, value)| {
+        let known = known.iter().find(|known| *known == key);
+        let known = known.with_context(|| format!("lab: there is no limit {key}"))?;
+        Ok((*known, *value))
+    });
+    each.collect()
 }
 
 /// Every show with the kind that it is of, in order.
@@ -112,6 +122,7 @@ pub(super) fn stalls(lab: &Lab, file: &DrillFile) -> Vec<Stall> {
             probe_seats,
             hold_ttl_ms: grid.hold_ttl_ms,
             idle: spec.idle,
+            room: spec.room,
         }
     })
     .collect()

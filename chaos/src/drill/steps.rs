@@ -30,6 +30,10 @@ const COMMAND_MAX: Duration = Duration::from_secs(180);
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) faults: Vec<FaultSpan>,
+    /// Those of them that took a whole region away.
+    pub(super) lost: Vec<usize>,
+    /// Those of them that are load, with its factor.
+    pub(super) spikes: Vec<(usize, f64)>,
     pub(super) commands: Vec<CommandRun>,
     pub(super) moments: Vec<Moment>,
     /// Processes that died without having been killed.
@@ -214,9 +218,17 @@ impl<'a> Steps<'a> {
             if !report.nodes.is_empty() {
                 self.probes.wake_idle(&regions);
             }
+            let span = self.done.faults.len();
+            let load_factor = fault.load_factor();
+            self.done
+                .spikes
+                .extend(load_factor.map(|factor| (span, factor)));
+            if fault.takes_region() {
+                self.done.lost.push(span);
+            }
             let on = On {
-                span: self.done.faults.len(),
-                load_factor: fault.load_factor(),
+                span,
+                load_factor,
                 running,
             };
             self.running.insert(at, on);

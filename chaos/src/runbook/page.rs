@@ -108,6 +108,10 @@ pub enum LabStep {
     Overload,
     /// Payments are begun that the provider does not answer.
     StallPayments,
+    /// The second region comes back from a loss with a disk that hangs, and is asked to lead again; mended by the next `heal`.
+    LeadersAway,
+    /// A crowd waits in the first show's waiting room, and somebody has paused it.
+    StandingRoom,
 }
 
 impl Page {
@@ -225,7 +229,11 @@ fn lab_step(text: &str) -> anyhow::Result<LabStep> {
         "heal" => Ok(LabStep::Heal),
         "overload" => Ok(LabStep::Overload),
         "stall-payments" => Ok(LabStep::StallPayments),
-        other => bail!("the lab knows inject, heal, overload and stall-payments, not {other:?}"),
+        "leaders-away" => Ok(LabStep::LeadersAway),
+        "standing-room" => Ok(LabStep::StandingRoom),
+        other => bail!(
+            "the lab knows inject, heal, overload, stall-payments, leaders-away and standing-room, not {other:?}"
+        ),
     }
 }
 

@@ -11,8 +11,10 @@ use rand::rngs::StdRng;
 use tokio::task::JoinSet;
 
 use super::alert::Prometheus;
+use super::away;
 use super::front_matter::FrontMatter;
 use super::host::Hosts;
+use super::line;
 use super::newcomer::Newcomers;
 use super::page::LabStep;
 use super::pressure;
@@ -147,6 +149,15 @@ impl Stage {
             LabStep::StallPayments => {
                 self.people.push(pressure::stall_payments(&self.lab).await?);
                 said.push("payments that nobody answers".to_owned());
+            }
+            LabStep::LeadersAway => {
+                let slow = away::comes_back_too_early(&mut self.lab, &mut self.rng).await?;
+                said.push(format!("leaders are asked back: {}", slow.report().what));
+                self.faults.push(slow);
+            }
+            LabStep::StandingRoom => {
+                self.people.push(line::standing_room(&self.lab).await?);
+                said.push("a crowd before a paused room".to_owned());
             }
             LabStep::Heal => {
                 self.people.clear();

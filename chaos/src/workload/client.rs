@@ -100,6 +100,32 @@ impl Client {
         None
     }
 
+    /// Changes what it carries with it.
+    pub(super) fn carries(&mut self, change: impl FnOnce(&Buyer) -> Buyer) {
+        self.buyer = self.buyer.as_ref().map(change);
+    }
+
+    /// Asks what may be asked twice until a gateway answers; `None` when patience or the workload is over.
+    pub(super) async fn ask<F: Future<Output = Answer>>(
+        &mut self,
+        question: impl Fn(Buyer) -> F,
+    ) -> Option<Answer> {
+        let until = Instant::now() + self.patience;
+        while Instant::now() < until && !self.is_stopped() {
+            if let Some(buyer) = self.guest().await {
+                let answer = timeout(self.try_max, question(buyer)).await;
+                if let Ok(answer) = answer
+                    && (1..500).contains(&answer.status)
+                {
+                    return Some(answer);
+                }
+                self.next_door();
+            }
+            sleep(AGAIN).await;
+        }
+        None
+    }
+
     fn next_door(&mut self) {
         self.enter((self.door + 1) % self.scene.doors.len());
     }

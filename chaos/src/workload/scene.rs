@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use holdfast_region_config::RegionId;
 
+use super::line::{People, RoomSpec};
+use super::look::Looks;
 use super::request::Request;
 use crate::buyer::{Answer, Buyer};
 use crate::history::Recorder;
@@ -43,6 +45,8 @@ pub struct Stall {
     pub hold_ttl_ms: u64,
     /// Whether nobody but probes and wake-ups touches it.
     pub idle: bool,
+    /// Its waiting room, if it has one: then nobody holds a seat without a pass, probes included.
+    pub room: Option<RoomSpec>,
 }
 
 impl Stall {
@@ -117,6 +121,10 @@ pub struct Scene {
     pub stalls: Vec<Stall>,
     /// The history.
     pub recorder: Recorder,
+    /// Who stood in line.
+    pub(crate) people: People,
+    /// What onlookers were answered.
+    pub(crate) looks: Looks,
     counters: Counters,
     /// None of these locks is held over an await.
     open: Mutex<Vec<Open>>,
@@ -142,6 +150,8 @@ impl Scene {
             doors,
             stalls,
             recorder,
+            people: People::default(),
+            looks: Looks::default(),
             counters: Counters::default(),
             open: Mutex::default(),
             sales: Mutex::default(),

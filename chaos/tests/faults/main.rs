@@ -1,6 +1,7 @@
 //! Every family of faults on real processes: start, effect seen, heal, effect gone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod damage;
 mod doors;
 mod network;
 mod processes;
@@ -28,13 +29,19 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
+        Self::with_node_limits(Vec::new()).await
+    }
+
+    async fn with_node_limits(node_limits: Vec<(&'static str, u32)>) -> Self {
         let hall = GridShow {
             hold_ttl_ms: 600_000,
             ..GridShow::new("faults", "eastus", 6, 10)
         };
-        let lab = Lab::start(LabOptions::breakable(vec![hall], 1))
-            .await
-            .unwrap();
+        let options = LabOptions {
+            node_limits,
+            ..LabOptions::breakable(vec![hall], 1)
+        };
+        let lab = Lab::start(options).await.unwrap();
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(1))
             .no_proxy()

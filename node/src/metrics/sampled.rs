@@ -5,7 +5,7 @@
 use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats, WakeCause};
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
-use super::Register;
+use super::{Register, RoomSample};
 
 /// The values at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +46,8 @@ pub struct Sample {
     pub outbox_waiting: usize,
     /// How long the oldest of them has waited, ms; 0 when none waits.
     pub outbox_oldest_ms: u64,
+    /// Waiting rooms of the shows that this node leads and has in memory.
+    pub rooms: RoomSample,
 }
 
 /// Their metrics.

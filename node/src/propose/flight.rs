@@ -109,6 +109,9 @@ impl Flight {
                     metrics
                         .raft_commands
                         .inc_by(committed.outcomes.len() as u64);
+                    for outcome in &committed.outcomes {
+                        metrics.answered(outcome);
+                    }
                     deliver(routes, committed);
                 }
                 Ok(Err(error)) => fail(routes, &SubmitFailure::Propose(error)),
@@ -140,7 +143,9 @@ pub(super) fn refuse_doomed(
     let mut refused = Vec::new();
     items.retain(|item| match verdicts.next().flatten() {
         Some(rejection) if !item.through_log => {
-            refused.push((item.tag, Answer::Outcome(Outcome::Rejected(rejection))));
+            let outcome = Outcome::Rejected(rejection);
+            context.metrics.answered(&outcome);
+            refused.push((item.tag, Answer::Outcome(outcome)));
             false
         }
         Some(_) | None => true,

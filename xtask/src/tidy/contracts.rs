@@ -24,6 +24,7 @@ const METRIC_ENDINGS: &[&str] = &[
     "leaders",
     "nodes",
     "peers",
+    "people",
     "shows",
     "streams",
     "connections",

@@ -31,6 +31,7 @@ fn because(change: Change, commands: &[CommandRun]) -> String {
         probe_seats: Vec::new(),
         hold_ttl_ms: 0,
         idle: false,
+        room: None,
     }];
     let seen = Seen {
         changes: vec![change],

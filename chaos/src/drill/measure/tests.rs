@@ -42,6 +42,7 @@ impl World {
                 probe_seats: Vec::new(),
                 hold_ttl_ms: 0,
                 idle: false,
+                room: None,
             }],
             faults: vec![FaultSpan {
                 text: "x".into(),
