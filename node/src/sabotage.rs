@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use holdfast_inventory::{
     apply,
@@ -14,6 +15,7 @@ use holdfast_inventory::{
     outcome::Outcome,
 };
 use holdfast_raft::{AsOf, Committed, ShowGroup};
+use tokio::time::Instant;
 
 /// Environment variable that names the bug in force.
 pub const VARIABLE: &str = "HOLDFAST_SABOTAGE";
@@ -35,6 +37,8 @@ pub enum Sabotage {
     IgnoreIdempotencyKey,
     /// A new leader's clock is ahead: holds lapse early.
     ExpireEarly,
+    /// Counts of seats do not add up, from [`MISCOUNTS_AFTER`] on.
+    Miscount,
 }
 
 static IN_FORCE: LazyLock<Option<Sabotage>> = LazyLock::new(|| {
@@ -45,11 +49,15 @@ static IN_FORCE: LazyLock<Option<Sabotage>> = LazyLock::new(|| {
         "drop-outbox-record" => Sabotage::DropOutboxRecord,
         "ignore-idempotency-key" => Sabotage::IgnoreIdempotencyKey,
         "expire-early" => Sabotage::ExpireEarly,
+        "miscount" => Sabotage::Miscount,
         _ => return None,
     };
     tracing::error!(?bug, "this node is broken on purpose");
     Some(bug)
 });
+/// Whoever watches first sees that all is well.
+const MISCOUNTS_AFTER: Duration = Duration::from_secs(30);
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
 static RENAMED: AtomicU64 = AtomicU64::new(0);
 
@@ -67,6 +75,9 @@ pub(crate) fn leads(term: u64) {
 
 /// What an entry becomes before it is proposed.
 pub(crate) fn tampered(mut entry: Entry) -> Entry {
+    if is(Sabotage::Miscount) && STARTED.elapsed() >= MISCOUNTS_AFTER {
+        holdfast_inventory::sabotage::begin();
+    }
     entry.now_ms += AHEAD_MS.load(Ordering::Relaxed);
     if is(Sabotage::IgnoreIdempotencyKey) {
         for envelope in &mut entry.commands {

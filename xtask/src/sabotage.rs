@@ -7,13 +7,26 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-/// Bug, and the drill that must find it.
-const BUGS: [(&str, &str); 5] = [
-    ("acknowledge-before-commit", "partition-leader"),
-    ("stale-map-as-fresh", "partition-leader"),
-    ("drop-outbox-record", "expiry-edge"),
-    ("ignore-idempotency-key", "retry-storm"),
-    ("expire-early", "lose-the-leader"),
+/// Who has to find a bug.
+#[derive(Debug, Clone, Copy)]
+enum Finder {
+    /// This drill, by a check or a loss.
+    Drill(&'static str),
+    /// The alerts of this page of the runbooks.
+    Alerts(&'static str),
+}
+
+/// Bug, and who must find it.
+const BUGS: [(&str, Finder); 6] = [
+    (
+        "acknowledge-before-commit",
+        Finder::Drill("partition-leader"),
+    ),
+    ("stale-map-as-fresh", Finder::Drill("partition-leader")),
+    ("drop-outbox-record", Finder::Drill("expiry-edge")),
+    ("ignore-idempotency-key", Finder::Drill("retry-storm")),
+    ("expire-early", Finder::Drill("lose-the-leader")),
+    ("miscount", Finder::Alerts("suspected-double-sale")),
 ];
 /// What `drill run` ends with when a hypothesis did not hold.
 const NOT_HELD: i32 = 1;
@@ -36,10 +49,18 @@ pub(crate) fn run(root: &Path, args: &[String]) -> anyhow::Result<()> {
     };
     let bin_dir = build(root)?;
     let mut missed = Vec::new();
-    for (bug, drill) in chosen {
-        println!("== {bug}: {drill}");
-        let out = bin_dir.join(bug);
-        if !found(&bin_dir, bug, drill, &out)? {
+    for (bug, finder) in chosen {
+        let is_found = match finder {
+            Finder::Drill(drill) => {
+                println!("== {bug}: {drill}");
+                found(&bin_dir, bug, drill, &bin_dir.join(bug))?
+            }
+            Finder::Alerts(page) => {
+                println!("== {bug}: the alerts of {page}");
+                somebody_is_paged(root, &bin_dir, bug, page)?
+            }
+        };
+        if !is_found {
             missed.push(bug);
         }
     }
@@ -82,6 +103,24 @@ fn found(bin_dir: &Path, bug: &str, drill: &str, out: &Path) -> anyhow::Result<b
         Some(NOT_HELD) => objections(out),
         _ => bail!("the drill {drill} could not be run: {status}"),
     }
+}
+
+/// Whether every alert of a page fires in a real Prometheus.
+fn somebody_is_paged(root: &Path, bin_dir: &Path, bug: &str, page: &str) -> anyhow::Result<bool> {
+    let program = bin_dir.join("holdfast-chaos");
+    let status = Command::new(&program)
+        .current_dir(root)
+        .args([
+            "runbook",
+            "check",
+            page,
+            "--with-prometheus",
+            "--alerts-only",
+        ])
+        .env("HOLDFAST_SABOTAGE", bug)
+        .status()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    Ok(status.success())
 }
 
 /// Prints what the checks objected to; whether they objected to anything. A drill that only missed a figure found no bug.

@@ -48,6 +48,8 @@ pub fn apply(state: &mut InventoryState, entry: &Entry) -> Vec<Outcome> {
         .iter()
         .map(|envelope| apply_one(state, envelope, now_ms, expired, &mut fingerprints))
         .collect();
+    #[cfg(feature = "sabotage")]
+    crate::sabotage::harm(state);
     invariants::after_apply(state, clock_before_ms);
     outcomes
 }

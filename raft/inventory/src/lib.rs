@@ -41,6 +41,8 @@ pub mod outbox;
 pub mod outcome;
 pub mod read;
 pub mod room;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod show;
 pub mod state;
 
