@@ -109,7 +109,10 @@ async fn a_drill_follows_dns_and_a_waiting_room() {
     let dns = result.dns.unwrap();
     assert_eq!(dns.lost.len(), 2, "two servers are left: {:?}", dns.lost);
     assert!(dns.lost.iter().all(|lost| lost.region == "eastus"));
-    assert!(result.rooms[0].most_inside_said > 0, "{:?}", result.rooms);
+    let [room] = result.rooms.as_slice() else {
+        panic!("one room was open: {:?}", result.rooms);
+    };
+    assert_eq!(room.early + room.late, 14, "everybody joined: {room:?}");
     let html = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     for wanted in ["Out of the answers", "Most inside for certain"] {
         assert!(html.contains(wanted), "{wanted}");

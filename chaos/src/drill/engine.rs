@@ -105,6 +105,7 @@ pub async fn run(order: Order) -> anyhow::Result<DrillResult> {
     };
     let options = setting::lab_options(file, &topology, order.seed, &bin_dir)?;
     let mut lab = Lab::start(options).await?;
+    Names::settle(&lab).await?;
     let history = order.out.join(HISTORY);
     let ran = Box::pin(drill(
         &mut lab, &order, &run_of, &history, &progress, bin_dir,

@@ -16,7 +16,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{Resolver, TokioResolver};
 use holdfast_region_config::Topology;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::result::{DnsAnswer, DnsLost, DnsSeen, FaultSpan};
@@ -29,6 +29,10 @@ use crate::lab::Lab;
 const TICK: Duration = Duration::from_millis(250);
 /// A server on this machine that takes longer does not answer.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// Gateways that start one after the other see each other ill for a moment, and trust each other again after 15 s.
+const SETTLED_MAX: Duration = Duration::from_secs(60);
+/// As `docs/dns.md` has it: how long answers live while a region is not as it should be.
+const TTL_DEGRADED_S: u32 = 5;
 /// Answers kept that differ from the one before them; a drill with more flaps for minutes.
 const ANSWERS_MAX: usize = 5_000;
 /// Questions whose outcome is kept: half an hour of four askers at each of eight servers.
@@ -67,6 +71,24 @@ struct Asker {
 }
 
 impl Names {
+    /// Waits until no server says that its answers soon change, as they do while a cluster starts.
+    pub(super) async fn settle(lab: &Lab) -> anyhow::Result<()> {
+        let until = Instant::now() + SETTLED_MAX;
+        for server in lab.cluster.dns_servers() {
+            loop {
+                let answer = dns_client::ask(server.addr, &lab.cluster.dns_name(), None).await;
+                let ttl_s = answer.ok().and_then(|answer| answer.ttl_s);
+                if ttl_s > Some(TTL_DEGRADED_S) {
+                    break;
+                }
+                let region = &server.region;
+                anyhow::ensure!(Instant::now() < until, "dns in {region} does not settle");
+                sleep(TICK).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Begins to ask every server of the lab; `None` when it has none.
     pub(super) fn start(lab: &Lab, recorder: &Recorder) -> anyhow::Result<Option<Self>> {
         let servers = lab.cluster.dns_servers();

@@ -28,6 +28,8 @@ const TICK: Duration = Duration::from_millis(200);
 const LOOK_MAX: Duration = Duration::from_secs(1);
 /// How long a gateway may take to hear of a room, or of the seed.
 const HEARD_MAX: Duration = Duration::from_secs(20);
+/// A committed entry is at every replica after so long.
+const REPLICATED: Duration = Duration::from_secs(1);
 /// Parts of the draw that are compared; with fewer than five people expected in each, χ² says nothing.
 const DRAW_PARTS: usize = 6;
 
@@ -88,12 +90,20 @@ impl Rooms {
         let show = stall.show.clone();
         let line = format!(
             "queue open {show} --sale-at +{} --capacity {capacity} --rate {rate_per_min} --claim-window-s {claim_window_s}",
-            prequeue_s.round()
+            (prequeue_s + REPLICATED.as_secs_f64()).ceil()
         );
         lab.operate(lab.cluster.topology().nodes[0].id, &line)
             .await?;
-        let proof = self.proof(&show, |proof| proof["commit"].is_string()).await;
-        let proof = proof.with_context(|| format!("no gateway hears of the room of {show}"))?;
+        // A gateway that asked too early believes for five seconds that there is no room.
+        sleep(REPLICATED).await;
+        let mut promised = String::new();
+        for door in &self.doors {
+            let doors = std::slice::from_ref(door);
+            let proof = self.proof(doors, &show, |proof| proof["commit"].is_string());
+            let proof = proof.await;
+            let proof = proof.with_context(|| format!("{door} hears of no room of {show}"))?;
+            promised = proof["commit"].as_str().unwrap_or_default().to_owned();
+        }
         let said = Arc::new(Mutex::new(Said::default()));
         for door in &self.doors {
             let url = format!("{door}/v1/shows/{show}/queue");
@@ -106,16 +116,21 @@ impl Rooms {
         Ok(Room {
             show,
             spec,
-            commit: proof["commit"].as_str().unwrap_or_default().to_owned(),
+            commit: promised,
             said,
         })
     }
 
-    /// The published proof, once it is as wanted at some gateway; `None` after a while.
-    async fn proof(&self, show: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    /// The published proof, once it is as wanted at one of these gateways; `None` after a while.
+    async fn proof(
+        &self,
+        doors: &[String],
+        show: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
         let until = Instant::now() + HEARD_MAX;
         while Instant::now() < until {
-            for door in &self.doors {
+            for door in doors {
                 let url = format!("{door}/v1/shows/{show}/queue/proof");
                 let Ok(answer) = self.http.get(url).timeout(LOOK_MAX).send().await else {
                     continue;
@@ -138,7 +153,7 @@ impl Rooms {
         for room in &self.rooms {
             let mut people = scene.people.of(&room.show);
             let proof = self
-                .proof(&room.show, |proof| proof["seed"].is_string())
+                .proof(&self.doors, &room.show, |proof| proof["seed"].is_string())
                 .await;
             let seed = proof.as_ref().and_then(seed_of);
             let unproven = unproven(&room.commit, proof.as_ref(), &people);
