@@ -15,11 +15,8 @@ use holdfast_node_api::queue;
 
 /// A room with a seed of its own: made here, from the operating system's randomness, and told to nobody but the log.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a draw that could be computed beforehand would be none, so it is never seeded"
-)]
 pub fn with_seed(config: RoomConfig) -> OpenRoom {
+    // Never seeded: a draw that could be computed beforehand would be none.
     let seed: [u8; 32] = rand::random();
     OpenRoom {
         config,
