@@ -250,3 +250,34 @@ async fn a_buyer_without_scripts_waits_comes_in_and_holds() {
     let held = b.post("/shows/s1/hold", "key=4&seat=A-2").await;
     assert_eq!(held.location(), "/holds/h1-1");
 }
+
+#[tokio::test]
+async fn a_late_buyer_joins_once_more_and_a_sold_out_room_has_a_list() {
+    let (h, now_ms) = with_room(true).await;
+    let mut b = Browser::new(&h);
+    let joined = b.post("/shows/s1/queue", "key=1").await;
+    assert_eq!(joined.location(), "/shows/s1/queue");
+    let mut passed = up_to(room(now_ms, true), u128::MAX >> 1, now_ms);
+    passed.passed[0].count = now_ms - 700_000;
+    becomes(&h, passed.clone()).await;
+    let late = b.open("/shows/s1/queue").await;
+    late.has("Your turn has passed").has("Join at the end");
+    let again = b.post("/shows/s1/queue", "key=2").await;
+    assert_eq!(again.location(), "/shows/s1/queue");
+    let over = b.open("/shows/s1/queue").await;
+    over.has("Nobody may join a third time");
+    assert!(!over.text.contains("Join at the end"));
+
+    let mut sold_out = up_to(passed, u128::MAX >> 1, now_ms);
+    sold_out.places_free = 0;
+    becomes(&h, sold_out).await;
+    let mut other = Browser::new(&h);
+    let view = other.open("/shows/s1/queue").await;
+    view.has("Sold out, for now").has("Put me on the list");
+    let list = v1::Waitlisted { place: 12 };
+    h.world.lock().unwrap().door = Some(Outcome::Waitlisted(list));
+    let listed = other.post("/shows/s1/queue/waitlist", "key=3").await;
+    assert_eq!(listed.location(), "/shows/s1/queue?listed");
+    let listed = other.open("/shows/s1/queue?listed").await;
+    listed.has("You are on the list.");
+}
