@@ -13,39 +13,33 @@
 //! A group that nobody claims and nobody wants, as after a cold start, is led again in its turn by a slow round, because its
 //! leader has duties (holds that expire, payments, notices).
 
+mod campaign;
+mod candidacies;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
-use openraft::async_runtime::WatchReceiver as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::Host;
 use super::open::votes;
 use super::slots::Placement;
-use super::wakes::WakeCause;
-use crate::group::GroupCore;
 use crate::pace::pause_after;
 use crate::transport::wire::pb;
+pub(crate) use candidacies::Candidacies;
+use candidacies::{STANDING_MAX, places};
 
 /// What a vote, an entry and their fsyncs may take beyond their ways, on a machine that has a thousand of them to do.
 const ELECTION_SLACK: Duration = Duration::from_millis(700);
 /// After an attempt that came to nothing.
 const RETRY: Duration = Duration::from_millis(1_000);
-/// Groups that stand at once on this node: enough to keep votes, fsyncs and the longest ways busy, few enough that each is
-/// through long before its candidacy runs out.
-const STANDING_MAX: usize = 1_024;
 /// When as many stand as may, others are looked at again after this.
 const FULL: Duration = Duration::from_millis(25);
 /// A voter that goes on taking groups is waited for no longer than this for any one of them.
 const GETTING_ON_LIMIT: Duration = Duration::from_secs(60);
-/// One candidacy is given up after this long; the next look decides anew.
-const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
-/// A vote that was not decided is asked for again after this, plus two round trips.
-const VOTE_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two looks.
 const GATHER: Duration = Duration::from_millis(5);
 /// The slow round starts when the nodes have found each other.
@@ -61,41 +55,6 @@ struct Memory {
     bereaved: BTreeMap<GroupId, Instant>,
     /// Where the slow round is.
     cursor: u64,
-}
-
-/// Groups for which this node stands now, or stood and has to wait.
-#[derive(Default)]
-pub(crate) struct Candidacies {
-    groups: Mutex<BTreeMap<GroupId, Option<Instant>>>,
-}
-
-impl Candidacies {
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<GroupId, Option<Instant>>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a candidacy unless one runs; an earlier one that failed has to rest until its time.
-    fn begin(&self, group: GroupId, now: Instant) -> Result<(), Option<Instant>> {
-        let mut groups = self.locked();
-        match groups.get(&group) {
-            Some(None) => Err(None),
-            Some(Some(until)) if *until > now => Err(Some(*until)),
-            _ => {
-                groups.insert(group, None);
-                Ok(())
-            }
-        }
-    }
-
-    /// A candidacy that failed rests for `rest`.
-    fn end(&self, group: GroupId, succeeded: bool, rest: Duration) {
-        let mut groups = self.locked();
-        if succeeded {
-            groups.remove(&group);
-        } else {
-            groups.insert(group, Some(Instant::now() + rest));
-        }
-    }
 }
 
 /// When `me` is to stand for a group that lost its leader at `since`; `None` = it is not one of its voters. `took_at` says when
@@ -126,7 +85,7 @@ impl Host {
     pub(crate) async fn succeed_until_stopped(self) {
         let stop = self.inner.stop_duties.clone();
         let mut changed = self.inner.fabric.board.changed();
-        let limit = Arc::new(Semaphore::new(STANDING_MAX));
+        let limit = Arc::new(Semaphore::new(STANDING_MAX as usize));
         let mut memory = Memory::default();
         let mut round = tokio::time::interval_at(Instant::now() + ROUND_DELAY, ROUND_INTERVAL);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -182,7 +141,8 @@ impl Host {
                 later(now + RETRY);
                 continue;
             }
-            let Ok(place) = Arc::clone(limit).try_acquire_owned() else {
+            let places = places(self.farthest(&placement));
+            let Ok(place) = Arc::clone(limit).try_acquire_many_owned(places) else {
                 later(now + FULL);
                 break;
             };
@@ -291,86 +251,6 @@ impl Host {
             // It is asked for again when whoever wants the group comes back.
             let _ = link.tell(group, 0, pb::frame::Body::Nudge(pb::Nudge::default()));
         }
-    }
-
-    /// This node was not elected. The others may take somebody for the leader who is heard but leads no more, as after a power
-    /// cut everywhere; one of them may have what this one lacks.
-    fn call_for_candidates(&self, group: GroupId, placement: &Placement) {
-        let fabric = &self.inner.fabric;
-        let others = placement.order.iter();
-        let others =
-            others.filter(|node| **node != self.inner.node && fabric.board.is_heard(**node));
-        for link in others.filter_map(|node| fabric.link(*node)) {
-            // Lost, it is called again after the next candidacy.
-            let nudge = pb::Nudge { in_vain: true };
-            let _ = link.tell(group, 0, pb::frame::Body::Nudge(nudge));
-        }
-    }
-
-    /// Opens the group and stands until somebody leads it; true when somebody does.
-    async fn stand(&self, group: GroupId, placement: &Placement) -> bool {
-        let Ok(core) = self.open_group(group, WakeCause::Takeover).await else {
-            return false;
-        };
-        let Some(_inside) = core.gate.enter() else {
-            return false;
-        };
-        if core.leadership.borrow().leads {
-            self.inner.fabric.board.forget_group(group);
-            return true;
-        }
-        self.inner.counters.stood();
-        let stood = tokio::time::timeout(CANDIDACY_LIMIT, self.campaign(&core, placement)).await;
-        core.takeover.store(false, Ordering::SeqCst);
-        if stood.is_err() {
-            let metrics = core.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            tracing::debug!(%group, state = ?metrics.state, term = metrics.current_term, last = ?metrics.last_log_index,
-                applied = ?metrics.last_applied, leader = ?metrics.current_leader, "stood in vain");
-        }
-        stood.is_ok()
-    }
-
-    async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
-        let mut leadership = core.leadership.clone();
-        core.takeover.store(true, Ordering::SeqCst);
-        let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
-        let board = Arc::clone(&self.inner.fabric.board);
-        let mut refused = false;
-        loop {
-            let begun = self.initialise(core, placement).await;
-            // A replica that is awake and whose leader is heard only asks whether it may stand: a higher term of its own would
-            // depose a leader whose claim has not come yet. So does one that was not elected at once: it may lack entries,
-            // and with ever higher terms it would keep those from being elected who have them.
-            let followed = leadership.borrow().leader.filter(|l| *l != core.node);
-            let led = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
-            // And so does one that is cut off: nobody can elect it, and what it raised its term to while users wanted the group
-            // would depose the leader of the others when they hear each other again.
-            let ask_first =
-                led || std::mem::replace(&mut refused, true) || self.is_cut_off(placement);
-            // A core that has stopped is found by the tending loop; the candidacy runs out.
-            if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
-                return std::future::pending().await;
-            }
-            core.unpark();
-            let decided = leadership.wait_for(|now| {
-                let another = now.leader.filter(|leader| *leader != core.node);
-                now.leads || another.is_some_and(|leader| board.is_heard(leader))
-            });
-            if let Ok(Ok(_)) = tokio::time::timeout(patience, decided).await {
-                return;
-            }
-        }
-    }
-
-    /// Whether this node hears too few of the voters to be elected by them.
-    fn is_cut_off(&self, placement: &Placement) -> bool {
-        let board = &self.inner.fabric.board;
-        let voters = &placement.order;
-        let heard = voters
-            .iter()
-            .filter(|voter| **voter == self.inner.node || board.is_heard(**voter));
-        heard.count() * 2 <= voters.len()
     }
 
     /// A few groups more that nobody claims get a leader.

@@ -11,10 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use holdfast_node_api::client::NodeClient;
 use holdfast_region_config::NodeId;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::elections::each_group;
@@ -29,7 +29,7 @@ const PROBES_PER_S: u64 = 10_000;
 /// Time between two looks at who leads.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Shows that are written to at a time once they are led.
-const WRITTEN_AT_A_TIME: usize = 64;
+const WRITTEN_AT_A_TIME: usize = 256;
 
 /// Where each show is led, and since when that is known.
 type Led = BTreeMap<u64, (NodeId, Instant)>;
@@ -141,6 +141,9 @@ async fn write_to_led(
     let mut waiting: BTreeMap<u64, &Made> = scene.idle.iter().map(|s| (s.show_id, s)).collect();
     let mut times = Vec::with_capacity(waiting.len());
     let mut news = led.subscribe();
+    // One show that takes no write must not keep the others from being written to.
+    let turns = Semaphore::new(WRITTEN_AT_A_TIME);
+    let mut writes = FuturesUnordered::new();
     while !waiting.is_empty() {
         let ready: Vec<(u64, NodeId, Instant)> = {
             let led = news.borrow_and_update();
@@ -150,17 +153,21 @@ async fn write_to_led(
             });
             ready.collect()
         };
-        waiting.retain(|show, _| ready.iter().all(|(led, _, _)| led != show));
-        let writes = ready
-            .into_iter()
-            .map(|(show, node, seen_at)| prove(scene, show, node, seen_at, lost_at));
-        let mut writes = stream::iter(writes).buffer_unordered(WRITTEN_AT_A_TIME);
-        while let Some(time) = writes.next().await {
-            times.push(time?);
+        for (show, node, seen_at) in ready {
+            waiting.remove(&show);
+            let turns = &turns;
+            writes.push(async move {
+                let _turn = turns.acquire().await?;
+                prove(scene, show, node, seen_at, lost_at).await
+            });
         }
-        if timeout_at(until, news.changed()).await.is_err() {
-            break;
+        tokio::select! {
+            Some(time) = writes.next() => times.push(time?),
+            news = timeout_at(until, news.changed()) => if news.is_err() { break },
         }
+    }
+    while let Some(time) = writes.next().await {
+        times.push(time?);
     }
     times.extend(waiting.iter().map(|_| RECOVERED_MAX.as_secs_f64()));
     Ok(times)

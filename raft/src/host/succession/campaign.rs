@@ -1,0 +1,103 @@
+//! One candidacy, from opening the group to somebody leading it.
+//!
+//! Owns: how a replica asks for votes, and what it does when it gets none. Must never: choose the moment.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use holdfast_region_config::GroupId;
+use openraft::async_runtime::WatchReceiver as _;
+
+use super::super::Host;
+use super::super::slots::Placement;
+use super::super::wakes::WakeCause;
+use crate::group::GroupCore;
+use crate::transport::wire::pb;
+
+/// One candidacy is given up after this long; the next look decides anew.
+const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
+/// A vote that was not decided is asked for again after this, plus two round trips.
+const VOTE_PATIENCE: Duration = Duration::from_millis(500);
+
+impl Host {
+    /// This node was not elected. The others may take somebody for the leader who is heard but leads no more, as after a power
+    /// cut everywhere; one of them may have what this one lacks.
+    pub(super) fn call_for_candidates(&self, group: GroupId, placement: &Placement) {
+        let fabric = &self.inner.fabric;
+        let others = placement.order.iter();
+        let others =
+            others.filter(|node| **node != self.inner.node && fabric.board.is_heard(**node));
+        for link in others.filter_map(|node| fabric.link(*node)) {
+            // Lost, it is called again after the next candidacy.
+            let nudge = pb::Nudge { in_vain: true };
+            let _ = link.tell(group, 0, pb::frame::Body::Nudge(nudge));
+        }
+    }
+
+    /// Opens the group and stands until somebody leads it; true when somebody does.
+    pub(super) async fn stand(&self, group: GroupId, placement: &Placement) -> bool {
+        let Ok(core) = self.open_group(group, WakeCause::Takeover).await else {
+            return false;
+        };
+        let Some(_inside) = core.gate.enter() else {
+            return false;
+        };
+        if core.leadership.borrow().leads {
+            self.inner.fabric.board.forget_group(group);
+            return true;
+        }
+        self.inner.counters.stood();
+        let stood = tokio::time::timeout(CANDIDACY_LIMIT, self.campaign(&core, placement)).await;
+        core.takeover.store(false, Ordering::SeqCst);
+        if stood.is_err() {
+            let metrics = core.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            tracing::debug!(%group, state = ?metrics.state, term = metrics.current_term, last = ?metrics.last_log_index,
+                applied = ?metrics.last_applied, leader = ?metrics.current_leader, "stood in vain");
+        }
+        stood.is_ok()
+    }
+
+    async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
+        let mut leadership = core.leadership.clone();
+        core.takeover.store(true, Ordering::SeqCst);
+        let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
+        let board = Arc::clone(&self.inner.fabric.board);
+        let mut refused = false;
+        loop {
+            let begun = self.initialise(core, placement).await;
+            // A replica that is awake and whose leader is heard only asks whether it may stand: a higher term of its own would
+            // depose a leader whose claim has not come yet. So does one that was not elected at once: it may lack entries,
+            // and with ever higher terms it would keep those from being elected who have them.
+            let followed = leadership.borrow().leader.filter(|l| *l != core.node);
+            let led = !core.is_parked() && followed.is_some_and(|l| board.is_heard(l));
+            // And so does one that is cut off: nobody can elect it, and what it raised its term to while users wanted the group
+            // would depose the leader of the others when they hear each other again.
+            let ask_first =
+                led || std::mem::replace(&mut refused, true) || self.is_cut_off(placement);
+            // A core that has stopped is found by the tending loop; the candidacy runs out.
+            if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
+                return std::future::pending().await;
+            }
+            core.unpark();
+            let decided = leadership.wait_for(|now| {
+                let another = now.leader.filter(|leader| *leader != core.node);
+                now.leads || another.is_some_and(|leader| board.is_heard(leader))
+            });
+            if let Ok(Ok(_)) = tokio::time::timeout(patience, decided).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether this node hears too few of the voters to be elected by them.
+    fn is_cut_off(&self, placement: &Placement) -> bool {
+        let board = &self.inner.fabric.board;
+        let voters = &placement.order;
+        let heard = voters
+            .iter()
+            .filter(|voter| **voter == self.inner.node || board.is_heard(**voter));
+        heard.count() * 2 <= voters.len()
+    }
+}
