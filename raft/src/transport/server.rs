@@ -4,9 +4,9 @@
 //! request runs on a task of its own, every append session in its own queue), or act for another cluster or node.
 
 mod calls;
+mod sessions;
 mod snapshots;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 use self::calls::{
     ReplyTo, run_pipeline, spawn_append, spawn_park, spawn_report, spawn_transfer, spawn_vote,
 };
+use self::sessions::Sessions;
 use super::dial::{DialError, FrameStream};
 use super::wire::pb::frame::Body;
 use super::wire::{self, pb};
-use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, Pulses, SESSION_QUEUE_MAX, SESSIONS_MAX};
+use super::{OUTBOUND_FRAMES_MAX, PROTOCOL, Pulses, SESSION_QUEUE_MAX};
 use crate::group::GroupCore;
 use crate::types::TypeConfig;
 
@@ -114,7 +115,7 @@ impl PeerServer {
             from,
             incarnation: 0,
             replies,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
         };
         tokio::spawn(connection.run(inbound));
         Ok(outbound)
@@ -156,7 +157,7 @@ struct Connection {
     incarnation: u64,
     replies: mpsc::Sender<pb::Frame>,
     /// Open append pipelines by session.
-    sessions: BTreeMap<u64, mpsc::Sender<Append>>,
+    sessions: Sessions,
 }
 
 /// An append with what its bookkeeping needs.
@@ -205,7 +206,7 @@ impl Connection {
                 return self.server.pulses.nudged(group, nudge.in_vain);
             }
             Body::Close(pb::CloseSession {}) => {
-                self.sessions.remove(&frame.session);
+                self.sessions.remove(frame.session);
                 return;
             }
             _ => {}
@@ -271,9 +272,8 @@ impl Connection {
             current_at,
         };
         let session = reply_to.session;
-        if !self.sessions.contains_key(&session) {
-            self.sessions.retain(|_, queue| !queue.is_closed());
-            if self.sessions.len() >= SESSIONS_MAX {
+        if self.sessions.get(session).is_none() {
+            if !self.sessions.has_room() {
                 return reply_to
                     .refuse(pb::RefusalCode::Busy, "too many sessions")
                     .await;
@@ -282,18 +282,15 @@ impl Connection {
             tokio::spawn(run_pipeline(addressee, reply_to.clone(), requests));
             self.sessions.insert(session, queue);
         }
-        let refused = match self
-            .sessions
-            .get(&session)
-            .map(|queue| queue.try_send(append))
-        {
+        let queue = self.sessions.get(session);
+        let refused = match queue.map(|queue| queue.try_send(append)) {
             Some(Ok(())) => None,
             Some(Err(mpsc::error::TrySendError::Full(_))) => Some("too many appends in flight"),
             // The pipeline ended after an error that it has already reported.
             Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Some("the session has ended"),
         };
         if let Some(reason) = refused {
-            self.sessions.remove(&session);
+            self.sessions.remove(session);
             reply_to.refuse(pb::RefusalCode::Busy, reason).await;
         }
     }
