@@ -269,6 +269,28 @@ impl Lab {
         Ok(cluster.show_replicas(request).await?.into_inner())
     }
 
+    /// Waits until the directory has noted that a show's replicas are where they shall be. A show sells before that is noted, and
+    /// nobody notes it while one of its nodes is away.
+    ///
+    /// # Errors
+    /// When it is not within `patience`, or no node answers.
+    pub async fn replicas_settle(&self, show_id: u64, patience: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
+        let asked = self.cluster.topology().nodes[0].id;
+        loop {
+            let reply = self.replicas(asked, show_id).await?;
+            if reply.settled == reply.generation {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                Instant::now() < until,
+                "s{show_id}: placement {} is still on its way",
+                reply.generation
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Nodes that shall keep a replica of a show, as the first node that answers knows it.
     async fn keepers(&self, show_id: u64) -> Vec<NodeId> {
         for node in &self.cluster.topology().nodes {

@@ -30,6 +30,8 @@ use crate::workload::sale::Sale;
 const SEED: u64 = 1;
 /// Rows and seats in a row of each show on sale.
 const HALL: (u32, u32) = (40, 50);
+/// A fault that came before the replicas were noted to be in place would be another one than the page is about.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A page's surroundings, running.
 #[derive(Debug)]
@@ -80,6 +82,9 @@ impl Stage {
         .await?;
         for show in &shows[1..] {
             open_sale(&mut lab, show).await?;
+        }
+        for show in &lab.shows {
+            lab.replicas_settle(show.show_id, SETTLED_WITHIN).await?;
         }
         for fault in &front.fault {
             fault.check(lab.cluster.topology())?;
