@@ -83,9 +83,7 @@ impl Stage {
         for show in &shows[1..] {
             open_sale(&mut lab, show).await?;
         }
-        for show in &lab.shows {
-            lab.replicas_settle(show.show_id, SETTLED_WITHIN).await?;
-        }
+        in_place(&lab).await?;
         for fault in &front.fault {
             fault.check(lab.cluster.topology())?;
         }
@@ -218,6 +216,14 @@ impl Stage {
         healed?;
         Ok(kept)
     }
+}
+
+/// Waits until all replicas of all shows are noted to be where they shall be.
+async fn in_place(lab: &Lab) -> anyhow::Result<()> {
+    for show in &lab.shows {
+        lab.replicas_settle(show.show_id, SETTLED_WITHIN).await?;
+    }
+    Ok(())
 }
 
 /// One show more. They are opened one after the other, so that each page can call them by name.
