@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::rr::Name;
 use serde::Deserialize;
 
+use super::rate_limit::PER_SECOND_MAX;
 use crate::config::ConfigError;
 
 /// The zone itself, where a name below it is asked for.
@@ -208,7 +209,7 @@ impl DnsConfig {
             "dns.limits.responses_per_second_max",
             per_second,
             1,
-            1_000_000,
+            PER_SECOND_MAX.into(),
         )?;
         let connections = limits.tcp_connections_max as u64;
         range("dns.limits.tcp_connections_max", connections, 1, 10_000)

@@ -21,6 +21,8 @@ use super::wire::masked;
 const BUCKETS: usize = 65_536;
 /// A network may save up answers for this long, s.
 const BURST_S: u64 = 1;
+/// Highest rate, answers a second: a full bucket of it fits into 32 bits.
+pub const PER_SECOND_MAX: u32 = 1_000_000;
 /// A token, in the units that buckets count: half thousandths, so that what comes in is even and the lowest bit is free.
 const TOKEN: u64 = 2_000;
 /// Prefix by which clients are told apart, bits.
@@ -57,10 +59,10 @@ impl std::fmt::Debug for RateLimit {
 }
 
 impl RateLimit {
-    /// `per_second` answers to each network. Every bucket is full at `start`; `key` is secret.
+    /// `per_second` answers to each network, [`PER_SECOND_MAX`] at most: more is taken for that. Every bucket is full at `start`; `key` is secret.
     #[must_use]
     pub fn new(per_second: u32, key: [u8; 16], start: Instant) -> Self {
-        let per_second = u64::from(per_second);
+        let per_second = u64::from(per_second.min(PER_SECOND_MAX));
         let full = || AtomicU64::new(per_second * BURST_S * TOKEN);
         Self {
             buckets: std::iter::repeat_with(full).take(BUCKETS).collect(),
@@ -124,7 +126,7 @@ fn wrapped_ms(since: Duration) -> u64 {
 }
 
 const _: () = assert!(
-    1_000_000 * BURST_S * TOKEN <= u32::MAX as u64,
+    PER_SECOND_MAX as u64 * BURST_S * TOKEN <= u32::MAX as u64,
     "the highest rate that can be configured fits into a bucket"
 );
 
@@ -151,6 +153,18 @@ mod tests {
             after,
             [Verdict::Drop, Verdict::Slip, Verdict::Drop, Verdict::Slip]
         );
+    }
+
+    #[test]
+    fn a_rate_beyond_the_highest_is_the_highest_and_never_reaches_into_the_time() {
+        let start = crate::clock::now();
+        let limit = RateLimit::new(u32::MAX, [1; 16], start);
+        let one = addr("192.0.2.1");
+        let sent = (0..PER_SECOND_MAX).all(|_| limit.take(one, start) == Verdict::Send);
+        assert!(sent, "a full bucket has a second's answers");
+        assert_eq!(limit.take(one, start), Verdict::Drop);
+        let later = start + Duration::from_millis(1);
+        assert_eq!(limit.take(one, later), Verdict::Send);
     }
 
     #[test]

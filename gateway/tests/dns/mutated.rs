@@ -9,6 +9,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, RecordType};
 use hickory_server::net::xfer::Protocol;
+use holdfast_gateway::dns::rate_limit::PER_SECOND_MAX;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -127,7 +128,7 @@ async fn mutated_packets_get_the_right_code_or_silence() {
     let seed = from_environment("HOLDFAST_DNS_SEED", SEED);
     let packets = from_environment("HOLDFAST_DNS_PACKETS", PACKETS);
     println!("seed {seed}, {packets} packets");
-    let server = Server::start(NODES, 10_000_000).await;
+    let server = Server::start(NODES, PER_SECOND_MAX).await;
     let (mut rng, seeds, names) = (StdRng::seed_from_u64(seed), seeds(), names());
     let mut codes: BTreeMap<String, u64> = BTreeMap::new();
     for n in 0..packets {
