@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::Rng as _;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -248,6 +249,28 @@ impl Client {
     pub(super) async fn done(&mut self, request: Request) -> Option<String> {
         let answer = self.write(request).await?;
         (answer.outcome() == Outcome::Ok).then(|| answer.id())
+    }
+
+    /// Looks for one or two seats that are free, at most `tries` times, each time from where `first` says; `None` when none was
+    /// held, or patience was over.
+    pub(super) async fn hold_some(
+        &mut self,
+        stall: &Stall,
+        tries: usize,
+        first: impl Fn(&mut StdRng) -> usize,
+    ) -> Option<String> {
+        for _ in 0..tries {
+            let first = first(&mut self.random);
+            let count = self.random.random_range(1..=2);
+            let seats = stall.seats.iter().skip(first).take(count);
+            let seats = seats.cloned().collect();
+            let show = stall.show.clone();
+            let answer = self.write(Request::Hold { show, seats }).await?;
+            if answer.outcome() == Outcome::Ok {
+                return Some(answer.id());
+            }
+        }
+        None
     }
 
     /// From a hold to a confirmed order; `true` when it is.

@@ -16,13 +16,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use holdfast_node_api::queue::{Qid, parse_key};
 use rand::Rng;
+use rand::rngs::StdRng;
 use serde::Deserialize;
 
 use super::Workload;
 use super::client::Client;
 use super::request::Request;
 use super::scene::Stall;
-use crate::history::Outcome;
 use crate::queue_command::parse_ticket;
 
 /// Of a hundred so many come before the sale; the others within [`LATE_WITHIN_S`] after its start.
@@ -277,27 +277,8 @@ impl Line {
 
 /// One or two seats, as free as chance has it; then pays and leaves.
 async fn buys(client: &mut Client, stall: &Stall, person: usize) {
-    let mut held = None;
-    for _ in 0..SEATS_TRIES_MAX {
-        let first = client.random.random_range(0..stall.seats.len());
-        let count = client.random.random_range(1..=2);
-        let seats = stall
-            .seats
-            .iter()
-            .skip(first)
-            .take(count)
-            .cloned()
-            .collect();
-        let show = stall.show.clone();
-        match client.write(Request::Hold { show, seats }).await {
-            Some(answer) if answer.outcome() == Outcome::Ok => {
-                held = Some(answer.id());
-                break;
-            }
-            Some(_) => {}
-            None => return,
-        }
-    }
+    let any = |random: &mut StdRng| random.random_range(0..stall.seats.len());
+    let held = client.hold_some(stall, SEATS_TRIES_MAX, any).await;
     let Some(hold) = held else { return };
     let Some(order) = client.done(Request::Order { hold }).await else {
         return;

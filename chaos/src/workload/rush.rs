@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rand::Rng;
+use rand::rngs::StdRng;
 
 use super::Workload;
 use super::client::Client;
 use super::request::Request;
 use super::scene::Stall;
-use crate::history::Outcome;
 
 /// How often a buyer looks for other seats before leaving.
 const TRIES_MAX: usize = 3;
@@ -51,28 +51,8 @@ impl Rush {
         client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let (stall, zipf) = &self.stalls[at];
-        let mut held = None;
-        for _ in 0..TRIES_MAX {
-            let first = zipf.draw(&mut client.random);
-            let count = client.random.random_range(1..=2);
-            let seats: Vec<String> = stall
-                .seats
-                .iter()
-                .skip(first)
-                .take(count)
-                .cloned()
-                .collect();
-            let show = stall.show.clone();
-            let answer = client.write(Request::Hold { show, seats }).await;
-            match answer {
-                Some(answer) if answer.outcome() == Outcome::Ok => {
-                    held = Some(answer.id());
-                    break;
-                }
-                Some(_) => {}
-                None => return,
-            }
-        }
+        let good = |random: &mut StdRng| zipf.draw(random);
+        let held = client.hold_some(stall, TRIES_MAX, good).await;
         let Some(hold) = held else { return };
         let lot = client.random.random_range(0..100);
         if lot < PAID_PERCENT {
