@@ -67,8 +67,14 @@ async fn a_read_that_is_late_is_asked_elsewhere_too() {
         late += u32::from(said(&pairs, "tries") == Some("2"));
     }
     let metrics = h.get("/metrics").await.text;
-    let hedged = format!("holdfast_gateway_read_tries_total{{result=\"hedged\"}} {late}");
-    assert!(late == 0 || metrics.contains(&hedged), "{metrics}");
+    let hedged = metrics.lines().find_map(|line| {
+        line.strip_prefix("holdfast_gateway_read_tries_total{result=\"hedged\"} ")
+    });
+    let hedged: u32 = hedged.map_or(0, |count| count.parse().unwrap());
+    assert!(
+        hedged >= late,
+        "a slow machine is late with the first one too: {metrics}"
+    );
 }
 
 #[tokio::test]
