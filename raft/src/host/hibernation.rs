@@ -31,8 +31,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Groups that are being put to sleep or woken at a time.
 const CHANGING_MAX: usize = 256;
 /// A group that was only opened to be led again, and that nobody has written to since, sleeps again after this part of the
-/// time: ten thousand that are awake for nothing would keep a machine from what is wanted.
-const UNWANTED_PART: u32 = 10;
+/// time: ten thousand that are awake for nothing would keep a machine from what is wanted. Long enough for whoever waited
+/// for it to write, who would else wake it at once.
+const UNWANTED_PART: u32 = 40;
 /// Groups woken per look because their leader cannot vouch for them: 64 a second.
 const DOUBTED_MAX: usize = 16;
 /// What a heartbeat may take beyond the round trip.
@@ -68,6 +69,7 @@ impl Host {
         let idle = self.inner.idle;
         let stopped = core.is_stopped() || core.is_mute();
         core.follow_to_sleep();
+        core.speak_when_elected_late();
         let asleep = core.is_parked();
         let leads = core.leadership.borrow().leads;
         let patience = match core.gate.writes() {
@@ -245,6 +247,15 @@ impl GroupCore {
         };
         if let Some(parked) = claim.parked {
             self.park_as_follower(claim.term, parked.index);
+        }
+    }
+
+    /// A candidate whose ticker rests may be elected after its campaign has ended. A leader that sleeps has applied an entry of
+    /// its term, one that has not must speak.
+    fn speak_when_elected_late(&self) {
+        let elected = self.raft.metrics().borrow_watched().state == ServerState::Leader;
+        if elected && !self.leadership.borrow().leads {
+            self.unpark();
         }
     }
 

@@ -17,11 +17,9 @@ mod campaign;
 mod candidacies;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::Host;
@@ -30,7 +28,7 @@ use super::slots::Placement;
 use crate::pace::pause_after;
 use crate::transport::wire::pb;
 pub(crate) use candidacies::Candidacies;
-use candidacies::{STANDING_MAX, places};
+use candidacies::{Outcome, Wait, places};
 
 /// What a vote, an entry and their fsyncs may take beyond their ways, on a machine that has a thousand of them to do.
 const ELECTION_SLACK: Duration = Duration::from_millis(700);
@@ -85,14 +83,13 @@ impl Host {
     pub(crate) async fn succeed_until_stopped(self) {
         let stop = self.inner.stop_duties.clone();
         let mut changed = self.inner.fabric.board.changed();
-        let limit = Arc::new(Semaphore::new(STANDING_MAX as usize));
         let mut memory = Memory::default();
         let mut round = tokio::time::interval_at(Instant::now() + ROUND_DELAY, ROUND_INTERVAL);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             changed.borrow_and_update();
             let began = Instant::now();
-            let again = self.look_for_orphans(&mut memory, &limit);
+            let again = self.look_for_orphans(&mut memory);
             let due = async {
                 match again {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -112,7 +109,7 @@ impl Host {
     }
 
     /// Stands for every orphan whose turn it is; returns when to look again.
-    fn look_for_orphans(&self, memory: &mut Memory, limit: &Arc<Semaphore>) -> Option<Instant> {
+    fn look_for_orphans(&self, memory: &mut Memory) -> Option<Instant> {
         let now = Instant::now();
         let board = &self.inner.fabric.board;
         let mut again: Option<Instant> = None;
@@ -142,33 +139,41 @@ impl Host {
                 continue;
             }
             let places = places(self.farthest(&placement));
-            let Ok(place) = Arc::clone(limit).try_acquire_many_owned(places) else {
-                later(now + FULL);
-                break;
-            };
-            match self.inner.candidacies.begin(group, now) {
+            match self.inner.candidacies.begin(group, places, now) {
                 Ok(()) => {
                     let host = self.clone();
-                    let standing = async move {
-                        let _place = place;
-                        let succeeded = host.stand(group, &placement).await;
-                        // All who stood in vain rest for different times, so that they do not meet again.
-                        let rank = placement.order.iter().position(|node| *node == me);
-                        let rank = u32::try_from(rank.unwrap_or_default()).unwrap_or_default();
-                        let rest = RETRY + RETRY * rank / 2;
-                        host.inner.candidacies.end(group, succeeded, rest);
-                        if !succeeded {
-                            host.inner.fabric.board.want_leader(group);
-                            host.call_for_candidates(group, &placement);
-                        }
-                    };
+                    let standing = async move { host.stand_and_rest(group, &placement).await };
                     self.inner.group_tasks.spawn(standing);
                 }
-                Err(Some(until)) => later(until),
-                Err(None) => later(now + RETRY),
+                Err(Wait::Until(at)) => later(at),
+                Err(Wait::Stands) => later(now + RETRY),
+                Err(Wait::Full) => {
+                    later(now + FULL);
+                    break;
+                }
             }
         }
         again
+    }
+
+    async fn stand_and_rest(&self, group: GroupId, placement: &Placement) {
+        let led = self.stand(group, placement).await;
+        let outcome = match led {
+            true => Outcome::Led,
+            false if self.is_cut_off(placement) => Outcome::NoQuorum,
+            false => Outcome::InVain,
+        };
+        // All who stood in vain rest for different times, so that they do not meet again.
+        let rank = placement.order.iter().position(|n| *n == self.inner.node);
+        let rank = u32::try_from(rank.unwrap_or_default()).unwrap_or_default();
+        let rest = RETRY + RETRY * rank / 2;
+        self.inner
+            .candidacies
+            .end(group, outcome, rest, Instant::now());
+        if !led {
+            self.inner.fabric.board.want_leader(group);
+            self.call_for_candidates(group, placement);
+        }
     }
 
     /// How much longer each next voter waits: a vote and an entry have to go there and back, and the news of it has to come.

@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_region_config::GroupId;
+use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver as _;
 
 use super::super::Host;
 use super::super::slots::Placement;
 use super::super::wakes::WakeCause;
+use crate::fabric::board::Board;
 use crate::group::GroupCore;
 use crate::transport::wire::pb;
 
@@ -60,7 +62,7 @@ impl Host {
     }
 
     async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
-        let mut leadership = core.leadership.clone();
+        let leadership = core.leadership.clone();
         core.takeover.store(true, Ordering::SeqCst);
         let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
         let board = Arc::clone(&self.inner.fabric.board);
@@ -80,24 +82,45 @@ impl Host {
             if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
                 return std::future::pending().await;
             }
-            core.unpark();
-            let decided = leadership.wait_for(|now| {
-                let another = now.leader.filter(|leader| *leader != core.node);
-                now.leads || another.is_some_and(|leader| board.is_heard(leader))
-            });
-            if let Ok(Ok(_)) = tokio::time::timeout(patience, decided).await {
+            let decided = decided(core, &board);
+            if tokio::time::timeout(patience, decided).await.is_ok() {
                 return;
             }
         }
     }
 
     /// Whether this node hears too few of the voters to be elected by them.
-    fn is_cut_off(&self, placement: &Placement) -> bool {
+    pub(super) fn is_cut_off(&self, placement: &Placement) -> bool {
         let board = &self.inner.fabric.board;
         let voters = &placement.order;
         let heard = voters
             .iter()
             .filter(|voter| **voter == self.inner.node || board.is_heard(**voter));
         heard.count() * 2 <= voters.len()
+    }
+}
+
+/// Until somebody who is heard leads the group. A candidate's ticker rests: only this campaign asks for votes, and a thousand
+/// that wait need no timers. The ticker of who is elected runs at once, because its followers' do from its first entry.
+async fn decided(core: &GroupCore, board: &Board) {
+    let mut leadership = core.leadership.clone();
+    let mut metrics = core.raft.metrics();
+    loop {
+        if metrics.borrow_watched().state == ServerState::Leader {
+            core.unpark();
+        }
+        let now = *leadership.borrow_and_update();
+        let another = now.leader.filter(|leader| *leader != core.node);
+        if now.leads || another.is_some_and(|leader| board.is_heard(leader)) {
+            return;
+        }
+        let stopped = tokio::select! {
+            seen = leadership.changed() => seen.is_err(),
+            seen = metrics.changed() => seen.is_err(),
+        };
+        if stopped {
+            // A core that has stopped is found by the tending loop; the candidacy runs out.
+            return std::future::pending().await;
+        }
     }
 }
