@@ -115,9 +115,10 @@ impl Leaders {
                     () = &mut news => break,
                     Some(ended) = duty.under_way.join_next() => {
                         note(&mut duty.moves, &duty.metrics, &mut duty.moved, ended);
-                        if duty.moves.is_empty() {
-                            tracing::info!(moved = duty.moved, "leaderships handed over");
-                            duty.moved = 0;
+                        start(&mut duty.moves, &mut duty.under_way, &duty.fleet);
+                        // What is left waits after a failure: who should lead it may be another by now.
+                        if duty.moves.is_idle() {
+                            all_ended(&duty.moves, &mut duty.moved);
                             break;
                         }
                     }
@@ -189,7 +190,16 @@ fn note(moves: &mut Moves, metrics: &Metrics, moved: &mut u64, ended: Result<End
     } else {
         metrics.leader_moves_failed.with_label_values(&label).inc();
     }
-    moves.ended(Instant::now(), wish.group, well);
+    moves.ended(Instant::now(), wish, well);
+}
+
+/// Nothing is under way: says what was moved since the last time.
+fn all_ended(moves: &Moves, moved: &mut u64) {
+    if *moved > 0 {
+        let waiting = moves.len();
+        tracing::info!(moved, waiting, "leaderships handed over");
+    }
+    *moved = 0;
 }
 
 fn as_gauge(count: usize) -> i64 {

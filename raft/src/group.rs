@@ -186,20 +186,30 @@ impl GroupCore {
         self.wake(Some(WakeCause::Request)).await?;
         match self.raft.client_write(AppData { bytes }).await {
             Ok(written) => Ok((written.log_id.index(), written.data)),
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                Err(self.not_writable(&forward))
+            Err(error) => Err(self.not_written(error)),
+        }
+    }
+
+    fn not_written(
+        &self,
+        error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>,
+    ) -> ProposeError {
+        let group = self.group;
+        match error {
+            RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
+                self.not_writable(&forward)
             }
-            Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(forward))) => {
-                Err(ProposeError::Unknown {
+            RaftError::APIError(ClientWriteError::LogEntryDiscarded(forward)) => {
+                ProposeError::Unknown {
                     group,
                     leader: forward.leader_id.map(NodeId::new),
-                })
+                }
             }
-            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown {
+            RaftError::APIError(_) => ProposeError::Unknown {
                 group,
                 leader: None,
-            }),
-            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped { group }),
+            },
+            RaftError::Fatal(_) => ProposeError::Stopped { group },
         }
     }
 
@@ -408,5 +418,46 @@ impl GroupCore {
             .transfer_leader(target.get())
             .await
             .map_err(|_| stopped)
+    }
+
+    /// Writes an empty entry; whether `target` has it, too, on its disk within `limit`.
+    ///
+    /// # Errors
+    /// When it could not be written: that says nothing about `target`.
+    pub(crate) async fn is_written_by(
+        &self,
+        target: NodeId,
+        limit: Duration,
+    ) -> Result<bool, ProposeError> {
+        let group = self.group;
+        let deadline = Instant::now() + limit;
+        // In this order: see [`GroupCore::propose`].
+        self.gate.wrote();
+        self.wake(None).await?;
+        let written = tokio::time::timeout_at(deadline, self.raft.write_blank()).await;
+        let written = written.map_err(|_| ProposeError::NoQuorum { group })?;
+        let index = written.map_err(|e| self.not_written(e))?.log_id.index();
+        let mut metrics = self.raft.metrics();
+        let has_it = async {
+            loop {
+                let (leads, matched) = {
+                    let metrics = metrics.borrow_watched();
+                    let all = metrics.replication.as_ref();
+                    let matched = all.and_then(|all| all.get(&target.get()).copied().flatten());
+                    (metrics.state == ServerState::Leader, matched)
+                };
+                if !leads {
+                    return Err(self.not_led_here(None));
+                }
+                if matched.is_some_and(|id| id.index() >= index) {
+                    return Ok(true);
+                }
+                if metrics.changed().await.is_err() {
+                    return Err(ProposeError::Stopped { group });
+                }
+            }
+        };
+        let seen = tokio::time::timeout_at(deadline, has_it).await;
+        seen.unwrap_or(Ok(false))
     }
 }

@@ -20,6 +20,7 @@ mod open;
 mod reconcile;
 mod slots;
 mod succession;
+mod trials;
 mod view;
 pub(crate) mod wakes;
 
@@ -43,6 +44,7 @@ use self::directory_slot::DirectorySlot;
 use self::env::{FaultyDisks, HostEnv, OpenStores};
 use self::slots::{Placement, Table};
 use self::succession::Candidacies;
+use self::trials::Trials;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
 use self::wakes::Wakes;
@@ -176,6 +178,8 @@ pub(crate) struct Inner {
     pub(crate) reports: Reports,
     pub(crate) counters: Counters,
     pub(crate) wakes: Arc<Wakes>,
+    /// Which nodes were seen to write quickly enough to lead.
+    pub(crate) trials: Trials,
     /// Shows that have nowhere to go from nodes that are out; counted where the directory is led.
     pub(crate) stuck_shows: AtomicU64,
     /// Replicas that are read from disk at a time.
@@ -272,6 +276,7 @@ impl Host {
             reports: Reports::default(),
             counters: Counters::default(),
             wakes: Arc::default(),
+            trials: Trials::default(),
             stuck_shows: AtomicU64::new(0),
             opening: Semaphore::new(OPENING_MAX as usize),
             group_tasks: TaskTracker::new(),
@@ -419,13 +424,8 @@ impl Host {
         }
         self.inner.stop.cancel();
         self.inner.group_tasks.close();
-        let tasks = std::mem::take(
-            &mut *self
-                .inner
-                .tasks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let tasks = self.inner.tasks.lock();
+        let tasks = std::mem::take(&mut *tasks.unwrap_or_else(PoisonError::into_inner));
         tasks.join_all().await;
         self.inner.fabric.ended().await;
         // Candidacies and wakings end by their own limits, and nothing they could do now has an effect.

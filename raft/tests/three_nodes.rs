@@ -3,12 +3,14 @@
 #[path = "support/cluster.rs"]
 mod cluster;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cluster::{Cluster, harbour_show, hold_seat};
+use cluster::{Cluster, PATIENCE, POLL, harbour_show, hold_seat};
 use holdfast_inventory::ids::{SeatNo, ShowId};
 use holdfast_inventory::outcome::{Effect, Outcome};
 use holdfast_raft::directory::DirectoryOutcome;
+use holdfast_raft::{DiskTrouble, MoveError, TransferError};
+use holdfast_region_config::GroupId;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn show_created_anywhere_is_sold_everywhere_once() {
@@ -148,6 +150,51 @@ async fn leadership_moves_to_a_caught_up_voter_on_request() {
         .propose(target, show, hold_seat(7, "moved", SeatNo(2).get()))
         .await;
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_is_not_moved_to_a_node_whose_disk_hangs_and_is_once_it_works() {
+    let cluster = Cluster::start().await;
+    let (show, leader) = cluster.on_sale("stones-1").await;
+    let group = cluster.group(leader, show).await;
+    let term = group.leadership().borrow().term;
+    let target = (leader + 1) % 3;
+    let to = cluster.node_id(target);
+    let moved = || {
+        cluster
+            .host(leader)
+            .move_group_leader(GroupId::new(show.get()), to)
+    };
+    // Longer than a move to it may take.
+    cluster.disks[target].set(DiskTrouble {
+        delay_ms: 5_000,
+        ..DiskTrouble::NONE
+    });
+    for _ in 0..2 {
+        let refused = moved().await;
+        assert!(
+            matches!(
+                refused,
+                Err(MoveError::Transfer(TransferError::NotReady { .. }))
+            ),
+            "{refused:?}"
+        );
+    }
+    // Buyers have noticed nothing.
+    let now = *group.leadership().borrow();
+    assert!(now.leads && now.term == term, "{now:?}");
+    let (_, outcome) = cluster
+        .propose(leader, show, hold_seat(7, "stays", SeatNo(2).get()))
+        .await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+
+    cluster.disks[target].set(DiskTrouble::NONE);
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = moved().await {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(POLL).await;
+    }
     cluster.shutdown().await;
 }
 

@@ -108,8 +108,10 @@ impl Moves {
         Some(wish)
     }
 
-    /// A move has ended.
-    pub fn ended(&mut self, now: Instant, group: GroupId, well: bool) {
+    /// A move has ended. One that did not go well waits for another try: until somebody withdraws the wish, the group is still
+    /// to be moved.
+    pub fn ended(&mut self, now: Instant, wish: Wish, well: bool) {
+        let Wish { group, .. } = wish;
         let Some(reason) = self.under_way.remove(&group) else {
             return;
         };
@@ -124,11 +126,12 @@ impl Moves {
             self.pauses.remove(&group);
             return;
         }
-        let longest = if reason.is_urgent() {
-            PAUSE_URGENT_MAX
+        let (queue, longest) = if reason.is_urgent() {
+            (&mut self.urgent, PAUSE_URGENT_MAX)
         } else {
-            PAUSE_GENTLE_MAX
+            (&mut self.gentle, PAUSE_GENTLE_MAX)
         };
+        queue.push_back(wish);
         let failures = self.pauses.get(&group).map_or(0, |pause| pause.failures);
         let pause = PAUSE_MIN * 2_u32.saturating_pow(failures.min(16));
         let until = now + pause.min(longest);
@@ -148,7 +151,13 @@ impl Moves {
         pauses.filter(|until| *until > now).min()
     }
 
-    /// How many wait or are under way.
+    /// Whether nothing is under way, though something may wait.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// How many wait, be it after a failure, or are under way.
     #[must_use]
     pub fn len(&self) -> usize {
         self.urgent.len() + self.gentle.len() + self.under_way.len()

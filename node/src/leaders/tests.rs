@@ -168,6 +168,7 @@ impl Fleet for Played {
 struct Play {
     world: Arc<World>,
     duties: BTreeMap<u64, Leaders>,
+    metrics: BTreeMap<u64, Metrics>,
     _tasks: JoinSet<()>,
 }
 
@@ -184,6 +185,7 @@ impl Play {
             changed: watch::Sender::new(0),
         });
         let (mut duties, mut tasks) = (BTreeMap::new(), JoinSet::new());
+        let mut all_metrics = BTreeMap::new();
         for node in 1..=5 {
             let fleet = Played {
                 node: NodeId::new(node),
@@ -194,15 +196,17 @@ impl Play {
             tasks.spawn(
                 leaders
                     .clone()
-                    .run(fleet, metrics, CancellationToken::new()),
+                    .run(fleet, metrics.clone(), CancellationToken::new()),
             );
             duties.insert(node, leaders);
+            all_metrics.insert(node, metrics);
         }
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert_eq!(world.state().moved, 0);
         Self {
             world,
             duties,
+            metrics: all_metrics,
             _tasks: tasks,
         }
     }
@@ -314,6 +318,30 @@ async fn a_target_that_refuses_is_asked_again_and_in_the_end_takes_over() {
     play.world.change(|state| state.refusing.clear());
     let took = play.until(|world| world.led_by(1) == 0).await;
     assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_go_home_is_counted_without_a_gap_until_it_is_home() {
+    let play = Play::start().await;
+    let (home, away) = (NodeId::new(1), NodeId::new(3));
+    let strays = [2, 4, 6].map(GroupId::new);
+    play.world.change(|state| {
+        state.refusing.insert(home);
+        state.leaders.extend(strays.map(|group| (group, away)));
+        // Node 2 could take them in its place.
+        state.refusing.insert(NodeId::new(2));
+    });
+    let to_move = || play.metrics[&3].leaders_to_move.get();
+    play.until(|_| to_move() == 3).await;
+    // As long as the alert needs, looked at as often as a scraper never does.
+    let quarter_of_an_hour = Instant::now() + Duration::from_secs(900);
+    while Instant::now() < quarter_of_an_hour {
+        assert_eq!(to_move(), 3);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    play.world.change(|state| state.refusing.clear());
+    play.until(|_| to_move() == 0).await;
+    assert_eq!(play.world.led_by(1), 500);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use holdfast_region_config::{GroupId, NodeId};
 
 use super::Host;
 use super::wakes::WakeCause;
-use crate::error::{MoveError, ProposeError};
+use crate::error::{MoveError, ProposeError, TransferError};
 use crate::group::GroupCore;
 
 /// A target that lacks entries gets this long to catch up.
@@ -71,7 +71,7 @@ impl Host {
     }
 
     /// Hands the group to `target` and returns when it leads, the group awake throughout. A move to this node itself, or to
-    /// who leads already, is done at once.
+    /// who leads already, is done at once. A target that does not write in time is not asked to lead: the show would stop for it.
     ///
     /// # Errors
     /// [`MoveError`]; the leader is then who it was, or a transfer is under way that may still succeed.
@@ -84,15 +84,26 @@ impl Host {
             return Ok(());
         }
         let deadline = tokio::time::Instant::now() + CATCH_UP_LIMIT;
-        while let Err(error) = core.transfer_leader(target).await {
+        while let Err(error) = core.ready_to_lead(target) {
             if !error.may_pass() || tokio::time::Instant::now() >= deadline {
                 return Err(error.into());
             }
             tokio::time::sleep(CATCH_UP_INTERVAL).await;
         }
+        // What it may take to lead is also what it may take to write.
+        let limit = Duration::from_millis(core.timing.election_timeout_max_ms * 2);
+        let trial = core.is_written_by(target, limit);
+        if !self.inner.trials.passes(target, trial).await? {
+            let reason = "it writes too slowly";
+            return Err(MoveError::from(TransferError::NotReady {
+                group,
+                target,
+                reason,
+            }));
+        }
+        core.transfer_leader(target).await?;
         let mut leadership = core.leadership.clone();
         let taken = leadership.wait_for(|now| !now.leads && now.leader.is_some());
-        let limit = Duration::from_millis(core.timing.election_timeout_max_ms * 2);
         match tokio::time::timeout(limit, taken).await {
             Ok(Ok(now)) if now.leader == Some(target) => Ok(()),
             _ => Err(MoveError::NotTaken { group, target }),

@@ -12,7 +12,9 @@ use holdfast_inventory::ids::{BuyerId, HoldId, RequestId, RequestKey, SeatNo, Sh
 use holdfast_inventory::outcome::Outcome;
 use holdfast_inventory::show::{SaleRules, SingleSeatRule};
 use holdfast_raft::directory::{DirectoryCommand, DirectoryOutcome, NewEvent, NewPlan, NewShow};
-use holdfast_raft::{Host, HostOptions, IdleOptions, ShowGroup, SnapshotOptions};
+use holdfast_raft::{
+    DiskFaults, Host, HostOptions, IdleOptions, ShowGroup, SnapshotOptions, SystemClock,
+};
 use holdfast_region_config::{NodeId, Topology};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -40,6 +42,8 @@ pub(crate) struct Cluster {
     idle: IdleOptions,
     regions: Vec<usize>,
     replace_after: Duration,
+    /// Trouble of each node's disk: none, until a test says so.
+    pub(crate) disks: Vec<Arc<DiskFaults>>,
 }
 
 /// One node for each entry of `regions`, which are numbered from 1.
@@ -100,6 +104,7 @@ impl Cluster {
             running: regions.iter().map(|_| None).collect(),
             idle,
             replace_after,
+            disks: regions.iter().map(|_| Arc::default()).collect(),
         };
         for (n, listener) in listeners.into_iter().enumerate().take(running) {
             cluster.run(n, listener).await;
@@ -120,7 +125,9 @@ impl Cluster {
             replace_after: self.replace_after,
             disk_reserve_bytes: holdfast_raft::DISK_RESERVE_BYTES_DEFAULT,
         };
-        let host = Host::start(options).await.expect("the host starts");
+        let disk = Some(Arc::clone(&self.disks[n]));
+        let host = Host::start_with(options, Arc::new(SystemClock), disk).await;
+        let host = host.expect("the host starts");
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let router = tonic::transport::Server::builder().add_routes(host.peer_service());

@@ -26,7 +26,7 @@ fn urgent_moves_run_wide_and_never_twice_for_one_group() {
     // The same look again, with those still under way in it.
     moves.wish(all);
     assert_eq!(start_all(&mut moves, now), []);
-    moves.ended(now, first[0].group, true);
+    moves.ended(now, first[0], true);
     let next = start_all(&mut moves, now);
     assert_eq!(next.len(), 1);
     let groups: BTreeSet<_> = first.iter().chain(&next).map(|w| w.group).collect();
@@ -42,7 +42,7 @@ fn gentle_moves_start_slowly_and_speed_up_while_all_goes_well() {
     while !under_way.is_empty() {
         widths.push(under_way.len());
         for wish in std::mem::take(&mut under_way) {
-            moves.ended(now, wish.group, true);
+            moves.ended(now, wish, true);
         }
         under_way = start_all(&mut moves, now);
     }
@@ -59,8 +59,9 @@ fn a_gentle_move_that_fails_halves_the_pace_and_waits() {
     moves.wish((1..=8).map(|g| wish(g, Reason::Home)));
     assert_eq!(start_all(&mut moves, now).len(), 8);
     for group in 1..=8 {
-        moves.ended(now, GroupId::new(group), false);
+        moves.ended(now, wish(group, Reason::Home), false);
     }
+    assert_eq!(moves.len(), 8, "they are still to be moved");
     moves.wish((1..=8).map(|g| wish(g, Reason::Home)));
     assert_eq!(start_all(&mut moves, now), []);
     assert_eq!(moves.next_try(now), Some(now + PAUSE_MIN));
@@ -75,7 +76,8 @@ fn pauses_grow_and_end_with_the_wish() {
     for expected in [250, 500, 1_000, 2_000, 2_000] {
         moves.wish([one]);
         assert_eq!(moves.start(now), Some(one));
-        moves.ended(now, one.group, false);
+        moves.ended(now, one, false);
+        assert_eq!((moves.len(), moves.is_idle()), (1, true));
         moves.wish([one]);
         let wait = moves.next_try(now).unwrap().duration_since(now);
         assert_eq!(wait, Duration::from_millis(expected));
