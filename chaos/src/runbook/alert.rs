@@ -97,6 +97,26 @@ impl Prometheus {
         }
     }
 
+    /// Waits until `query` gives anything: until what a fault leaves in the metrics was scraped, before the next one hides it.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub async fn sees(&self, query: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let answer = self.get(&format!("/api/v1/query?query={query}")).await?;
+            let found = answer["data"]["result"].as_array();
+            if found.is_some_and(|found| !found.is_empty()) {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                started.elapsed() < FIRE_PATIENCE,
+                "nobody sees {query} within {FIRE_PATIENCE:?}"
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Names of the alerts that fire now.
     async fn firing(&self) -> anyhow::Result<Vec<String>> {
         let alerts = self.get("/api/v1/alerts").await?;

@@ -21,7 +21,7 @@ use super::pressure;
 use super::shell::{Ended, Shell};
 use crate::cluster::gateway_name;
 use crate::demo::bin_dir;
-use crate::fault::Running;
+use crate::fault::{FaultSpec, Running};
 use crate::lab::{Lab, LabOptions};
 use crate::season::{self, GridShow, Season};
 use crate::workload::sale::Sale;
@@ -143,6 +143,9 @@ impl Stage {
                     );
                     said.push(report.what.clone());
                     self.faults.push(running);
+                    if let Some((prometheus, trace)) = self.prometheus.as_ref().zip(trace(&fault)) {
+                        prometheus.sees(trace).await?;
+                    }
                 }
             }
             LabStep::Overload => {
@@ -215,6 +218,14 @@ impl Stage {
         self.lab.stop().await;
         healed?;
         Ok(kept)
+    }
+}
+
+/// What a fault leaves in the metrics of a process that the next fault may end: an operator's Prometheus has seen it by then.
+const fn trace(fault: &FaultSpec) -> Option<&'static str> {
+    match fault {
+        FaultSpec::DamagedSnapshots(_) => Some("holdfast_snapshots_damaged_total>0"),
+        _ => None,
     }
 }
 
