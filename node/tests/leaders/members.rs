@@ -66,15 +66,16 @@ async fn node_is_replaced_by_a_new_one_and_removed_for_good() {
     let removed = ctl(&any, "node remove n3 --wait-s 60").await.unwrap();
     assert!(removed.well, "{}", removed.text);
     let line = format!("show replicas s{show}");
-    let there = until(&any, &line, |answer| {
-        answer.well && replicas(&answer.json, "released").is_empty()
+    until(&any, &line, |answer| {
+        answer.well
+            && replicas(&answer.json, "released").is_empty()
+            && replicas(&answer.json, "voter") == [1, 2, 4]
     })
     .await;
-    assert_eq!(replicas(&there, "voter"), [1, 2, 4]);
-    let status = ctl(&any, "membership status").await.unwrap();
-    assert!(status.well && status.json["moving"] == 0, "{}", status.text);
     until(&any, "membership status", |answer| {
-        answer.json["directory_voters"] == json!([1, 2, 4])
+        answer.well
+            && answer.json["moving"] == 0
+            && answer.json["directory_voters"] == json!([1, 2, 4])
             && answer.json["directory_learners"] == json!([])
     })
     .await;
