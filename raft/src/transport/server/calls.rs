@@ -42,6 +42,8 @@ pub(super) async fn run_pipeline(
             .push_back((commit, append.current_at));
         append.request
     });
+    // What comes for a replica that is being put away is refused by the session, at once: openraft would not answer it at all.
+    let input = input.take_until(open.closed.clone().cancelled_owned());
     let mut results = std::pin::pin!(open.raft.stream_append(input));
     while let Some(result) = results.next().await {
         let note = noted
