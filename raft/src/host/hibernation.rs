@@ -97,7 +97,7 @@ impl Host {
         });
     }
 
-    /// A core that stopped by itself is closed; whoever needs the group opens it again.
+    /// A core that stopped by itself, or may say nothing more, is closed; whoever needs the group opens it again.
     async fn give_up(&self, core: &Arc<GroupCore>) {
         let Some(turn) = self.inner.table.turn(core.group) else {
             return;
@@ -106,7 +106,11 @@ impl Host {
         if core.gate.is_closed() {
             return;
         }
-        tracing::error!(group = %core.group, "replica has stopped by itself, it is opened again when it is needed");
+        if core.is_stopped() {
+            tracing::error!(group = %core.group, "replica has stopped by itself, it is opened again when it is needed");
+        } else {
+            tracing::warn!(group = %core.group, "nobody took over from this leader and it may not go on, it is opened again when it is needed");
+        }
         self.inner.fabric.claim(core.group, None);
         self.close(core).await;
     }
