@@ -15,8 +15,15 @@ use tokio::time::Instant;
 const SHOWS_MAX: usize = 4_096;
 /// Gateways that report on one show, at most.
 const REPORTERS_MAX: usize = 256;
-/// A gateway that is silent for so long is gone, and its tickets with it until another gateway hears of them.
-const SILENCE_MAX: Duration = Duration::from_millis(GRACE_MS);
+/// A gateway that is silent for so long is gone or cut off, and nobody can claim through it: its tickets do not count until a gateway
+/// hears of them again. Six times the longest pause between two reports. People who are reached there and cannot come would
+/// otherwise fill the door, and the line would stand for everybody else.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+const _: () = assert!(
+    SILENCE_MAX.as_millis() < GRACE_MS as u128,
+    "a gateway is given up before the people who wait there are"
+);
 
 /// One gateway's report.
 #[derive(Debug, Clone)]

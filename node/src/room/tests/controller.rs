@@ -70,6 +70,29 @@ fn a_partition_and_a_leader_that_forgets_everything_let_in_fewer_and_lose_nobody
 }
 
 #[test]
+fn a_region_that_is_cut_off_does_not_hold_the_others_up() {
+    let (from_s, to_s) = (600, 840);
+    let come_in_meanwhile = |cut| {
+        let mut sale = Sale::new(&Story {
+            tickets: 4_000,
+            capacity: 150,
+            cut,
+            ..Story::default()
+        });
+        (0..from_s).for_each(|_| sale.second());
+        let before = sale.came_in().len();
+        (from_s..to_s).for_each(|_| sale.second());
+        sale.came_in().len() - before
+    };
+    let (calm, cut) = (
+        come_in_meanwhile(None),
+        come_in_meanwhile(Some((1, from_s, to_s))),
+    );
+    // Only two thirds of them, if those who are reached there went on counting.
+    assert!(cut * 10 > calm * 8, "{cut} of {calm}");
+}
+
+#[test]
 fn who_has_the_smaller_key_comes_in_first() {
     let story = Story {
         tickets: 3_000,

@@ -12,7 +12,7 @@ use holdfast_inventory::{Effect, InventoryState, Outcome, apply};
 use holdfast_node_api::queue::{self, Line, REPORT_POINTS_MAX};
 
 use crate::room::controller::{Controller, Seen};
-use crate::room::reports::Reported;
+use crate::room::reports::{Reported, SILENCE_MAX};
 
 const REGIONS: usize = 3;
 const START_MS: u64 = 1_000_000_000;
@@ -100,7 +100,8 @@ pub(super) struct Sale {
     rooms: VecDeque<RoomView>,
     /// Reports on their way: when they arrive, whose, what.
     on_the_way: VecDeque<(u64, usize, Line)>,
-    arrived: [Line; REGIONS],
+    /// When each region's last report arrived, and what it said.
+    arrived: [(u64, Line); REGIONS],
     came_in: Vec<u128>,
     played: Played,
 }
@@ -280,11 +281,18 @@ impl Sale {
             && *at_s <= self.now_s
         {
             let (_, region, line) = self.on_the_way.pop_front().unwrap();
-            self.arrived[region] = line;
+            self.arrived[region] = (self.now_s, line);
         }
         let room = self.state.room_view().unwrap();
+        let now_s = self.now_s;
+        let heard = |(at_s, _): &&(u64, Line)| now_s - at_s < SILENCE_MAX.as_secs();
         let reported = Reported {
-            lines: self.arrived.iter().cloned().collect(),
+            lines: self
+                .arrived
+                .iter()
+                .filter(heard)
+                .map(|(_, line)| line.clone())
+                .collect(),
             undrawn: 0,
             reporters: REGIONS,
         };
