@@ -113,10 +113,13 @@ async fn fourth_node_joins_and_takes_over_a_replica_while_the_show_sells() {
     cluster.widen(4);
     cluster.restart(3).await;
     cluster
-        .until("the directory has a learner on node 4", |host| {
-            let status = host.directory().status();
-            status.voters.len() == 3 && status.learners == ids(&[4])
-        })
+        .until(
+            "the directory's vote in the third region is node 4's, whose turn it is",
+            |host| {
+                let status = host.directory().status();
+                status.voters == ids(&[1, 2, 4]) && status.learners == ids(&[3])
+            },
+        )
         .await;
     let generation = set_replicas(&cluster, show, &[1, 2, 4], &[]).await;
     let mut round = 1_000;

@@ -188,9 +188,17 @@ impl Cluster {
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Host) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !self.running.iter().flatten().all(|r| is_so(&r.host)) {
-            assert!(Instant::now() < deadline, "in vain: {what}");
+            assert!(Instant::now() < deadline, "in vain: {what}{}", self.seen());
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// What every running host says of the directory, for who waits in vain.
+    fn seen(&self) -> String {
+        let hosts = self.running.iter().flatten();
+        hosts
+            .map(|r| format!("\n{:?}", r.host.directory().status()))
+            .collect()
     }
 
     /// Which running node claims the show by the word of every running node; opens nothing.
