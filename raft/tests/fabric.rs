@@ -168,8 +168,9 @@ async fn node_that_is_cut_off_does_not_raise_the_term_of_a_show_that_its_users_w
     let alone = (leader + 1) % 3;
     let group = cluster.group(alone, show).await;
     let term = group.status().term;
-    cluster.kill(leader).await;
+    // The leader last: else the other two may elect before the second of them is gone.
     cluster.kill((leader + 2) % 3).await;
+    cluster.kill(leader).await;
     // Users go on asking; each time somebody is wanted who leads.
     for round in 0..20 {
         let entry = hold_and_release(round, 3);
