@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use holdfast_chaos::lab::{Lab, LabOptions};
 use holdfast_chaos::season::GridShow;
 use holdfast_region_config::NodeId;
@@ -167,12 +168,12 @@ async fn nobody_loses_their_place_when_the_leaders_region_is_lost_in_mid_admissi
     let mut lab = Lab::start(LabOptions::trio(shows)).await.unwrap();
     let show = lab.show(0);
     // Asked of a node that does not lead the show: the tool finds the leader.
-    let open = format!("queue open {show} --sale-at +25 --capacity {CAPACITY} --rate 120");
+    let open = format!("queue open {show} --sale-at +35 --capacity {CAPACITY} --rate 120");
     let opened = lab.operate(NodeId::new(2), &open).await.unwrap();
     assert_eq!(opened["state"], "prequeue", "{opened}");
 
-    let mut early = Vec::new();
-    for number in 0..EARLY {
+    // A few at a time: all have to be there before the draw, also on a machine that does much else.
+    let early = stream::iter(0..EARLY).map(async |number| {
         let fan = Fan::new(&lab, number).await;
         let joined = fan.join().await;
         assert_eq!(joined["you"]["standing"], "not_drawn", "{joined}");
@@ -180,8 +181,9 @@ async fn nobody_loses_their_place_when_the_leaders_region_is_lost_in_mid_admissi
         let body = Some(json!({"seats": ["A-1-1"]}));
         let (status, refused) = fan.ask(true, &path, ("x-none", "0"), body).await;
         assert_eq!((status, &refused["code"]), (403, &json!("pass_required")));
-        early.push((fan, joined["ticket"].as_str().unwrap().to_owned()));
-    }
+        (fan, joined["ticket"].as_str().unwrap().to_owned())
+    });
+    let early: Vec<_> = early.buffered(12).collect().await;
     let proof_before = proof(&lab, 1).await;
     assert_eq!(proof_before["seed"], Value::Null);
 
