@@ -8,8 +8,9 @@ const view = document.body.dataset.view;
 try {
   await loadMessages();
   polish(document);
-  if (view) (await import(`./${view}.js`)).enhance();
+  if (view) await (await import(`./${view}.js`)).enhance();
 } catch (error) {
-  // The document goes on working as it came.
-  console.error(error);
+  // The document goes on working as it came. A gateway that cannot be reached is no fault of the page's.
+  if (error.code === "unreachable") console.warn("the document stays as it came: the gateway cannot be reached");
+  else console.error(error);
 }

@@ -162,10 +162,8 @@ function tellLost(model, lost) {
 export async function enhance() {
   const picker = document.getElementById("picker");
   const { show, seatsMax } = picker.dataset;
-  const layout = read(`/shows/${show}/layout`);
-  const states = readStates(show);
-  const model = new SeatModel((await layout).body, Number(seatsMax));
-  const first = await states;
+  const [layout, first] = await Promise.all([read(`/shows/${show}/layout`), readStates(show)]);
+  const model = new SeatModel(layout.body, Number(seatsMax));
   model.update(first.seats, first.areas);
   const page = new ShowPage(picker, model);
   page.render();
