@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_node_api::client::{ClientOptions, NodeClient};
+use holdfast_node_api::v1::EnsureIndexRequest;
 use holdfast_region_config::Topology;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 pub use args::DemoArgs;
 
@@ -23,6 +25,9 @@ use crate::season::{self, LoadedShow, Season};
 
 /// How often a running demo looks whether a child died.
 const LOOK_AFTER_CHILDREN: Duration = Duration::from_millis(250);
+
+/// The directory has a leader long before this.
+const INDEX_LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts everything, tells where it is, and ends it all on Ctrl-C, SIGTERM or the death of a child.
 ///
@@ -132,7 +137,30 @@ async fn load(
         "{} shows on sale ({found} of them from before)",
         shows.len()
     ));
+    begin_indexes(&node, &topology).await?;
     Ok(shows)
+}
+
+/// Has every jurisdiction's index of buyers begun, so that buyers find their orders at any gateway.
+async fn begin_indexes(node: &NodeClient, topology: &Topology) -> anyhow::Result<()> {
+    for region in topology.regions.iter().filter(|region| region.voting) {
+        let until = Instant::now() + INDEX_LIMIT;
+        loop {
+            let request = EnsureIndexRequest {
+                region: region.id.to_string(),
+            };
+            match node.buyer_indexes().ensure_index(request).await {
+                Ok(_) => break,
+                Err(error) if Instant::now() > until => {
+                    return Err(error)
+                        .with_context(|| format!("cannot begin the index of {}", region.id));
+                }
+                // The directory may be without a leader for a moment.
+                Err(_) => tokio::time::sleep(LOOK_AFTER_CHILDREN).await,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where the sibling binaries are: beside this one.

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub events: BTreeMap<u64, Arc<v1::Event>>,
     /// By id.
     pub shows: BTreeMap<u64, Arc<v1::Show>>,
+    /// Indexes of buyers, by group.
+    pub buyer_indexes: BTreeMap<u64, v1::CatalogueIndex>,
     /// Plan names by id.
     pub plans: BTreeMap<u64, Arc<str>>,
     /// Nodes that have announced themselves, by id.
@@ -51,6 +53,7 @@ impl Snapshot {
             version: 0,
             events: BTreeMap::new(),
             shows: BTreeMap::new(),
+            buyer_indexes: BTreeMap::new(),
             plans: BTreeMap::new(),
             nodes: BTreeMap::new(),
             steering: Vec::new(),
@@ -71,6 +74,9 @@ impl Snapshot {
         }
         for plan in heard.plans {
             self.plans.insert(plan.plan_id, plan.name.into());
+        }
+        for index in heard.buyer_indexes {
+            self.buyer_indexes.insert(index.group_id, index);
         }
         for node in heard.nodes {
             self.nodes.insert(node.node_id, Arc::new(node));

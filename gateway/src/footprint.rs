@@ -72,7 +72,8 @@ macro_rules! undated {
     };
 }
 
-undated!(v1::Layout, v1::QueueReportReply);
+// The index of buyers has an age, but not that of a show: its answer says it.
+undated!(v1::Layout, v1::QueueReportReply, v1::BuyerOrders);
 
 /// Runs `work` for a session that has seen `positions`, and says what it touched.
 pub async fn scope<F: Future>(positions: Positions, work: F) -> (F::Output, Footprint) {

@@ -22,6 +22,7 @@ mod holds;
 mod idempotency;
 mod live;
 mod local;
+mod my_orders;
 mod nearest;
 mod observations;
 mod orders;
@@ -91,6 +92,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/holds/{hold}", || get(holds::one)),
     route("DELETE", "/v1/holds/{hold}", || delete(holds::release)),
     route("POST", "/v1/holds/{hold}/extend", || post(holds::extend)),
+    route("GET", "/v1/orders", || get(my_orders::list)),
     route("POST", "/v1/orders", || post(orders::open)),
     route("GET", "/v1/orders/{order}", || get(orders::one)),
     route("POST", "/v1/orders/{order}/pay", || post(orders::pay)),
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn allow_lists_every_method_of_the_path() {
         assert_eq!(allowed("/v1/holds/h1-1"), "DELETE, GET, HEAD, OPTIONS");
-        assert_eq!(allowed("/v1/orders"), "OPTIONS, POST");
+        assert_eq!(allowed("/v1/orders"), "GET, HEAD, OPTIONS, POST");
         assert_eq!(allowed("/"), "GET, HEAD, OPTIONS");
     }
 }

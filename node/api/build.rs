@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "holdfast/v1/inventory.proto",
     "holdfast/v1/admin.proto",
     "holdfast/v1/operator.proto",
     "holdfast/v1/leaders.proto",
     "holdfast/v1/waiting_room.proto",
+    "holdfast/v1/buyer_index.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

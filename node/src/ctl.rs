@@ -8,6 +8,7 @@ mod cluster;
 mod connect;
 mod dns;
 mod failure;
+mod index;
 mod leaders;
 mod membership;
 mod node;
@@ -46,6 +47,8 @@ Examples:
   holdfastctl show create friday.toml
   holdfastctl queue open s7 --sale-at +600 --capacity 3000 --rate 3000
   holdfastctl queue status s7
+  holdfastctl index begin --all
+  holdfastctl index status
   holdfastctl --json cluster status
 
 Exit codes:
@@ -99,6 +102,9 @@ enum Command {
     /// Waiting rooms: put one before a show, hold it up, look at it
     #[command(subcommand)]
     Queue(queue::Command),
+    /// Indexes of buyers ("my orders"): begin them, who leads them, how far behind they are
+    #[command(subcommand)]
+    Index(index::Command),
     /// Seating plans: check a file, import it
     #[command(subcommand)]
     Plan(plan::Command),
@@ -157,6 +163,7 @@ pub async fn run(args: Args) -> Result<Answer, Failure> {
         Command::Dns(command) => dns::run(&command, &args.target).await,
         Command::Show(command) => show::run(&command, &args.target).await,
         Command::Queue(command) => queue::run(&command, &args.target).await,
+        Command::Index(command) => index::run(&command, &args.target).await,
         Command::Plan(command) => plan::run(&command, &args.target).await,
         Command::Placement(command) => placement::run(&command),
     }

@@ -25,13 +25,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use holdfast_inventory::ids::OutboxSeq;
-use holdfast_inventory::{ids::ShowId, invariants};
+use holdfast_inventory::{
+    ids::{OutboxSeq, ShowId},
+    invariants,
+    outbox::Job,
+};
 use holdfast_raft::{Clock, GroupStatus, Host, ReplicaSummary};
 use holdfast_region_config::GroupId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::buyer_index::backlog;
 use crate::metrics::{Metrics, Sample};
 
 /// The directory is current enough when its quorum was heard this lately. Longer than an election between far regions,
@@ -132,10 +136,13 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         stuck_groups,
         clock_ms,
         directory_age_ms: directory.status().age_ms,
-        catalogue_shows: directory.read(|directory| directory.shows().len()).0,
+        catalogue_shows: directory
+            .read(|directory| directory.shows_on_sale().count())
+            .0,
         outbox_waiting: outbox.waiting,
         outbox_oldest_ms: outbox.oldest_ms,
         rooms: rooms::rooms(&state.host, clock_ms),
+        index: backlog(&state.host, clock_ms),
     };
     match state.metrics.render(sample) {
         Ok(text) => {
@@ -153,7 +160,9 @@ struct Outbox {
     oldest_ms: u64,
 }
 
-/// A show whose outbox is not empty is awake, so none is missed that this node's workers could move on.
+/// A show whose outbox is not empty is awake, so none is missed that this node's workers could move on. Notices are not counted:
+/// they stay until the index of buyers has them, whose lag is shown by itself, and they are delivered in order with the events
+/// that are counted.
 fn outbox(host: &Host, clock_ms: u64) -> Outbox {
     let mut outbox = Outbox::default();
     for group in host.loaded_shows() {
@@ -161,8 +170,10 @@ fn outbox(host: &Host, clock_ms: u64) -> Outbox {
             continue;
         }
         let (waiting, oldest_at_ms) = group.peek(|state| {
-            let oldest = state.outbox_pending(OutboxSeq(1), 1).next();
-            (state.outbox_len(), oldest.map(|record| record.at_ms))
+            let pending = state.outbox_pending(OutboxSeq(1), usize::MAX);
+            let mut others = pending.filter(|record| !matches!(record.job, Job::Notify { .. }));
+            let oldest = others.next().map(|record| record.at_ms);
+            (usize::from(oldest.is_some()) + others.count(), oldest)
         });
         outbox.waiting += waiting;
         let waited_ms = oldest_at_ms.map_or(0, |at_ms| clock_ms.saturating_sub(at_ms));
@@ -201,8 +212,7 @@ fn summary(host: &Host, replica: &ReplicaSummary) -> Value {
     let raft = if group.is_directory() {
         Some(host.directory().status())
     } else {
-        let loaded = host.loaded_show(ShowId(group.get()));
-        loaded.map(|group| group.status())
+        host.loaded_status(group)
     };
     json!({
         "group_id": group.get(),
@@ -228,7 +238,8 @@ async fn group(State(state): State<DebugState>, Path(id): Path<String>) -> Respo
                 "version": d.version(),
                 "plans": d.plans().len(),
                 "events": d.events().len(),
-                "shows": d.shows().len(),
+                "shows": d.shows_on_sale().count(),
+                "buyer_indexes": d.buyer_indexes().count(),
                 "nodes": d.nodes().len(),
             })
         });

@@ -159,7 +159,8 @@ impl DirectoryDesk {
         client.map(Some).ok_or(ChangeError::Unavailable)
     }
 
-    fn client(&self, node: NodeId) -> Option<NodeClient> {
+    /// A client of another node; `None` for this one, and for one that cannot be dialled.
+    pub(crate) fn client(&self, node: NodeId) -> Option<NodeClient> {
         if node == self.host.node() {
             return None;
         }
@@ -177,7 +178,7 @@ impl DirectoryDesk {
                 Some(client)
             }
             Err(error) => {
-                tracing::warn!(%node, %error, "the directory's leader cannot be dialled");
+                tracing::warn!(%node, %error, "node cannot be dialled");
                 None
             }
         }

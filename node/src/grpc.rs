@@ -3,6 +3,7 @@
 //! Owns: the services and the form of their errors. Must never: decide anything; it converts, asks and converts back.
 
 mod audit;
+mod buyer_index;
 mod catalogue;
 mod catalogue_watch;
 mod cluster;
@@ -16,8 +17,11 @@ mod room;
 mod seats_watch;
 mod submit_stream;
 
+pub use buyer_index::BuyerIndexesService;
+pub(crate) use buyer_index::index_event;
 pub use cluster::ClusterService;
 pub use directory::DirectoryService;
+pub(crate) use directory::{outcome_of, passed_on, place_now};
 pub use inventory::InventoryService;
 pub use leaders::LeadersService;
 pub use operator::OperatorService;

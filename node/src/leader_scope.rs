@@ -14,21 +14,22 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use holdfast_inventory::{
     command::{Command, Envelope},
-    ids::RequestId,
+    ids::{OutboxSeq, RequestId},
     outcome::Outcome,
 };
 use holdfast_raft::{Clock, Host, ShowGroup, pace::pause_after};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    buyer_index::BuyerIndexes,
     metrics::Metrics,
     proposers::Proposers,
     room::reports::Reports,
     submission::SubmitFailure,
     workers::{
-        hold_expiry, outbox, outbox::NoticeSink, payment, payment::PaymentProvider, show_set_up,
-        waiting_room,
+        buyer_index, hold_expiry, outbox, outbox::NoticeSink, payment, payment::PaymentProvider,
+        show_set_up, waiting_room,
     },
 };
 
@@ -54,6 +55,8 @@ pub struct WorkerContext {
     pub payment_timeout: Duration,
     /// Where notices and events go.
     pub notices: Arc<dyn NoticeSink>,
+    /// Who has which orders.
+    pub indexes: BuyerIndexes,
     /// What gateways say about waiting rooms.
     pub reports: Reports,
 }
@@ -169,7 +172,9 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         workers.spawn(show_set_up::run(led.clone()));
         workers.spawn(hold_expiry::run(led.clone()));
         workers.spawn(payment::run(led.clone()));
-        workers.spawn(outbox::run(led.clone()));
+        let (delivered, told) = watch::channel(OutboxSeq(1));
+        workers.spawn(outbox::run(led.clone(), delivered));
+        workers.spawn(buyer_index::run(led.clone(), told));
         workers.spawn(waiting_room::run(led));
         let over = tokio::select! {
             over = leadership.wait_for(|now| !now.leads || now.term != term) => Some(over.is_err()),

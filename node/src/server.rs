@@ -23,9 +23,10 @@ use std::{
 use announce::announce;
 use holdfast_node_api::discovery::TopologySource;
 use holdfast_node_api::v1::{
-    cluster_server::ClusterServer, directory_server::DirectoryServer,
-    inventory_server::InventoryServer, leaders_server::LeadersServer,
-    operator_server::OperatorServer, waiting_rooms_server::WaitingRoomsServer,
+    buyer_indexes_server::BuyerIndexesServer, cluster_server::ClusterServer,
+    directory_server::DirectoryServer, inventory_server::InventoryServer,
+    leaders_server::LeadersServer, operator_server::OperatorServer,
+    waiting_rooms_server::WaitingRoomsServer,
 };
 use holdfast_raft::directory::DirectoryRejection;
 use holdfast_raft::{
@@ -42,12 +43,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
 use crate::{
+    buyer_index::BuyerIndexes,
     config::{Config, Limits},
     debug::{self, DebugState},
     directory_client::DirectoryDesk,
     grpc::{
-        ClusterService, DirectoryService, InventoryService, LeadersService, OperatorService,
-        WaitingRoomsService,
+        BuyerIndexesService, ClusterService, DirectoryService, InventoryService, LeadersService,
+        OperatorService, WaitingRoomsService,
     },
     leader_scope::{self, WorkerContext},
     leaders::{Leaders, fleet::HostFleet},
@@ -178,11 +180,12 @@ impl Server {
             draining: Arc::clone(&draining),
         });
         let reports = Reports::default();
+        let indexes = BuyerIndexes::new(host.clone(), DirectoryDesk::new(host.clone()));
         let (router, operator) = grpc_router(
-            &host,
             &source,
             &proposers,
             &reports,
+            &indexes,
             millis(limits.deadline_default_ms),
             &stop_listeners,
         );
@@ -193,7 +196,7 @@ impl Server {
         let stop_workers = CancellationToken::new();
         let fleet = HostFleet::new(host.clone(), proposers.clone());
         let refused = watch::Sender::new(None);
-        let context = worker_context(&host, &proposers, reports, around, &limits, &metrics);
+        let context = worker_context(&proposers, reports, indexes, around, &limits, &metrics);
         let stop = || stop_workers.clone();
         let leaders = Leaders::new();
         let workers = vec![
@@ -295,20 +298,21 @@ fn proposers(host: &Host, limits: &Arc<Limits>, metrics: &Metrics) -> Proposers 
 }
 
 fn worker_context(
-    host: &Host,
     proposers: &Proposers,
     reports: Reports,
+    indexes: BuyerIndexes,
     around: Surroundings,
     limits: &Limits,
     metrics: &Metrics,
 ) -> WorkerContext {
     WorkerContext {
-        host: host.clone(),
+        host: indexes.host().clone(),
         proposers: proposers.clone(),
-        clock: host.clock(),
+        clock: indexes.host().clock(),
         payments: around.payments,
         payment_timeout: millis(limits.payment_timeout_ms),
         notices: around.notices,
+        indexes,
         reports,
         metrics: metrics.clone(),
     }
@@ -345,14 +349,14 @@ fn host_options(config: &Config, topology: Arc<Topology>) -> HostOptions {
 
 /// Everything that is served on the gRPC port, and the operator's service for this node's own use.
 fn grpc_router(
-    host: &Host,
     source: &TopologySource,
     proposers: &Proposers,
     reports: &Reports,
+    indexes: &BuyerIndexes,
     deadline_default: Duration,
     stop: &CancellationToken,
 ) -> (Router, OperatorService) {
-    let desk = DirectoryDesk::new(host.clone());
+    let (host, desk) = (indexes.host(), indexes.desk().clone());
     let operator = OperatorService::new(host.clone(), desk.clone());
     let cluster = ClusterService::new(host.clone(), source.clone(), desk.clone());
     let directory = DirectoryService::new(host.clone(), desk, stop.clone());
@@ -365,6 +369,7 @@ fn grpc_router(
     let fleet = HostFleet::new(host.clone(), proposers.clone());
     let leaders = LeadersService::new(host.clone(), fleet);
     let rooms = WaitingRoomsService::new(host.clone(), reports.clone());
+    let indexes = BuyerIndexesService::new(host.clone(), indexes.clone());
     let router = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -378,7 +383,8 @@ fn grpc_router(
         .add_service(OperatorServer::new(operator.clone()))
         .add_service(ClusterServer::new(cluster))
         .add_service(LeadersServer::new(leaders))
-        .add_service(WaitingRoomsServer::new(rooms));
+        .add_service(WaitingRoomsServer::new(rooms))
+        .add_service(BuyerIndexesServer::new(indexes).max_decoding_message_size(COMMAND_BYTES_MAX));
     (router, operator)
 }
 

@@ -4,6 +4,7 @@
 
 use holdfast_inventory::outcome::Outcome;
 
+use crate::buyer_index::Recorded;
 use crate::directory::DirectoryOutcome;
 
 /// The answer of one applied entry, by kind of group.
@@ -16,4 +17,6 @@ pub(crate) enum Applied {
     Show(Vec<Outcome>),
     /// One outcome per command of a directory entry, in order.
     Directory(Vec<DirectoryOutcome>),
+    /// What an entry of a buyer index came to.
+    BuyerIndex(Recorded),
 }

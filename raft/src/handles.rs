@@ -1,4 +1,4 @@
-//! The two handles that the node works with: a show's group and the directory.
+//! The handles that the node works with: a show's group, a buyer index, the directory.
 //!
 //! Owns: typed entries in, typed outcomes out. Must never: batch, retry or forward; that is the proposer's.
 
@@ -13,6 +13,7 @@ use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::watch;
 
 use crate::applied::Applied;
+use crate::buyer_index::{self, BuyerIndexState, IndexEntry, Recorded};
 use crate::directory::{self, DirectoryCommand, DirectoryOutcome, DirectoryState};
 use crate::error::{ProposeError, ReadError, TransferError};
 use crate::group::gate::Inhabitant;
@@ -145,7 +146,7 @@ impl ShowGroup {
     pub fn read<R>(&self, f: impl FnOnce(&InventoryState) -> R) -> (R, AsOf) {
         self.core.read(|position| match &position.machine {
             Machine::Show(state) => f(state),
-            Machine::Directory(_) => f(&InventoryState::default()),
+            Machine::Directory(_) | Machine::BuyerIndex(_) => f(&InventoryState::default()),
         })
     }
 
@@ -153,8 +154,50 @@ impl ShowGroup {
     pub fn peek<R>(&self, f: impl FnOnce(&InventoryState) -> R) -> R {
         match &self.core.shared.read().machine {
             Machine::Show(state) => f(state),
-            Machine::Directory(_) => f(&InventoryState::default()),
+            Machine::Directory(_) | Machine::BuyerIndex(_) => f(&InventoryState::default()),
         }
+    }
+}
+
+/// This node's replica of one buyer index.
+#[derive(Clone)]
+pub struct BuyerIndexGroup {
+    pub(crate) core: Arc<GroupCore>,
+}
+
+common!(BuyerIndexGroup);
+
+impl BuyerIndexGroup {
+    pub(crate) fn core(&self) -> &Arc<GroupCore> {
+        &self.core
+    }
+
+    /// Commits one entry and applies it; its log index and what it came to. The first poll submits; dropping the future
+    /// afterwards does not take it back.
+    ///
+    /// # Errors
+    /// [`ProposeError`], which says whether it may have happened all the same; every entry can be repeated.
+    pub async fn propose(&self, entry: &IndexEntry) -> Result<(u64, Recorded), ProposeError> {
+        let group = self.core.group;
+        let too_large = |_| ProposeError::TooLarge {
+            group,
+            bytes: usize::MAX,
+            bytes_max: crate::group::ENTRY_BYTES_MAX,
+        };
+        let bytes = buyer_index::encode_entry(entry).map_err(too_large)?;
+        let (index, applied) = self.core.propose(bytes).await?;
+        let Applied::BuyerIndex(recorded) = applied else {
+            return Err(ProposeError::Stopped { group });
+        };
+        Ok((index, recorded))
+    }
+
+    /// Reads the index as applied here. `f` runs under the lock that apply needs: keep it short.
+    pub fn read<R>(&self, f: impl FnOnce(&BuyerIndexState) -> R) -> (R, AsOf) {
+        self.core.read(|position| match &position.machine {
+            Machine::BuyerIndex(state) => f(state),
+            Machine::Show(_) | Machine::Directory(_) => f(&BuyerIndexState::default()),
+        })
     }
 }
 
@@ -227,7 +270,7 @@ impl DirectoryGroup {
     pub fn read<R>(&self, f: impl FnOnce(&DirectoryState) -> R) -> (R, AsOf) {
         self.core().read(|position| match &position.machine {
             Machine::Directory(state) => f(state),
-            Machine::Show(_) => f(&DirectoryState::default()),
+            Machine::Show(_) | Machine::BuyerIndex(_) => f(&DirectoryState::default()),
         })
     }
 }

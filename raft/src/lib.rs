@@ -2,12 +2,13 @@
 //!
 //! Read in this order: [`group`] (what a replica offers), [`host`] (all groups of a node), [`fabric`] (who is alive and who
 //! leads what), [`state_machine`] (decode, apply, answer), [`transport`] (one connection per ordered pair of nodes), [`log_store`] (what cannot be rebuilt),
-//! [`snapshot_store`] (what can), [`directory`] (group 0).
+//! [`snapshot_store`] (what can), [`directory`] (group 0), [`buyer_index`] (who has which orders).
 //!
 //! No openraft, raft-engine or sled type appears in a public signature.
 
 mod applied;
 mod blocking;
+pub mod buyer_index;
 pub mod clock;
 mod contact;
 pub mod directory;
@@ -39,7 +40,7 @@ pub use fabric::PeerStatus;
 pub use fabric::wall_clocks::{BoundedClock, CLOCK_BOUND_MS, clock_error_max};
 pub use group::gate::Inhabitant;
 pub use group::{AsOf, Committed, ENTRY_BYTES_MAX, GroupStatus, Leadership, Role};
-pub use handles::{DirectoryGroup, ShowGroup};
+pub use handles::{BuyerIndexGroup, DirectoryGroup, ShowGroup};
 pub use host::{
     CONNECTION_WINDOW_BYTES, Host, HostOptions, IdleOptions, LogCounters, ReplicaCounters,
     ReplicaSummary, STREAM_WINDOW_BYTES, SnapshotOptions, WakeCause, WakeTotals,

@@ -1,7 +1,7 @@
 //! Between openraft and the pure state machines: decode, apply, answer, publish; snapshots out and in.
 //!
 //! Owns: the in-memory state of one group on this node, and that what it says it applied it has applied. Must never: decide
-//! anything; decisions are in `holdfast_inventory::apply` and `directory::apply`.
+//! anything; decisions are in `holdfast_inventory::apply`, `directory::apply` and `buyer_index::state`.
 //!
 //! ```text
 //!  committed entry ─ decode ─ apply ─┬─ answer to the proposer (leader only)
@@ -24,6 +24,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use tokio::sync::watch;
 
 use crate::applied::Applied;
+use crate::buyer_index::{self, BuyerIndexState};
 use crate::directory::{self, DirectoryState};
 use crate::snapshot_store::SnapshotStore;
 use crate::types::{
@@ -37,13 +38,17 @@ pub(crate) enum Machine {
     Show(Box<InventoryState>),
     /// Group 0.
     Directory(Box<DirectoryState>),
+    /// Who has which orders, in one jurisdiction.
+    BuyerIndex(Box<BuyerIndexState>),
 }
 
 impl Machine {
-    /// An empty state for the group: 0 is the directory, every other one a show.
+    /// An empty state for the group; its number says which kind.
     pub(crate) fn empty(group: GroupId) -> Self {
         if group.is_directory() {
             Self::Directory(Box::default())
+        } else if group.is_buyer_index() {
+            Self::BuyerIndex(Box::default())
         } else {
             Self::Show(Box::default())
         }
@@ -64,6 +69,10 @@ impl Machine {
                     commands.into_iter().map(|c| state.apply(c)).collect(),
                 ))
             }
+            Self::BuyerIndex(state) => {
+                let entry = buyer_index::decode_entry(bytes).map_err(invalid_data)?;
+                Ok(Applied::BuyerIndex(state.apply(&entry)))
+            }
         }
     }
 
@@ -74,6 +83,7 @@ impl Machine {
                 state,
             ))),
             Self::Directory(state) => directory::encode_snapshot(state).map_err(invalid_data),
+            Self::BuyerIndex(state) => buyer_index::encode_snapshot(state).map_err(invalid_data),
         }
     }
 
@@ -82,6 +92,10 @@ impl Machine {
         if group.is_directory() {
             let state = directory::decode_snapshot(bytes).map_err(invalid_data)?;
             return Ok(Self::Directory(Box::new(state)));
+        }
+        if group.is_buyer_index() {
+            let state = buyer_index::decode_snapshot(bytes).map_err(invalid_data)?;
+            return Ok(Self::BuyerIndex(Box::new(state)));
         }
         let state = holdfast_inventory::codec::decode_snapshot(bytes).map_err(invalid_data)?;
         Ok(Self::Show(Box::new(state)))

@@ -21,7 +21,7 @@ use crate::applied::Applied;
 /// It is encoded once by the proposer and passed on by reference count to the log, to every peer and to `apply`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct AppData {
-    /// Versioned bytes of the group's state machine (`holdfast_inventory::codec` or `directory::codec`).
+    /// Versioned bytes of the group's state machine (`holdfast_inventory::codec`, `directory::codec` or `buyer_index::codec`).
     pub(crate) bytes: Bytes,
 }
 

@@ -144,7 +144,8 @@ impl FromStr for NodeId {
     }
 }
 
-/// One Raft group. Shown as `g7`. Group 0 is the directory; every other group is one show's inventory.
+/// One Raft group. Shown as `g7`. Group 0 is the directory; those from [`GroupId::BUYER_INDEXES_FROM`] are indexes of buyers;
+/// every other group is one show's inventory.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -154,6 +155,10 @@ pub struct GroupId(u64);
 impl GroupId {
     /// The group that knows regions, nodes, catalogue and placement.
     pub const DIRECTORY: Self = Self(0);
+
+    /// The first group of an index of buyers. Shows are numbered from 1 and never get this far, so that a number alone says
+    /// what a group holds: a replica is opened, and a snapshot is read, before the directory can be asked.
+    pub const BUYER_INDEXES_FROM: Self = Self(1_000_000_000);
 
     /// The group with this number.
     #[must_use]
@@ -171,6 +176,12 @@ impl GroupId {
     #[must_use]
     pub const fn is_directory(self) -> bool {
         self.0 == Self::DIRECTORY.0
+    }
+
+    /// Whether this is the group of an index of buyers.
+    #[must_use]
+    pub const fn is_buyer_index(self) -> bool {
+        self.0 >= Self::BUYER_INDEXES_FROM.0
     }
 }
 

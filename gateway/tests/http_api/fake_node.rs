@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use holdfast_node_api::codes::STATUS_CODE_KEY;
+use holdfast_node_api::v1::buyer_indexes_server::BuyerIndexesServer;
 use holdfast_node_api::v1::directory_server::{Directory, DirectoryServer};
 use holdfast_node_api::v1::inventory_server::{Inventory, InventoryServer};
 use holdfast_node_api::v1::waiting_rooms_server::{WaitingRooms, WaitingRoomsServer};
@@ -19,9 +20,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::fake_show::{SEATS, Shared, Step, failure};
 
 #[derive(Clone)]
-struct FakeNode {
+pub(crate) struct FakeNode {
     id: u64,
-    world: Shared,
+    pub(crate) world: Shared,
 }
 
 /// Starts a node on a free port; it ends with the test's runtime.
@@ -32,6 +33,7 @@ pub(crate) async fn start(id: u64, world: Shared) -> SocketAddr {
     let server = tonic::transport::Server::builder()
         .add_service(InventoryServer::new(node.clone()))
         .add_service(WaitingRoomsServer::new(node.clone()))
+        .add_service(BuyerIndexesServer::new(node.clone()))
         .add_service(DirectoryServer::new(node))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
@@ -306,6 +308,12 @@ fn catalogue() -> v1::Catalogue {
         currency: "EUR".to_owned(),
         ..v1::Show::default()
     };
+    let buyers = v1::CatalogueIndex {
+        group_id: 1_000_000_000,
+        jurisdiction: "XX".to_owned(),
+        voters: vec![1, 2],
+        ..v1::CatalogueIndex::default()
+    };
     let as_of = Some(v1::AsOf {
         index: 1,
         age_ms: 0,
@@ -316,6 +324,7 @@ fn catalogue() -> v1::Catalogue {
         version: 1,
         events: vec![event],
         shows: vec![show],
+        buyer_indexes: vec![buyers],
         ..v1::Catalogue::default()
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) age_ms: u64,
     /// Seat map reads are refused.
     pub(crate) reads_down: bool,
+    /// The index of buyers does not answer.
+    pub(crate) index_down: bool,
     /// Watches of seats end, and none is begun.
     pub(crate) watches_down: bool,
     /// Watches of seats say nothing.

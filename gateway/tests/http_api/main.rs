@@ -9,6 +9,7 @@
 
 mod browser;
 mod document;
+mod fake_index;
 mod fake_node;
 mod fake_show;
 mod fake_watch;
@@ -18,6 +19,7 @@ mod journey;
 mod limits;
 mod live;
 mod local;
+mod my_orders;
 mod pages;
 mod queue;
 mod retry;

@@ -10,9 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     pipe::{PipeOptions, SubmitPipe},
     v1::{
-        cluster_client::ClusterClient, directory_client::DirectoryClient,
-        inventory_client::InventoryClient, leaders_client::LeadersClient,
-        operator_client::OperatorClient, waiting_rooms_client::WaitingRoomsClient,
+        buyer_indexes_client::BuyerIndexesClient, cluster_client::ClusterClient,
+        directory_client::DirectoryClient, inventory_client::InventoryClient,
+        leaders_client::LeadersClient, operator_client::OperatorClient,
+        waiting_rooms_client::WaitingRoomsClient,
     },
 };
 
@@ -141,6 +142,12 @@ impl NodeClient {
     #[must_use]
     pub fn waiting_rooms(&self) -> WaitingRoomsClient<Channel> {
         WaitingRoomsClient::new(self.channel.clone())
+    }
+
+    /// Which orders buyers have.
+    #[must_use]
+    pub fn buyer_indexes(&self) -> BuyerIndexesClient<Channel> {
+        BuyerIndexesClient::new(self.channel.clone())
     }
 
     /// What an operator asks.

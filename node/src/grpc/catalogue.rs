@@ -16,9 +16,12 @@ pub(super) fn catalogue(directory: &DirectoryState) -> v1::Catalogue {
         version: directory.version(),
         events: directory.events().values().map(|e| event(e)).collect(),
         shows: directory
-            .shows()
-            .values()
+            .shows_on_sale()
             .map(|record| show(record, directory))
+            .collect(),
+        buyer_indexes: directory
+            .buyer_indexes()
+            .map(|record| buyer_index(record))
             .collect(),
         plans: directory
             .plans()
@@ -56,7 +59,7 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
     for (version, what) in directory.changes_since(since) {
         let small =
             piece.events.len() + piece.plans.len() + piece.nodes.len() + piece.regions.len();
-        let count = piece.shows.len() + small;
+        let count = piece.shows.len() + piece.buyer_indexes.len() + small;
         if count >= count_max && version > last {
             piece.version = last;
             break;
@@ -69,9 +72,12 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
             Changed::Plan(id) => piece
                 .plans
                 .extend(directory.plans().get(id).map(|p| plan_message(p))),
-            Changed::Show(id) => piece
-                .shows
-                .extend(directory.shows().get(id).map(|s| show(s, directory))),
+            Changed::Show(id) => match directory.shows().get(id) {
+                Some(record) if record.group_id.is_buyer_index() => {
+                    piece.buyer_indexes.push(buyer_index(record));
+                }
+                record => piece.shows.extend(record.map(|s| show(s, directory))),
+            },
             Changed::Node(id) => piece
                 .nodes
                 .extend(directory.nodes().get(id).map(|n| node(*id, n))),
@@ -83,6 +89,20 @@ pub(super) fn changes(directory: &DirectoryState, since: u64, count_max: usize) 
         }
     }
     piece
+}
+
+fn buyer_index(record: &ShowRecord) -> v1::CatalogueIndex {
+    let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.get()).collect();
+    v1::CatalogueIndex {
+        group_id: record.group_id.get(),
+        jurisdiction: record
+            .jurisdiction()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        home_region: record.show.home_region.to_string(),
+        voters: ids(&record.voters),
+        learners: ids(&record.learners),
+    }
 }
 
 fn event(record: &EventRecord) -> v1::Event {

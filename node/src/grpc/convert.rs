@@ -12,6 +12,7 @@ use holdfast_inventory::{
 };
 use holdfast_node_api::v1::{self, submit_reply, submit_request};
 use holdfast_raft::{AsOf, GroupStatus, ProposeError};
+use holdfast_region_config::GroupId;
 use prost::Message;
 use tokio::time::Instant;
 
@@ -311,11 +312,20 @@ pub(super) fn as_of(as_of: AsOf, linearizable: bool) -> v1::AsOf {
     }
 }
 
+/// The show of a group; 0 when it is not a show's.
+pub(super) const fn show_of(group: GroupId) -> u64 {
+    if group.is_buyer_index() {
+        0
+    } else {
+        group.get()
+    }
+}
+
 /// One replica's view of its group.
 pub(super) fn group_status(status: &GroupStatus) -> v1::GroupStatus {
     v1::GroupStatus {
         group_id: status.group.get(),
-        show_id: status.group.get(),
+        show_id: show_of(status.group),
         role: status.role.as_str().to_owned(),
         term: status.term,
         leader: status.leader.map_or(0, |node| node.get()),

@@ -81,10 +81,8 @@ impl DirectoryService {
             .ok_or_else(|| invalid("currency", "must be an ISO 4217 code such as EUR"))?;
         // The number decides only which node of a region serves; a guess that another create overtakes is as good.
         let (number, _) = self.host.directory().read(|directory| {
-            directory
-                .shows()
-                .last_key_value()
-                .map_or(1, |(last, _)| last.get() + 1)
+            let last = directory.shows_on_sale().next_back();
+            last.map_or(1, |last| last.show_id.get() + 1)
         });
         let jurisdictions = jurisdictions(&request.jurisdictions)?;
         let topology = self.host.topology();
@@ -282,9 +280,9 @@ impl Directory for DirectoryService {
     }
 }
 
-/// Places a new show without the nodes that are out; when its goal cannot be kept without them, with them: it begins as soon
+/// Places a new group without the nodes that are out; when its goal cannot be kept without them, with them: it begins as soon
 /// as a majority is there, and is moved as soon as there is somewhere to go.
-fn place_now(
+pub(crate) fn place_now(
     topology: &Topology,
     wanted: &mut PlacementRequest,
 ) -> Result<Placement, PlacementError> {
@@ -320,7 +318,7 @@ pub(super) fn taken<T>(request: Request<T>) -> (bool, T) {
 }
 
 /// The request, marked so that nobody passes it on again.
-pub(super) fn passed_on<T>(message: T) -> Request<T> {
+pub(crate) fn passed_on<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request
         .metadata_mut()
@@ -329,7 +327,7 @@ pub(super) fn passed_on<T>(message: T) -> Request<T> {
 }
 
 /// Sorts a forwarded call's end: only a leader's word is final.
-pub(super) fn outcome_of<R>(call: Result<Response<R>, Status>) -> Forwarded<R, Status> {
+pub(crate) fn outcome_of<R>(call: Result<Response<R>, Status>) -> Forwarded<R, Status> {
     match call {
         Ok(reply) => Forwarded::Reply(reply.into_inner()),
         Err(status) => match status.code() {

@@ -113,10 +113,10 @@ impl OperatorService {
         if group.is_directory() {
             return convert::group_status(&self.host.directory().status());
         }
-        if let Some(loaded) = self.host.loaded_show(ShowId(group.get())) {
+        if let Some(loaded) = self.host.loaded_status(group) {
             return v1::GroupStatus {
                 hibernating: replica.asleep,
-                ..convert::group_status(&loaded.status())
+                ..convert::group_status(&loaded)
             };
         }
         let (record, _) = self.host.directory().read(|directory| {
@@ -127,7 +127,7 @@ impl OperatorService {
         let numbers = |nodes: Vec<NodeId>| nodes.into_iter().map(NodeId::get).collect();
         v1::GroupStatus {
             group_id: group.get(),
-            show_id: group.get(),
+            show_id: convert::show_of(group),
             role: "unloaded".to_owned(),
             leader: replica.leader.map_or(0, NodeId::get),
             voters: numbers(voters),

@@ -2,7 +2,10 @@
 //!
 //! Owns: the view of this node's groups that decisions are made from. Must never: decide.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdfast_inventory::ids::ShowId;
 use holdfast_raft::{
@@ -97,8 +100,10 @@ impl HostFleet {
     pub fn all(&self) -> Vec<(GroupFacts, Option<NodeId>)> {
         let leaders: BTreeMap<GroupId, NodeId> = self.leaders().into_iter().collect();
         let leader = |group| leaders.get(&group).copied();
+        let topology = self.topology();
         let (shows, _) = self.host.directory().read(|directory| {
             let shows = directory.shows().values();
+            let shows = shows.filter(|show| may_go_elsewhere(show, &topology));
             let facts = shows.map(|show| facts_of(show, directory.follows_buyers(show.show_id)));
             facts.collect::<Vec<_>>()
         });
@@ -124,6 +129,17 @@ impl HostFleet {
         }
         conditions
     }
+}
+
+/// Whether who leads it is a question at all. An index of buyers whose jurisdiction has one region stays there by law, also while
+/// that region is evacuated: it holds up no sale, and it must not hold up the evacuation either.
+fn may_go_elsewhere(show: &ShowRecord, topology: &Topology) -> bool {
+    let regions: BTreeSet<_> = show
+        .voters
+        .iter()
+        .map(|node| topology.region_of(*node))
+        .collect();
+    !show.group_id.is_buyer_index() || regions.len() > 1
 }
 
 fn facts_of(show: &ShowRecord, follows_buyers: bool) -> GroupFacts {
@@ -179,12 +195,14 @@ impl Fleet for HostFleet {
 
     fn facts(&self, groups: &[GroupId]) -> Vec<GroupFacts> {
         let own = self.directory_facts();
+        let topology = self.topology();
         let (facts, _) = self.host.directory().read(|directory| {
             let facts = groups.iter().filter_map(|group| {
                 if group.is_directory() {
                     return Some(own.clone());
                 }
                 let show = directory.shows().get(&ShowId(group.get()))?;
+                let show = Some(show).filter(|show| may_go_elsewhere(show, &topology))?;
                 Some(facts_of(show, directory.follows_buyers(show.show_id)))
             });
             facts.collect()

@@ -16,6 +16,8 @@ pub(super) struct Lag {
     catalogue_shows: IntGauge,
     outbox_waiting: IntGauge,
     outbox_oldest: Gauge,
+    index_waiting: IntGauge,
+    index_lag: Gauge,
 }
 
 impl Lag {
@@ -43,10 +45,18 @@ impl Lag {
             )?,
             outbox_waiting: register.gauge(
                 "holdfast_outbox_waiting_records",
-                "payments, notices and events that wait, of the shows that this node leads and has in memory",
+                "payments and events that wait, of the shows that this node leads and has in memory",
             )?,
             outbox_oldest: register.seconds(
                 "holdfast_outbox_oldest_seconds",
+                "how long the oldest of them has waited; 0 when none waits",
+            )?,
+            index_waiting: register.gauge(
+                "holdfast_buyer_index_waiting_records",
+                "events of orders that their index of buyers has not committed, of the shows that this node leads and has in memory",
+            )?,
+            index_lag: register.seconds(
+                "holdfast_buyer_index_lag_seconds",
                 "how long the oldest of them has waited; 0 when none waits",
             )?,
         })
@@ -67,5 +77,7 @@ impl Lag {
             |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.catalogue_shows, sample.catalogue_shows);
         set(&self.outbox_waiting, sample.outbox_waiting);
+        set(&self.index_waiting, sample.index.waiting);
+        self.index_lag.set(seconds(sample.index.oldest_ms));
     }
 }

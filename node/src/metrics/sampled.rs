@@ -6,6 +6,7 @@ use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats, WakeCause};
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
 use super::{Register, RoomSample};
+use crate::buyer_index::Backlog;
 
 /// The values at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,12 +43,14 @@ pub struct Sample {
     pub directory_age_ms: u64,
     /// Shows that the directory knows.
     pub catalogue_shows: usize,
-    /// Outbox records that wait in the shows that this node leads and has in memory.
+    /// Outbox records that wait in the shows that this node leads and has in memory, without what waits for an index.
     pub outbox_waiting: usize,
     /// How long the oldest of them has waited, ms; 0 when none waits.
     pub outbox_oldest_ms: u64,
     /// Waiting rooms of the shows that this node leads and has in memory.
     pub rooms: RoomSample,
+    /// Events of orders that no index of buyers has yet.
+    pub index: Backlog,
 }
 
 /// Their metrics.

@@ -1,6 +1,8 @@
-//! Delivers notices and events, at least once, in order, and acknowledges them.
+//! Delivers notices and events, at least once, in order, and acknowledges the events.
 //!
-//! Owns: the order and the acknowledgement. Must never: acknowledge what was not taken by the sink.
+//! Owns: the order, and the acknowledgement of events. Notices are acknowledged by [`super::buyer_index`], once the index has them
+//! too; so a notice may be delivered again after a change of leader while the index is away. Must never: acknowledge what was not
+//! taken by the sink, or let an index that is away hold a notice back.
 //!
 //! There are two sinks today: one accepts, one writes lines to a file ([`super::notice_journal`]). Mail and an event bus come with
 //! later work, behind the same trait. Records carry `(show, seq)`, by which a real sink drops repeats.
@@ -11,10 +13,11 @@ use futures_util::future::BoxFuture;
 use holdfast_inventory::{
     command::Command,
     ids::{OutboxSeq, RequestId, ShowId},
-    outbox::OutboxRecord,
+    outbox::{Job, OutboxRecord},
     outcome::Outcome,
 };
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::leader_scope::Led;
 
@@ -53,8 +56,8 @@ impl NoticeSink for AcceptingSink {
     }
 }
 
-/// Runs until aborted.
-pub async fn run(led: Led) {
+/// Runs until aborted; says in `delivered` up to which record everything is delivered.
+pub async fn run(led: Led, delivered: watch::Sender<OutboxSeq>) {
     let mut applied = led.group.applied();
     let mut next = OutboxSeq(1);
     loop {
@@ -78,18 +81,20 @@ pub async fn run(led: Led) {
             .collect();
         if deliver_page(&led, notices).await {
             next = last.next();
+            delivered.send_replace(next);
         } else {
             tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }
 
-/// Delivers and acknowledges one page; false when it must be offered again.
+/// Delivers one page and acknowledges its events; false when it must be offered again.
 async fn deliver_page(led: &Led, notices: Vec<OutboxRecord>) -> bool {
     let show = led.group.show_id();
     let mut seqs = Vec::with_capacity(notices.len());
     for record in notices {
         let seq = record.seq;
+        let told = matches!(record.job, Job::Notify { .. });
         #[cfg(feature = "sabotage")]
         if crate::sabotage::drops(&record) {
             seqs.push(seq);
@@ -100,7 +105,9 @@ async fn deliver_page(led: &Led, notices: Vec<OutboxRecord>) -> bool {
             return false;
         }
         led.context.metrics.outbox_delivered.inc();
-        seqs.push(seq);
+        if !told {
+            seqs.push(seq);
+        }
     }
     let Some(last) = seqs.last() else { return true };
     let request = RequestId::internal("acknowledge", last.get());

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod journey;
+mod my_orders;
 mod node;
 mod payments;
 mod restart;

@@ -2,6 +2,7 @@
 //!
 //! Owns: the dispatch. Must never: read a clock or do I/O, or leave a change without a version.
 
+mod buyer_index;
 mod catalogue;
 mod nodes;
 mod replicas;
@@ -57,6 +58,19 @@ impl DirectoryState {
             }
             DirectoryCommand::SetSteering(new) => self.set_steering(new),
             DirectoryCommand::ClearSteering { key } => Ok(self.clear_steering(key.as_ref())),
+            DirectoryCommand::CreateBuyerIndex {
+                jurisdiction,
+                home_region,
+                leader_preference,
+                voters,
+                learners,
+            } => self.create_buyer_index(
+                jurisdiction,
+                home_region,
+                leader_preference,
+                voters,
+                learners,
+            ),
         };
         verdict.unwrap_or_else(DirectoryOutcome::Rejected)
     }

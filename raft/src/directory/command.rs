@@ -195,6 +195,19 @@ pub enum DirectoryCommand {
         /// Which.
         key: Option<SteeringKey>,
     },
+    /// Begin the index of buyers of a jurisdiction, unless there is one; the proposer has placed the replicas.
+    CreateBuyerIndex {
+        /// Where replicas may be; `None` = the index of all regions that name no jurisdiction.
+        jurisdiction: Option<Jurisdiction>,
+        /// Where its leader should be.
+        home_region: RegionId,
+        /// Replicas that vote, by preference as leader.
+        leader_preference: Vec<NodeId>,
+        /// Replicas that vote.
+        voters: Vec<NodeId>,
+        /// Replicas that only follow.
+        learners: Vec<NodeId>,
+    },
 }
 
 /// What a directory command came to.

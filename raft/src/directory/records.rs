@@ -6,7 +6,7 @@
 use std::fmt;
 
 use holdfast_inventory::ids::ShowId;
-use holdfast_region_config::{GroupId, NodeId, RegionId};
+use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId};
 use serde::{Deserialize, Serialize};
 
 use super::command::{NewEvent, NewPlan, NewShow};
@@ -171,7 +171,7 @@ pub struct Leaving {
     pub fate: ReplicaFate,
 }
 
-/// A show: its catalogue entry and its shard.
+/// A show: its catalogue entry and its shard. Or an index of buyers, which is a shard without anything to sell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShowRecord {
     /// The show.
@@ -205,6 +205,12 @@ pub struct ShowRecord {
 }
 
 impl ShowRecord {
+    /// Of an index of buyers: whose law it stays under; `None` = it is that of regions that name no jurisdiction.
+    #[must_use]
+    pub fn jurisdiction(&self) -> Option<&Jurisdiction> {
+        self.show.jurisdictions.first()
+    }
+
     /// Whether `node` shall have a replica.
     #[must_use]
     pub fn has_replica(&self, node: NodeId) -> bool {

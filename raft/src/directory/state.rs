@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use holdfast_inventory::ids::ShowId;
 use holdfast_inventory::show::{Category, ShowSetUp};
-use holdfast_region_config::{NodeId, RegionId};
+use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId};
 use serde::{Deserialize, Serialize};
 
 use super::records::{
@@ -132,10 +132,30 @@ impl DirectoryState {
         &self.events
     }
 
-    /// Shows by number.
+    /// Shows by number, and behind them the indexes of buyers: everything that is placed. What is sold is
+    /// [`Self::shows_on_sale`].
     #[must_use]
     pub fn shows(&self) -> &BTreeMap<ShowId, Arc<ShowRecord>> {
         &self.shows
+    }
+
+    /// Shows, without the indexes of buyers.
+    pub fn shows_on_sale(&self) -> impl DoubleEndedIterator<Item = &Arc<ShowRecord>> {
+        let indexes_from = ShowId(GroupId::BUYER_INDEXES_FROM.get());
+        self.shows.range(..indexes_from).map(|(_, record)| record)
+    }
+
+    /// The indexes of buyers; of their records only what is about placing means anything.
+    pub fn buyer_indexes(&self) -> impl Iterator<Item = &Arc<ShowRecord>> {
+        let indexes_from = ShowId(GroupId::BUYER_INDEXES_FROM.get());
+        self.shows.range(indexes_from..).map(|(_, record)| record)
+    }
+
+    /// The index of a jurisdiction, or of the regions that name none; `None` when it was not begun.
+    #[must_use]
+    pub fn buyer_index_of(&self, jurisdiction: Option<&Jurisdiction>) -> Option<&Arc<ShowRecord>> {
+        let mut indexes = self.buyer_indexes();
+        indexes.find(|record| record.jurisdiction() == jurisdiction)
     }
 
     /// Shows whose group is not known to be where it shall be.
@@ -247,8 +267,10 @@ impl DirectoryState {
         }
         for (id, record) in &self.shows {
             changed(record.changed, Changed::Show(*id));
-            let slug = Arc::from(record.show.slug.as_str());
-            index.show_slugs.insert(slug, *id);
+            if !record.group_id.is_buyer_index() {
+                let slug = Arc::from(record.show.slug.as_str());
+                index.show_slugs.insert(slug, *id);
+            }
             if !record.is_settled() {
                 index.unsettled.insert(*id);
             }

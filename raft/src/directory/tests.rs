@@ -7,6 +7,7 @@ use holdfast_region_config::{GroupId, Jurisdiction, NodeId, RegionId, SurvivalGo
 
 use super::*;
 
+mod buyer_index;
 mod format;
 mod nodes;
 mod replicas;

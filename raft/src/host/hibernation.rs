@@ -280,6 +280,8 @@ impl GroupCore {
         match &position.machine {
             Machine::Show(state) => leads && state.next_duty_ms().is_some(),
             Machine::Directory(_) => true,
+            // What is old is dropped with the next entry; nobody has to be awake for it.
+            Machine::BuyerIndex(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the rest of the node asks a host.
 //!
-//! Owns: questions and their answers. Must never: open a replica to answer one, except [`Host::open_show`], whose purpose it is.
+//! Owns: questions and their answers. Must never: open a replica to answer one, except [`Host::open_show`] and
+//! [`Host::open_buyer_index`], whose purpose it is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +14,8 @@ use super::wakes::{WakeCause, WakeTotals};
 use crate::disk::DiskState;
 use crate::error::OpenError;
 use crate::fabric::PeerStatus;
-use crate::handles::ShowGroup;
+use crate::group::GroupStatus;
+use crate::handles::{BuyerIndexGroup, ShowGroup};
 use crate::log_store::{LogHealth, LogStats};
 use crate::snapshot_store::SnapshotStats;
 
@@ -110,7 +112,7 @@ impl Host {
     /// [`OpenError`]; [`OpenError::NotHere`] also for a show that this node has not heard of yet.
     pub async fn open_show(&self, show: ShowId) -> Result<ShowGroup, OpenError> {
         let group = GroupId::new(show.get());
-        if group.is_directory() {
+        if !is_show(group) {
             return Err(OpenError::NotHere { group });
         }
         let core = self.open_group(group, WakeCause::Request).await?;
@@ -123,7 +125,7 @@ impl Host {
     #[must_use]
     pub fn loaded_show(&self, show: ShowId) -> Option<ShowGroup> {
         let group = GroupId::new(show.get());
-        if group.is_directory() {
+        if !is_show(group) {
             return None;
         }
         self.inner
@@ -132,14 +134,52 @@ impl Host {
             .map(|core| ShowGroup { core })
     }
 
+    /// This node's replica of a buyer index, opened when it is not in memory; led again when this node had put it away.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::NotHere`] also for one that this node has not heard of yet.
+    pub async fn open_buyer_index(&self, group: GroupId) -> Result<BuyerIndexGroup, OpenError> {
+        if !group.is_buyer_index() {
+            return Err(OpenError::NotHere { group });
+        }
+        let core = self.open_group(group, WakeCause::Request).await?;
+        core.gate.touch();
+        self.reclaim(&core).await;
+        Ok(BuyerIndexGroup { core })
+    }
+
+    /// This node's replica of a buyer index when it is in memory.
+    #[must_use]
+    pub fn loaded_buyer_index(&self, group: GroupId) -> Option<BuyerIndexGroup> {
+        if !group.is_buyer_index() {
+            return None;
+        }
+        let core = self.inner.table.loaded(group)?;
+        Some(BuyerIndexGroup { core })
+    }
+
+    /// What this node's replica of a group is doing, of whatever kind it is; `None` when it is not in memory.
+    #[must_use]
+    pub fn loaded_status(&self, group: GroupId) -> Option<GroupStatus> {
+        let core = self.inner.table.loaded(group)?;
+        Some(core.status())
+    }
+
     /// All shows in memory.
     #[must_use]
     pub fn loaded_shows(&self) -> Vec<ShowGroup> {
         let loaded = self.inner.table.all_loaded().into_iter();
         loaded
-            .filter(|core| !core.group.is_directory())
+            .filter(|core| is_show(core.group))
             .map(|core| ShowGroup { core })
             .collect()
+    }
+
+    /// Which node claims to lead a group, whether this node has a replica or not; it may have died since.
+    #[must_use]
+    pub fn leader_of_group(&self, group: GroupId) -> Option<NodeId> {
+        let claim = self.inner.fabric.board.claim_of(group);
+        claim.map(|claim| claim.leader)
     }
 
     /// Whether this node keeps a replica of the show, in memory or not.
@@ -177,7 +217,7 @@ impl Host {
             .board
             .claims_of(self.inner.node)
             .into_iter();
-        led.filter(|(group, _)| !group.is_directory())
+        led.filter(|(group, _)| is_show(*group))
             .map(|(group, _)| ShowId(group.get()))
             .collect()
     }
@@ -185,8 +225,7 @@ impl Host {
     /// Which node claims to lead a show, whether this node has a replica or not; it may have died since.
     #[must_use]
     pub fn leader_of(&self, show: ShowId) -> Option<NodeId> {
-        let claim = self.inner.fabric.board.claim_of(GroupId::new(show.get()));
-        claim.map(|claim| claim.leader)
+        self.leader_of_group(GroupId::new(show.get()))
     }
 
     /// Every group that a node of the cluster claims to lead, with that node.
@@ -314,4 +353,9 @@ impl Host {
     pub fn disk_state(&self) -> DiskState {
         DiskState::from(&*self.inner.log.health().borrow())
     }
+}
+
+/// Whether the group is the shard of a show.
+const fn is_show(group: GroupId) -> bool {
+    !group.is_directory() && !group.is_buyer_index()
 }

@@ -101,7 +101,7 @@ pub(crate) fn renamed(mut entry: Entry, applied: u64) -> Entry {
 pub(crate) fn applies_twice(machine: &Machine) -> bool {
     let due = match machine {
         Machine::Show(state) => state.entries_applied() % 50 == 49,
-        Machine::Directory(_) => false,
+        Machine::Directory(_) | Machine::BuyerIndex(_) => false,
     };
     due && is(Sabotage::ApplyTwice) && witness::machine().get() == 2
 }

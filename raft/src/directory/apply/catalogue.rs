@@ -132,11 +132,9 @@ impl DirectoryState {
             };
             return existing(kept.show == show, &show.slug, outcome);
         }
-        room("shows", self.shows.len(), SHOWS_MAX)?;
-        let number = self
-            .shows
-            .last_key_value()
-            .map_or(1, |(last, _)| last.get() + 1);
+        room("shows", self.index.show_slugs.len(), SHOWS_MAX)?;
+        let last = self.shows_on_sale().next_back();
+        let number = last.map_or(1, |last| last.show_id.get() + 1);
         let (show_id, group_id) = (ShowId(number), GroupId::new(number));
         let slug = Arc::from(show.slug.as_str());
         self.index.show_slugs.insert(slug, show_id);
