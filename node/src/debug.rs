@@ -120,6 +120,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     let clock_ms = state.clock.now_ms();
     let outbox = outbox(&state.host, clock_ms);
     let (unsettled_groups, stuck_groups) = state.host.membership_backlog();
+    let ((placed, indexes), _) =
+        directory.read(|directory| (directory.shows().len(), directory.buyer_indexes().count()));
     let sample = Sample {
         log: state.host.log_counters(),
         snapshots: state.host.snapshot_stats(),
@@ -136,9 +138,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         stuck_groups,
         clock_ms,
         directory_age_ms: directory.status().age_ms,
-        catalogue_shows: directory
-            .read(|directory| directory.shows_on_sale().count())
-            .0,
+        catalogue_shows: placed - indexes,
+        catalogue_groups: 1 + placed,
         outbox_waiting: outbox.waiting,
         outbox_oldest_ms: outbox.oldest_ms,
         rooms: rooms::rooms(&state.host, clock_ms),

@@ -14,6 +14,7 @@ pub(super) struct Lag {
     clock_ahead: Gauge,
     directory_age: Gauge,
     catalogue_shows: IntGauge,
+    catalogue_groups: IntGauge,
     outbox_waiting: IntGauge,
     outbox_oldest: Gauge,
     index_waiting: IntGauge,
@@ -42,6 +43,10 @@ impl Lag {
             catalogue_shows: register.gauge(
                 "holdfast_catalogue_shows",
                 "shows that the directory knows, as this node has it",
+            )?,
+            catalogue_groups: register.gauge(
+                "holdfast_catalogue_groups",
+                "Raft groups of the cluster: the directory, shows and indexes of buyers, as this node has it",
             )?,
             outbox_waiting: register.gauge(
                 "holdfast_outbox_waiting_records",
@@ -76,6 +81,7 @@ impl Lag {
         let set =
             |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.catalogue_shows, sample.catalogue_shows);
+        set(&self.catalogue_groups, sample.catalogue_groups);
         set(&self.outbox_waiting, sample.outbox_waiting);
         set(&self.index_waiting, sample.index.waiting);
         self.index_lag.set(seconds(sample.index.oldest_ms));

@@ -43,6 +43,8 @@ pub struct Sample {
     pub directory_age_ms: u64,
     /// Shows that the directory knows.
     pub catalogue_shows: usize,
+    /// Groups of the cluster, the directory's own among them.
+    pub catalogue_groups: usize,
     /// Outbox records that wait in the shows that this node leads and has in memory, without what waits for an index.
     pub outbox_waiting: usize,
     /// How long the oldest of them has waited, ms; 0 when none waits.
