@@ -28,7 +28,6 @@ use holdfast_region_config::{
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use tonic::Status;
 
 use crate::{
     directory_client::{ChangeError, Changed, DirectoryDesk},
@@ -290,7 +289,10 @@ impl BuyerIndexes {
         let telling = indexes.record_orders(request);
         match tokio::time::timeout(COMMIT_LIMIT, telling).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(status)) => Err(refused(node, &status)),
+            Ok(Err(status)) => Err(NotTold::Refused {
+                node,
+                reason: status.message().to_owned(),
+            }),
             Err(_) => Err(NotTold::Late),
         }
     }
@@ -341,13 +343,6 @@ impl BuyerIndexes {
             leader_alive: leader.is_some_and(|leader| self.host.is_alive(leader)),
             replica,
         }
-    }
-}
-
-fn refused(node: NodeId, status: &Status) -> NotTold {
-    NotTold::Refused {
-        node,
-        reason: status.message().to_owned(),
     }
 }
 

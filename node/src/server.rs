@@ -181,14 +181,10 @@ impl Server {
         });
         let reports = Reports::default();
         let indexes = BuyerIndexes::new(host.clone(), DirectoryDesk::new(host.clone()));
-        let (router, operator) = grpc_router(
-            &source,
-            &proposers,
-            &reports,
-            &indexes,
-            millis(limits.deadline_default_ms),
-            &stop_listeners,
-        );
+        let deadline = millis(limits.deadline_default_ms);
+        let stop = &stop_listeners;
+        let (router, operator) =
+            grpc_router(&source, &proposers, &reports, &indexes, deadline, stop);
         let listeners = vec![
             tokio::spawn(serve_http(sockets.http, debug, stop_listeners.clone())),
             tokio::spawn(serve_grpc(sockets.grpc, router, stop_listeners.clone())),
