@@ -1,4 +1,5 @@
-// What stands behind the page, where a journey has to change it: the operator's tool, and a gateway of its own configuration.
+// What stands behind the page, where a journey has to change it: the operator's tool, a gateway of its own configuration, a node that
+// stands still.
 // Owns: the processes that it starts. Must never: be needed by a journey that only looks and buys.
 
 import { execFile, spawn } from "node:child_process";
@@ -56,5 +57,16 @@ export async function withGateway(sections, visit) {
     gateway.kill("SIGTERM");
     await ended;
     rmSync(dir, { recursive: true });
+  }
+}
+
+/** Has node `n` of the demo stand still for the time of `visit()`: to everybody else it is gone, and it comes back as it was. */
+export async function withNodeFrozen(n, visit) {
+  const { pid } = demo.nodes[n];
+  process.kill(pid, "SIGSTOP");
+  try {
+    return await visit();
+  } finally {
+    process.kill(pid, "SIGCONT");
   }
 }

@@ -12,6 +12,7 @@ import { buying } from "./buying.mjs";
 import { contests } from "./contests.mjs";
 import { doors } from "./doors.mjs";
 import { demo } from "./house.mjs";
+import { orders } from "./orders.mjs";
 import { readers } from "./readers.mjs";
 import { rooms } from "./rooms.mjs";
 import { freeRow, gateways, launch, season, trouble } from "./stage.mjs";
@@ -22,8 +23,8 @@ if (gateways.length === 0) {
 }
 
 const word = process.argv[2] ?? "";
-if (!demo) console.log("left out: journeys through the waiting room and past the door (HOLDFAST_DEMO is not set)");
-const journeys = Object.entries({ ...buying, ...contests, ...readers, ...(demo && { ...rooms, ...doors }) }).filter(([name]) => name.includes(word));
+if (!demo) console.log("left out: journeys through the waiting room, past the door and to orders of a lost region (HOLDFAST_DEMO is not set)");
+const journeys = Object.entries({ ...buying, ...contests, ...readers, ...(demo && { ...rooms, ...doors, ...orders }) }).filter(([name]) => name.includes(word));
 const browser = await launch();
 let failed = false;
 try {

@@ -10,10 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use holdfast_inventory::{
-    ids::{OutboxSeq, ShowId},
-    outbox::Job,
-};
+use holdfast_inventory::ids::ShowId;
 use holdfast_node_api::{
     client::NodeClient,
     v1::{self, EnsureIndexReply, EnsureIndexRequest, RecordOrdersRequest},
@@ -30,6 +27,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use crate::{
+    backlog::{Backlog, Deliveries, backlog},
     directory_client::{ChangeError, Changed, DirectoryDesk},
     grpc::{index_event, outcome_of, passed_on, place_now},
 };
@@ -97,6 +95,7 @@ pub struct BuyerIndexes {
     host: Host,
     desk: DirectoryDesk,
     under_way: Arc<Semaphore>,
+    deliveries: Deliveries,
 }
 
 impl BuyerIndexes {
@@ -107,6 +106,7 @@ impl BuyerIndexes {
             host,
             desk,
             under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -120,6 +120,18 @@ impl BuyerIndexes {
     #[must_use]
     pub const fn desk(&self) -> &DirectoryDesk {
         &self.desk
+    }
+
+    /// How far notices are delivered; only then an index is told.
+    #[must_use]
+    pub const fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// What waits behind the shows that this node leads, for a sink and for an index.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        backlog(&self.host, &self.deliveries, self.host.clock().now_ms())
     }
 
     /// The region whose jurisdiction the orders of `show` are kept under: its home, or where this node stands when the
@@ -304,12 +316,12 @@ impl BuyerIndexes {
             .host
             .directory()
             .read(|directory| directory.buyer_indexes().cloned().collect::<Vec<_>>());
-        let backlog = backlog(&self.host, self.host.clock().now_ms());
+        let waiting = self.backlog().index;
         v1::ListIndexesReply {
             node_id: self.host.node().get(),
             indexes: records.iter().map(|record| self.info(record)).collect(),
-            waiting: backlog.waiting as u64,
-            oldest_ms: backlog.oldest_ms,
+            waiting: waiting.records as u64,
+            oldest_ms: waiting.oldest_ms,
         }
     }
 
@@ -344,37 +356,4 @@ impl BuyerIndexes {
             replica,
         }
     }
-}
-
-/// Events of orders that wait for their index, of the shows that this node leads and has in memory.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// How many, as far as was counted.
-    pub waiting: usize,
-    /// How long the oldest of them has waited, ms; 0 when none waits.
-    pub oldest_ms: u64,
-}
-
-/// Records of one outbox that are looked at to count: beyond it only the oldest matters.
-const COUNTED_MAX: usize = 4_096;
-
-/// A show whose outbox is not empty is awake, so none is missed that this node's workers could move on.
-#[must_use]
-pub fn backlog(host: &Host, now_ms: u64) -> Backlog {
-    let mut backlog = Backlog::default();
-    for group in host.loaded_shows() {
-        if host.leader_of(group.show_id()) != Some(host.node()) {
-            continue;
-        }
-        let (waiting, oldest_at_ms) = group.peek(|state| {
-            let pending = state.outbox_pending(OutboxSeq(1), COUNTED_MAX);
-            let mut telling = pending.filter(|record| matches!(record.job, Job::Notify { .. }));
-            let oldest = telling.next().map(|record| record.at_ms);
-            (usize::from(oldest.is_some()) + telling.count(), oldest)
-        });
-        backlog.waiting += waiting;
-        let waited_ms = oldest_at_ms.map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
-        backlog.oldest_ms = backlog.oldest_ms.max(waited_ms);
-    }
-    backlog
 }

@@ -25,17 +25,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use holdfast_inventory::{
-    ids::{OutboxSeq, ShowId},
-    invariants,
-    outbox::Job,
-};
+use holdfast_inventory::{ids::ShowId, invariants};
 use holdfast_raft::{Clock, GroupStatus, Host, ReplicaSummary};
 use holdfast_region_config::GroupId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::buyer_index::backlog;
+use crate::buyer_index::BuyerIndexes;
 use crate::metrics::{Metrics, Sample};
 
 /// The directory is current enough when its quorum was heard this lately. Longer than an election between far regions,
@@ -51,6 +47,8 @@ pub struct DebugState {
     pub clock: Arc<dyn Clock>,
     /// Counters.
     pub metrics: Metrics,
+    /// The way to the indexes of buyers.
+    pub indexes: BuyerIndexes,
     /// Set when the node begins to stop.
     pub draining: Arc<AtomicBool>,
 }
@@ -118,7 +116,6 @@ async fn metrics(State(state): State<DebugState>) -> Response {
     let peers = state.host.peers();
     let directory = state.host.directory();
     let clock_ms = state.clock.now_ms();
-    let outbox = outbox(&state.host, clock_ms);
     let (unsettled_groups, stuck_groups) = state.host.membership_backlog();
     let ((placed, indexes), _) =
         directory.read(|directory| (directory.shows().len(), directory.buyer_indexes().count()));
@@ -140,10 +137,8 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         directory_age_ms: directory.status().age_ms,
         catalogue_shows: placed - indexes,
         catalogue_groups: 1 + placed,
-        outbox_waiting: outbox.waiting,
-        outbox_oldest_ms: outbox.oldest_ms,
         rooms: rooms::rooms(&state.host, clock_ms),
-        index: backlog(&state.host, clock_ms),
+        backlog: state.indexes.backlog(),
     };
     match state.metrics.render(sample) {
         Ok(text) => {
@@ -152,35 +147,6 @@ async fn metrics(State(state): State<DebugState>) -> Response {
         }
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
-}
-
-/// What waits to be done for the shows that this node leads and has in memory.
-#[derive(Debug, Default)]
-struct Outbox {
-    waiting: usize,
-    oldest_ms: u64,
-}
-
-/// A show whose outbox is not empty is awake, so none is missed that this node's workers could move on. Notices are not counted:
-/// they stay until the index of buyers has them, whose lag is shown by itself, and they are delivered in order with the events
-/// that are counted.
-fn outbox(host: &Host, clock_ms: u64) -> Outbox {
-    let mut outbox = Outbox::default();
-    for group in host.loaded_shows() {
-        if host.leader_of(group.show_id()) != Some(host.node()) {
-            continue;
-        }
-        let (waiting, oldest_at_ms) = group.peek(|state| {
-            let pending = state.outbox_pending(OutboxSeq(1), usize::MAX);
-            let mut others = pending.filter(|record| !matches!(record.job, Job::Notify { .. }));
-            let oldest = others.next().map(|record| record.at_ms);
-            (usize::from(oldest.is_some()) + others.count(), oldest)
-        });
-        outbox.waiting += waiting;
-        let waited_ms = oldest_at_ms.map_or(0, |at_ms| clock_ms.saturating_sub(at_ms));
-        outbox.oldest_ms = outbox.oldest_ms.max(waited_ms);
-    }
-    outbox
 }
 
 /// A page of replicas: `?after=7` goes on behind group 7.

@@ -14,11 +14,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use holdfast_inventory::{
     command::{Command, Envelope},
-    ids::{OutboxSeq, RequestId},
+    ids::RequestId,
     outcome::Outcome,
 };
 use holdfast_raft::{Clock, Host, ShowGroup, pace::pause_after};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -172,9 +172,9 @@ async fn follow(group: ShowGroup, context: WorkerContext) {
         workers.spawn(show_set_up::run(led.clone()));
         workers.spawn(hold_expiry::run(led.clone()));
         workers.spawn(payment::run(led.clone()));
-        let (delivered, told) = watch::channel(OutboxSeq(1));
-        workers.spawn(outbox::run(led.clone(), delivered));
-        workers.spawn(buyer_index::run(led.clone(), told));
+        let delivery = led.context.indexes.deliveries().begin(group.show_id());
+        workers.spawn(buyer_index::run(led.clone(), delivery.watch()));
+        workers.spawn(outbox::run(led.clone(), delivery));
         workers.spawn(waiting_room::run(led));
         let over = tokio::select! {
             over = leadership.wait_for(|now| !now.leads || now.term != term) => Some(over.is_err()),

@@ -5,6 +5,7 @@
 //!
 //! Owns: the process. Must never: decide what a seat is (`holdfast-inventory`) or what is committed (`holdfast-raft`).
 
+pub mod backlog;
 pub mod buyer_index;
 pub mod config;
 pub mod ctl;

@@ -173,14 +173,15 @@ impl Server {
         })?;
         let draining = Arc::new(AtomicBool::new(false));
         let stop_listeners = CancellationToken::new();
+        let indexes = BuyerIndexes::new(host.clone(), DirectoryDesk::new(host.clone()));
         let debug = debug::router(DebugState {
             host: host.clone(),
             clock: Arc::clone(&around.clock),
             metrics: metrics.clone(),
+            indexes: indexes.clone(),
             draining: Arc::clone(&draining),
         });
         let reports = Reports::default();
-        let indexes = BuyerIndexes::new(host.clone(), DirectoryDesk::new(host.clone()));
         let deadline = millis(limits.deadline_default_ms);
         let stop = &stop_listeners;
         let (router, operator) =

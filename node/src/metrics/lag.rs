@@ -5,6 +5,7 @@
 use prometheus::{Counter, Error, Gauge, IntGauge};
 
 use super::{Register, Sample};
+use crate::backlog::Backlog;
 
 /// Gauges in seconds are fractions: what alerts compare with is often less than one.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ impl Lag {
             )?,
             outbox_waiting: register.gauge(
                 "holdfast_outbox_waiting_records",
-                "payments and events that wait, of the shows that this node leads and has in memory",
+                "payments, notices and events that wait for their provider or sink, of the shows that this node leads and has in memory",
             )?,
             outbox_oldest: register.seconds(
                 "holdfast_outbox_oldest_seconds",
@@ -58,7 +59,7 @@ impl Lag {
             )?,
             index_waiting: register.gauge(
                 "holdfast_buyer_index_waiting_records",
-                "events of orders that their index of buyers has not committed, of the shows that this node leads and has in memory",
+                "notices that are delivered and that their index of buyers has not committed, of the shows that this node leads and has in memory",
             )?,
             index_lag: register.seconds(
                 "holdfast_buyer_index_lag_seconds",
@@ -77,13 +78,14 @@ impl Lag {
         let side = if sample.clock_ahead_ms < 0 { -1.0 } else { 1.0 };
         self.clock_ahead.set(side * ahead.as_secs_f64());
         self.directory_age.set(seconds(sample.directory_age_ms));
-        self.outbox_oldest.set(seconds(sample.outbox_oldest_ms));
         let set =
             |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.catalogue_shows, sample.catalogue_shows);
         set(&self.catalogue_groups, sample.catalogue_groups);
-        set(&self.outbox_waiting, sample.outbox_waiting);
-        set(&self.index_waiting, sample.index.waiting);
-        self.index_lag.set(seconds(sample.index.oldest_ms));
+        let Backlog { outbox, index } = sample.backlog;
+        set(&self.outbox_waiting, outbox.records);
+        self.outbox_oldest.set(seconds(outbox.oldest_ms));
+        set(&self.index_waiting, index.records);
+        self.index_lag.set(seconds(index.oldest_ms));
     }
 }

@@ -6,7 +6,7 @@ use holdfast_raft::{LogCounters, ReplicaCounters, SnapshotStats, WakeCause};
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
 use super::{Register, RoomSample};
-use crate::buyer_index::Backlog;
+use crate::backlog::Backlog;
 
 /// The values at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,14 +45,10 @@ pub struct Sample {
     pub catalogue_shows: usize,
     /// Groups of the cluster, the directory's own among them.
     pub catalogue_groups: usize,
-    /// Outbox records that wait in the shows that this node leads and has in memory, without what waits for an index.
-    pub outbox_waiting: usize,
-    /// How long the oldest of them has waited, ms; 0 when none waits.
-    pub outbox_oldest_ms: u64,
     /// Waiting rooms of the shows that this node leads and has in memory.
     pub rooms: RoomSample,
-    /// Events of orders that no index of buyers has yet.
-    pub index: Backlog,
+    /// What waits behind the shows that this node leads and has in memory.
+    pub backlog: Backlog,
 }
 
 /// Their metrics.

@@ -17,9 +17,8 @@ use holdfast_inventory::{
     outcome::Outcome,
 };
 use thiserror::Error;
-use tokio::sync::watch;
 
-use crate::leader_scope::Led;
+use crate::{backlog::Delivery, leader_scope::Led};
 
 /// Records delivered before they are acknowledged together.
 const PAGE_MAX: usize = 256;
@@ -56,8 +55,8 @@ impl NoticeSink for AcceptingSink {
     }
 }
 
-/// Runs until aborted; says in `delivered` up to which record everything is delivered.
-pub async fn run(led: Led, delivered: watch::Sender<OutboxSeq>) {
+/// Runs until aborted; says in `delivery` up to which record everything is delivered.
+pub async fn run(led: Led, delivery: Delivery) {
     let mut applied = led.group.applied();
     let mut next = OutboxSeq(1);
     loop {
@@ -81,7 +80,7 @@ pub async fn run(led: Led, delivered: watch::Sender<OutboxSeq>) {
             .collect();
         if deliver_page(&led, notices).await {
             next = last.next();
-            delivered.send_replace(next);
+            delivery.taken_until(next);
         } else {
             tokio::time::sleep(RETRY_DELAY).await;
         }

@@ -1,9 +1,17 @@
 //! What becomes of orders gets into the index of buyers, once, and is there after a restart; what makes no sense is refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use holdfast_inventory::ids::ShowId;
+use holdfast_inventory::outbox::OutboxRecord;
 use holdfast_node::server::Surroundings;
+use holdfast_node::workers::outbox::{NotTaken, NoticeSink};
 use holdfast_node_api::v1::{self, OrderState};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::node::{LONG, NodeUnderTest};
 
@@ -168,5 +176,67 @@ async fn what_is_told_twice_is_listed_once_and_what_makes_no_sense_is_refused() 
     };
     let nowhere = indexes.ensure_index(nowhere).await;
     assert_eq!(nowhere.unwrap_err().code(), tonic::Code::InvalidArgument);
+    node.server.stop().await;
+}
+
+/// Takes nothing until it is told to.
+#[derive(Default)]
+struct Shut(AtomicBool);
+
+impl NoticeSink for Shut {
+    fn deliver(&self, _: ShowId, _: OutboxRecord) -> BoxFuture<'static, Result<(), NotTaken>> {
+        let taken = self.0.load(Ordering::Relaxed);
+        let reason = "nobody is there".to_owned();
+        Box::pin(async move {
+            if taken {
+                Ok(())
+            } else {
+                Err(NotTaken { reason })
+            }
+        })
+    }
+}
+
+/// How many records wait for a provider or a sink, and how many for an index, as an operator reads it.
+async fn waiting(node: &NodeUnderTest) -> (u64, u64) {
+    let mut stream = TcpStream::connect(node.server.http_addr).await.unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let of = |name: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok()).unwrap()
+    };
+    (
+        of("holdfast_outbox_waiting_records "),
+        of("holdfast_buyer_index_waiting_records "),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_takes_nothing_is_not_taken_for_an_index_that_is_behind() {
+    let sink = Arc::new(Shut::default());
+    let around = Surroundings {
+        notices: Arc::<Shut>::clone(&sink),
+        ..Surroundings::default()
+    };
+    let node = NodeUnderTest::start_in(tempfile::tempdir().unwrap(), around).await;
+    let show = node.show(0).await;
+    let group = begin(&node).await.group_id;
+    let order = show.pay_for(1, &[0], "tok_approve").await;
+    let confirmed = |o: &v1::Order| o.state() == OrderState::OrderConfirmed;
+    show.order_until(1, order, confirmed).await;
+    // The notice and the event of one order.
+    assert_eq!(waiting(&node).await, (2, 0));
+    listed(&node, group, 1, 0).await;
+
+    sink.0.store(true, Ordering::Relaxed);
+    listed(&node, group, 1, 1).await;
+    let until = tokio::time::Instant::now() + LONG;
+    while waiting(&node).await != (0, 0) {
+        assert!(tokio::time::Instant::now() < until);
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
     node.server.stop().await;
 }
