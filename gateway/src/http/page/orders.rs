@@ -83,7 +83,7 @@ struct Indexed {
     orders: Vec<Value>,
     next: Option<String>,
     complete: bool,
-    /// There is an index to read.
+    /// There is an index to read, as far as is known.
     exists: bool,
 }
 
@@ -108,7 +108,7 @@ async fn indexed(visit: &Visit, after: Option<&str>) -> Indexed {
             orders: Vec::new(),
             next: None,
             complete: !refusal.status.is_server_error(),
-            exists: refusal.status.is_server_error(),
+            exists: true,
         },
     }
 }
