@@ -24,6 +24,45 @@ export async function operate(...words) {
   return JSON.parse(stdout);
 }
 
+/** A show of four seats in one row, in a cellar of its own; its id once it is on sale at gateway `base`. */
+export async function smallShow(name, base) {
+  const slug = `${name.toLowerCase().replaceAll(" ", "-")}-${process.pid}`;
+  const seats = [1, 2, 3, 4].map((n) => ({ seat_guid: `A-${n}`, seat_number: `${n}`, position: { x: n * 25, y: 0 }, category: "Cellar" }));
+  const zone = { name: "Cellar", zone_id: "cellar", position: { x: 0, y: 0 }, areas: [], rows: [{ row_number: "A", position: { x: 0, y: 0 }, seats }] };
+  const plan = { name, size: { width: 200, height: 100 }, categories: [{ name: "Cellar", color: "#0072B2" }], zones: [zone] };
+  const show = `slug = "${slug}"
+event = { slug = "${slug}", name = "${name}", category = "comedy" }
+plan = "${slug}"
+venue = "Four Seats"
+city = "Amsterdam"
+country = "NL"
+local_date = "2027-03-05"
+local_time = "20:15"
+time_zone = "Europe/Amsterdam"
+starts_at_ms = 1_804_274_100_000
+home_region = "westeurope"
+currency = "EUR"
+single_seat_rule = "off"
+[price_minor]
+"Cellar" = 1_500
+`;
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-show-"));
+  try {
+    writeFileSync(join(dir, "plan.json"), JSON.stringify(plan));
+    writeFileSync(join(dir, "show.toml"), show);
+    await operate("plan", "import", join(dir, "plan.json"), "--slug", slug);
+    const { show_id } = await operate("show", "create", join(dir, "show.toml"));
+    const onSale = async () => (await fetch(`${base}/v1/shows/${show_id}/seats`)).ok;
+    for (const until = Date.now() + READY_MS; !(await onSale()); ) {
+      if (Date.now() > until) throw new Error(`${show_id} did not come on sale`);
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+    return show_id;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,8 +1,8 @@
 // Journeys through the waiting room: the draw, the line, the turn, with and without scripts. Operators open and close it.
 
 import assert from "node:assert/strict";
-import { operate } from "./house.mjs";
-import { PHONE, at, fits, heading, look, lookScriptless, newPage, path } from "./stage.mjs";
+import { operate, smallShow } from "./house.mjs";
+import { Buyer, PHONE, at, fits, heading, look, lookScriptless, newPage, path } from "./stage.mjs";
 
 /** Looks again until the document has that heading: what a buyer without scripts does. */
 async function reloadUntil(page, title) {
@@ -83,6 +83,48 @@ export const rooms = {
     await third.getByRole("heading", { level: 1, name: queued.event_name }).waitFor({ timeout: 90_000 });
     assert.equal(path(third), `/shows/${queued.id}`);
     await operate("queue", "end", queued.id);
+  },
+
+  async "finds the room closed, misses the turn twice, and is told"(browser) {
+    const show = await smallShow("The Missed Turn", at(0));
+    await operate("queue", "open", show, "--opens-at", "+8", "--sale-at", "+12", "--capacity", 1, "--rate", 600, "--claim-window-s", 1);
+    // Without scripts nothing claims a turn but a hand.
+    const page = await newPage(browser, at(0), { ...PHONE, javaScriptEnabled: false });
+    const watcher = await newPage(browser, at(0));
+    for (const each of [page, watcher]) await each.goto(`/shows/${show}/queue`);
+    await heading(watcher, "The waiting room is not open yet");
+    await look(watcher, "room-closed");
+    await watcher.close();
+    await reloadUntil(page, "The sale has not begun");
+    await page.getByRole("button", { name: "Join the line" }).click();
+    await reloadUntil(page, "Your turn has passed");
+    await lookScriptless(browser, page, "room-late");
+    await fitsScriptless(page);
+    await page.getByRole("button", { name: "Join at the end" }).click();
+    await reloadUntil(page, "Your turn has passed");
+    await page.getByText("Nobody may join a third time").waitFor();
+    await lookScriptless(browser, page, "room-late-over");
+    await operate("queue", "end", show);
+  },
+
+  async "finds everything sold, and gets on the list"(browser) {
+    const show = await smallShow("The Full House", at(0));
+    const rival = await Buyer.of(at(0));
+    await rival.buy(show, ["A-1", "A-2", "A-3", "A-4"]);
+    await operate("queue", "open", show, "--sale-at", "+1", "--capacity", 1, "--rate", 600);
+    const page = await newPage(browser, at(1), PHONE);
+    await page.goto(`/shows/${show}/queue`);
+    await reloadUntil(page, "Sold out, for now");
+    await look(page, "room-sold-out");
+    await fits(page, "a room before a full house");
+    await page.getByRole("button", { name: "Put me on the list" }).click();
+    await page.getByText("You are on the list.").first().waitFor();
+    await look(page, "room-listed");
+    const scriptless = await newPage(browser, at(1), { javaScriptEnabled: false });
+    await scriptless.goto(`/shows/${show}/queue`);
+    await heading(scriptless, "Sold out, for now");
+    await lookScriptless(browser, scriptless, "room-sold-out");
+    await operate("queue", "end", show);
   },
 };
 

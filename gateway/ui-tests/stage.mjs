@@ -36,6 +36,17 @@ export class Buyer {
     assert.equal(held.status, 201, JSON.stringify(held.body));
     return held.body;
   }
+
+  /** Holds and pays; returns when the order is confirmed. */
+  async buy(show, seats) {
+    const { body: order } = await this.send("POST", "/orders", { hold: (await this.hold(show, seats)).id });
+    await this.send("POST", `/orders/${order.id}/pay`, { payment_token: "tok_approve" });
+    for (const until = Date.now() + PATIENCE_MS; ; await new Promise((done) => setTimeout(done, 100))) {
+      const { state } = (await this.send("GET", `/orders/${order.id}`)).body;
+      if (state === "confirmed") return;
+      assert.ok(Date.now() < until, `${order.id} is ${state}`);
+    }
+  }
 }
 
 export const api = async (path, base = at(0)) => (await fetch(`${base}/v1${path}`)).json();
