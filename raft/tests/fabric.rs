@@ -69,6 +69,18 @@ async fn idle_show_sleeps_everywhere_and_takes_the_first_write() {
     cluster.shutdown().await;
 }
 
+/// There is nobody to acknowledge its heartbeat, and nobody has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn show_with_a_single_voter_takes_the_first_write_after_its_sleep() {
+    let cluster = Cluster::start_in(&[1], 1, drowsy(), Duration::ZERO).await;
+    for show in sleeping_shows(&cluster).await {
+        let group = cluster.group(0, show).await;
+        let committed = group.propose(&hold_and_release(0, 1)).await;
+        assert!(committed.is_ok(), "{committed:?}");
+    }
+    cluster.shutdown().await;
+}
+
 /// What all nodes counted by cause, one kind of it.
 fn wakes(cluster: &Cluster, kind: impl Fn(WakeTotals) -> [u64; WakeCause::ALL.len()]) -> Vec<u64> {
     let counts = (0..3).map(|node| kind(cluster.host(node).replica_counters().wakes));

@@ -90,6 +90,10 @@ impl GroupCore {
         if let Some(cause) = cause {
             self.wakes.woken(cause);
         }
+        if self.voters() == [self.node] {
+            // Its word alone is a quorum, and openraft takes its writes as it is. A heartbeat has nobody to answer it.
+            return Ok(());
+        }
         let stopped = ProposeError::Stopped { group };
         let limit = Duration::from_millis(self.timing.election_timeout_max_ms * 2);
         let acknowledged = async {

@@ -276,7 +276,8 @@ impl Cluster {
         .await;
         self.directory(DirectoryCommand::CreateEvent(sample::event()))
             .await;
-        let voters: Vec<NodeId> = (0..NODES).map(|n| self.node_id(n)).collect();
+        let nodes = NODES.min(self.topology.nodes.len());
+        let voters: Vec<NodeId> = (0..nodes).map(|n| self.node_id(n)).collect();
         let command = DirectoryCommand::CreateShow {
             show: Box::new(show),
             leader_preference: voters.clone(),
