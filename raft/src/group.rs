@@ -20,7 +20,7 @@ use openraft::errors::{
     ClientWriteError, ForwardReason, ForwardToLeader, LinearizableReadError, RaftError,
 };
 use openraft::raft::ReadPolicy;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -145,6 +145,8 @@ pub(crate) struct GroupCore {
     pub(crate) gate: Arc<Gate>,
     /// The ticker stands.
     pub(crate) parked: AtomicBool,
+    /// Told when it stops.
+    pub(crate) parking: Notify,
     /// When a leader last appended here, ms after the gate was made; 0 = never.
     pub(crate) appended_ms: AtomicU64,
     /// One waking at a time.
@@ -235,7 +237,7 @@ impl GroupCore {
         }
         if leader.is_none_or(|leader| !self.fabric.board.is_heard(leader)) {
             // Whoever is to stand for it does so now, also when the group was asleep.
-            self.fabric.board.want_leader(group);
+            self.fabric.board.wait_for_leader(group);
         }
         ProposeError::NotLeader { group, leader }
     }

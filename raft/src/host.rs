@@ -43,7 +43,7 @@ use self::current_topology::CurrentTopology;
 use self::directory_slot::DirectorySlot;
 use self::env::{FaultyDisks, HostEnv, OpenStores};
 use self::slots::{Placement, Table};
-use self::succession::Candidacies;
+use self::succession::{Candidacies, NewlyLed};
 use self::trials::Trials;
 use self::view::Counters;
 pub use self::view::{LogCounters, ReplicaCounters, ReplicaSummary};
@@ -174,6 +174,7 @@ pub(crate) struct Inner {
     pub(crate) replace_after: Duration,
     pub(crate) started: Instant,
     pub(crate) candidacies: Candidacies,
+    pub(crate) newly_led: NewlyLed,
     pub(crate) driven: Driven,
     pub(crate) reports: Reports,
     pub(crate) counters: Counters,
@@ -272,6 +273,7 @@ impl Host {
             replace_after,
             started: Instant::now(),
             candidacies: Candidacies::default(),
+            newly_led: NewlyLed::default(),
             driven: Driven::default(),
             reports: Reports::default(),
             counters: Counters::default(),

@@ -14,6 +14,8 @@ pub(super) struct Orphans {
     since: BTreeMap<GroupId, Instant>,
     /// A voter has stood in vain and calls the others.
     called: BTreeSet<GroupId>,
+    /// Somebody waits for the group to be led.
+    wanted: BTreeSet<GroupId>,
     /// When each node last claimed a group that it had not led.
     took: BTreeMap<NodeId, Instant>,
 }
@@ -31,12 +33,23 @@ impl Orphans {
             .extend(groups.into_iter().map(|group| (group, due)));
     }
 
-    /// Somebody wants the group led; true when that is news. Who wants it again and again does not put off those whose turn
-    /// comes later.
+    /// The group is to be led; true when that is news. Who says so again and again does not put off those whose turn comes
+    /// later.
     pub(super) fn want(&mut self, group: GroupId, now: Instant) -> bool {
         let news = !self.since.contains_key(&group);
         self.since.entry(group).or_insert(now);
         news
+    }
+
+    /// Somebody waits for the group to be led; true when that is news.
+    pub(super) fn wait_for(&mut self, group: GroupId, now: Instant) -> bool {
+        self.want(group, now);
+        self.wanted.insert(group)
+    }
+
+    /// Whether somebody waits for the group to be led.
+    pub(super) fn is_waited_for(&self, group: GroupId) -> bool {
+        self.wanted.contains(&group)
     }
 
     /// Somebody stood for the group in vain.
@@ -64,5 +77,25 @@ impl Orphans {
     pub(super) fn forget(&mut self, group: GroupId) {
         self.since.remove(&group);
         self.called.remove(&group);
+        self.wanted.remove(&group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_waited_for_keeps_the_time_of_its_loss_until_somebody_leads() {
+        let (group, lost_at) = (GroupId::new(3), Instant::now());
+        let later = lost_at + std::time::Duration::from_secs(1);
+        let mut orphans = Orphans::default();
+        orphans.bereave(vec![group], lost_at);
+        assert!(!orphans.is_waited_for(group));
+        assert!(orphans.wait_for(group, later), "it is news once");
+        assert!(!orphans.wait_for(group, later));
+        assert_eq!(orphans.all(), [(group, lost_at)]);
+        orphans.taken(group, NodeId::new(1), later);
+        assert!(orphans.all().is_empty() && !orphans.is_waited_for(group));
     }
 }

@@ -45,6 +45,19 @@ impl GroupCore {
     pub(crate) fn park(&self) {
         self.parked.store(true, Ordering::SeqCst);
         self.raft.runtime_config().tick(false);
+        self.parking.notify_waiters();
+    }
+
+    /// Until the ticker stands.
+    pub(crate) async fn until_parked(&self) {
+        loop {
+            // From here on no parking is missed.
+            let parking = self.parking.notified();
+            if self.is_parked() {
+                return;
+            }
+            parking.await;
+        }
     }
 
     /// Starts the ticker; a leader must have renewed its claim before.

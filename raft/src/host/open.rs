@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::slots::Placement;
@@ -137,6 +137,7 @@ impl Host {
             leadership,
             gate,
             parked: AtomicBool::new(true),
+            parking: Notify::new(),
             appended_ms: AtomicU64::new(0),
             waking: tokio::sync::Mutex::new(()),
             handing_over: AtomicU64::new(0),

@@ -15,6 +15,7 @@
 
 mod campaign;
 mod candidacies;
+mod newly_led;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +30,8 @@ use crate::pace::pause_after;
 use crate::transport::wire::pb;
 pub(crate) use candidacies::Candidacies;
 use candidacies::{Outcome, Wait, places};
+pub(crate) use newly_led::NewlyLed;
+use newly_led::Place;
 
 /// What a vote, an entry and their fsyncs may take beyond their ways, on a machine that has a thousand of them to do.
 const ELECTION_SLACK: Duration = Duration::from_millis(700);
@@ -45,6 +48,17 @@ const ROUND_DELAY: Duration = Duration::from_secs(5);
 /// Pace of the slow round.
 const ROUND_INTERVAL: Duration = Duration::from_millis(500);
 const ROUND_GROUPS: usize = 16;
+
+/// Who comes first when more groups have lost their leaders than can be led again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// It was in use.
+    First,
+    /// Somebody waits for it since.
+    Next,
+    /// Nobody has asked for it.
+    Last,
+}
 
 /// What one node's succession remembers between two looks.
 #[derive(Default)]
@@ -138,11 +152,23 @@ impl Host {
                 later(now + RETRY);
                 continue;
             }
+            let place = match self.turn_of(group) {
+                Turn::Last => match self.inner.newly_led.place() {
+                    None => {
+                        later(now + FULL);
+                        break;
+                    }
+                    place => place,
+                },
+                // In use, and awake anyway.
+                Turn::First | Turn::Next => None,
+            };
             let places = places(self.farthest(&placement));
             match self.inner.candidacies.begin(group, places, now) {
                 Ok(()) => {
                     let host = self.clone();
-                    let standing = async move { host.stand_and_rest(group, &placement).await };
+                    let standing =
+                        async move { host.stand_and_rest(group, &placement, place).await };
                     self.inner.group_tasks.spawn(standing);
                 }
                 Err(Wait::Until(at)) => later(at),
@@ -156,7 +182,7 @@ impl Host {
         again
     }
 
-    async fn stand_and_rest(&self, group: GroupId, placement: &Placement) {
+    async fn stand_and_rest(&self, group: GroupId, placement: &Placement, place: Option<Place>) {
         let led = self.stand(group, placement).await;
         let outcome = match led {
             true => Outcome::Led,
@@ -173,6 +199,24 @@ impl Host {
         if !led {
             self.inner.fabric.board.want_leader(group);
             self.call_for_candidates(group, placement);
+            return;
+        }
+        let core = self.inner.table.loaded(group);
+        let core = core.filter(|core| core.leadership.borrow().leads);
+        if let Some((place, core)) = place.zip(core) {
+            let stop = &self.inner.stop_duties;
+            stop.run_until_cancelled(place.keep_until_asleep(&core))
+                .await;
+        }
+    }
+
+    fn turn_of(&self, group: GroupId) -> Turn {
+        let loaded = self.inner.table.loaded(group);
+        let sleeps = loaded.is_none_or(|core| core.is_parked());
+        match self.inner.fabric.board.is_waited_for(group) {
+            _ if !sleeps => Turn::First,
+            true => Turn::Next,
+            false => Turn::Last,
         }
     }
 
@@ -211,7 +255,7 @@ impl Host {
         placement.is_some_and(|placement| placement.either_dead(is_dead_for))
     }
 
-    /// Groups without a leader, the busy ones first, with since when.
+    /// Groups without a leader in the order of their turns, with since when.
     fn orphans(&self, memory: &mut Memory, now: Instant) -> Vec<(GroupId, Instant)> {
         let board = &self.inner.fabric.board;
         let mut dead = BTreeSet::new();
@@ -237,11 +281,7 @@ impl Host {
                 .iter()
                 .map(|(group, since)| (*group, *since)),
         );
-        let sleeps = |group: &GroupId| {
-            let loaded = self.inner.table.loaded(*group);
-            loaded.is_none_or(|core| core.is_parked())
-        };
-        orphans.sort_by_cached_key(|(group, since)| (sleeps(group), *since));
+        orphans.sort_by_cached_key(|(group, since)| (self.turn_of(*group), *since));
         orphans
     }
 

@@ -86,18 +86,36 @@ impl Board {
         locked(&self.orphans).took_at(node)
     }
 
-    /// Somebody wants the group led: it is an orphan from now on, unless a live node claims it.
+    /// The group is to be led: it is an orphan from now on, unless a live node claims it.
     pub(crate) fn want_leader(&self, group: GroupId) {
-        let led = self
-            .claim_of(group)
-            .is_some_and(|claim| self.is_heard(claim.leader));
-        if led {
+        if self.is_led(group) {
             return;
         }
         let news = locked(&self.orphans).want(group, Instant::now());
         if news {
             self.touch();
         }
+    }
+
+    /// A caller waits for the group to be led: [`Board::want_leader`], before those that nobody waits for.
+    pub(crate) fn wait_for_leader(&self, group: GroupId) {
+        if self.is_led(group) {
+            return;
+        }
+        let news = locked(&self.orphans).wait_for(group, Instant::now());
+        if news {
+            self.touch();
+        }
+    }
+
+    /// Whether a caller does.
+    pub(crate) fn is_waited_for(&self, group: GroupId) -> bool {
+        locked(&self.orphans).is_waited_for(group)
+    }
+
+    fn is_led(&self, group: GroupId) -> bool {
+        let claim = self.claim_of(group);
+        claim.is_some_and(|claim| self.is_heard(claim.leader))
     }
 
     /// The group is nobody's concern here any more.

@@ -96,9 +96,11 @@ impl Pulses for Board {
     }
 
     fn nudged(&self, group: GroupId, in_vain: bool) {
-        self.want_leader(group);
         if in_vain {
+            self.want_leader(group);
             self.call_voters(group);
+        } else {
+            self.wait_for_leader(group);
         }
     }
 }
