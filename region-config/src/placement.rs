@@ -34,6 +34,7 @@ pub use request::{GoalError, PlacementRequest, SurvivalGoal};
 use crate::ids::{GroupId, NodeId, RegionId};
 use crate::labels::Jurisdiction;
 use crate::topology::Topology;
+use floors::balanced_floor;
 use neighbourhood::Neighbourhood;
 use terrain::Terrain;
 
@@ -254,7 +255,7 @@ fn settle(terrain: &Terrain<'_>, current: Option<Replicas<'_>>, one: &Neighbourh
     }
 }
 
-/// The voters, best leader first: those in `lead`, then by the floor that they would have, by their distance from `lead`,
+/// The voters, best leader first: those in `lead`, then by the balanced floor that they would have, by their distance from `lead`,
 /// region by region, and by turn.
 fn preference(
     topology: &Topology,
@@ -267,7 +268,7 @@ fn preference(
         let region = topology.region_of(id);
         (
             region != Some(lead),
-            commit_floor(topology, id, voters),
+            balanced_floor(topology, id, voters),
             region.map(|at| topology.rtt.between(lead, at)),
             region,
             Reverse(turn::of_node(group, id)),

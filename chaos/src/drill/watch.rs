@@ -66,6 +66,8 @@ pub(super) struct Seen {
     pub(super) reigns: BTreeMap<u64, Vec<Reign>>,
     /// Shows that had no leader at some sample, with its time.
     pub(super) leaderless: Vec<(f64, u64)>,
+    /// Shows whose leader was out of memory when it was last seen.
+    pub(super) put_away: BTreeSet<u64>,
 }
 
 /// A running watch.
@@ -227,13 +229,19 @@ impl Seen {
     fn reign(&mut self, at_s: f64, show_id: u64, now: &Led) {
         let reigns = self.reigns.entry(show_id).or_default();
         let before = reigns.last().map(|reign| reign.led.clone());
-        // An unloaded replica does not know its term and voters; it is still the same leader.
-        let same = |b: &Led| b.leader == now.leader && (now.term == 0 || b.term >= now.term);
+        // An unloaded replica does not know its term and voters; it is still the same leader. So it is when it is back in
+        // memory, for which it stands again.
+        let away = now.term == 0;
+        let same = |b: &Led| b.leader == now.leader && (away || b.term >= now.term);
         if before.as_ref().is_some_and(same) {
+            if away {
+                self.put_away.insert(show_id);
+            }
             return;
         }
+        let was_away = self.put_away.remove(&show_id);
         if let Some(before) = &before
-            && (before.leader != now.leader || before.term != 0)
+            && (before.leader != now.leader || (before.term != 0 && !was_away))
         {
             self.changes.push(Change {
                 at_s,
@@ -316,9 +324,19 @@ mod tests {
             at_s += 1.0;
         }
         assert!(seen.changes.is_empty());
+        for (role, term) in [("unloaded", 0), ("leader", 3)] {
+            seen.take(
+                at_s,
+                &topology,
+                &shows,
+                &led(&[(1, group(5, role, term, 1))]),
+            );
+        }
+        assert!(seen.changes.is_empty(), "it stood again when it was wanted");
+        assert_eq!(seen.leader_at(5, at_s).unwrap().term, 3);
         seen.take(at_s, &topology, &shows, &BTreeMap::new());
         assert_eq!(seen.samples.last().unwrap().leaderless, 1);
-        let moved = [(2, group(5, "leader", 3, 2))];
+        let moved = [(2, group(5, "leader", 4, 2))];
         seen.take(at_s + 1.0, &topology, &shows, &led(&moved));
         assert_eq!((seen.changes[0].from, seen.changes[0].to), (1, 2));
         assert_eq!(seen.leader_at(5, 2.0).unwrap().leader, 1);

@@ -27,6 +27,25 @@ pub fn commit_floor(topology: &Topology, leader: NodeId, voters: &[NodeId]) -> D
         .map_or(Duration::MAX, |at| topology.rtt.commit_floor(at, others))
 }
 
+/// [`commit_floor`] with each round trip as the mean of what its two ends measured. Which of two voters leads next must not hang on a
+/// millisecond that only one end saw: as near as that, the one beside the leader is better, because it has the newest entries.
+pub(super) fn balanced_floor(topology: &Topology, leader: NodeId, voters: &[NodeId]) -> Duration {
+    let Some(at) = topology.region_of(leader) else {
+        return Duration::MAX;
+    };
+    let others = voters.iter().filter(|id| **id != leader);
+    let others = others.filter_map(|id| topology.region_of(*id));
+    let rtt = &topology.rtt;
+    let mut trips: Vec<Duration> = others
+        .map(|to| (rtt.between(at, to).saturating_add(rtt.between(to, at))) / 2)
+        .collect();
+    trips.sort_unstable();
+    let slowest = (voters.len() / 2).checked_sub(1);
+    slowest.map_or(Duration::ZERO, |slowest| {
+        trips.get(slowest).copied().unwrap_or(Duration::MAX)
+    })
+}
+
 /// The first voter in `preference` that is not lost, with its commit floor; `None` when no majority is left. Lost voters
 /// still count: a majority is one of all of them.
 pub fn floor_without(

@@ -203,7 +203,7 @@ impl Neighbourhood {
         let successors = left.0.iter().filter(|share| share.voters > 0);
         let next = successors.map(|share| share.site).min_by_key(|&site| {
             (
-                self.floor_of(self, site, terrain),
+                self.floor_by(self, site, |from, to| terrain.balanced_trip(from, to)),
                 terrain.trip(lead, site),
                 &terrain.sites[site].region.id,
             )
@@ -213,10 +213,19 @@ impl Neighbourhood {
 
     /// The least time in which a leader at `leader` commits when only `left` of this neighbourhood is up.
     fn floor_of(&self, left: &Self, leader: usize, terrain: &Terrain<'_>) -> Duration {
+        self.floor_by(left, leader, |from, to| terrain.trip(from, to))
+    }
+
+    fn floor_by(
+        &self,
+        left: &Self,
+        leader: usize,
+        trip: impl Fn(usize, usize) -> Duration,
+    ) -> Duration {
         let mut trips: Vec<Duration> = Vec::with_capacity(VOTERS_MAX);
         for share in &left.0 {
             let others = share.voters - usize::from(share.site == leader && share.voters > 0);
-            let trip = terrain.trip(leader, share.site);
+            let trip = trip(leader, share.site);
             trips.extend(std::iter::repeat_n(trip, others));
         }
         trips.sort_unstable();

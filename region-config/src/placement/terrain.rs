@@ -104,6 +104,11 @@ impl<'a> Terrain<'a> {
         self.trips[from][to]
     }
 
+    /// The mean of what both ends measured.
+    pub(super) fn balanced_trip(&self, from: usize, to: usize) -> Duration {
+        self.trip(from, to).saturating_add(self.trip(to, from)) / 2
+    }
+
     /// How many voters a group has that survives nothing: as many as there are nodes, up to three. Nodes that are out
     /// count, or a bad day would shrink a group that needs them back.
     pub(super) fn voters_without_goal(&self) -> usize {

@@ -2,7 +2,8 @@
 
 use holdfast_region_config::placement::{Candidate, region_losses};
 use holdfast_region_config::{
-    GroupId, PlacementRequest, SurvivalGoal, Topology, explain, place_directory, place_for,
+    GroupId, PlacementRequest, RegionId, SurvivalGoal, Topology, explain, place_directory,
+    place_for,
 };
 
 use crate::drawn::region_of;
@@ -150,4 +151,14 @@ fn the_directory_of_the_eight_regions_leaves_out_the_slowest_to_reach() {
     assert!(!voting.contains(&"eastasia".parse().unwrap()));
     assert_eq!(ms(placement.commit_floor), 76);
     assert_eq!(placement.learners.len(), 14 - 7);
+}
+
+#[test]
+fn of_two_successors_that_commit_alike_the_one_beside_the_leader_is_first() {
+    // 89 ms one way and 91 the other: no difference. Amsterdam acknowledges first and so has the newest entries.
+    let topology = Topology::preset("three-regions").unwrap();
+    let home: RegionId = "southeastasia".parse().unwrap();
+    let placement = place_for(&topology, &PlacementRequest::new(home, GroupId::new(3))).unwrap();
+    let secondary = placement.secondary().unwrap();
+    assert_eq!(region_of(&topology, secondary).as_str(), "westeurope");
 }
