@@ -259,16 +259,37 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_region_config::GroupId;
+
     use super::*;
+
+    fn board() -> Board {
+        let clock = Arc::new(crate::clock::SystemClock);
+        Board::new(NodeId::new(1), 1, Duration::from_secs(1), clock)
+    }
+
+    #[test]
+    fn who_gave_a_group_up_waits_for_the_other_to_claim_it_whoever_wants_it_here() {
+        let (board, group) = (board(), GroupId::new(3));
+        board.claim_here(group, Some((4, None)));
+        assert!(board.orphans().is_empty());
+        let given_up = Instant::now();
+        board.claim_here(group, None);
+        board.wait_for_leader(group);
+        let [(orphan, due)] = board.orphans()[..] else {
+            panic!("{:?}", board.orphans());
+        };
+        assert_eq!(orphan, group);
+        assert!(due >= given_up + Duration::from_secs(2));
+        board.take_claim(group, NodeId::new(2), 5, None);
+        assert!(board.orphans().is_empty());
+        board.claim_here(group, None);
+        assert!(board.orphans().is_empty(), "it was not this node's to give");
+    }
 
     #[test]
     fn a_silence_is_false_only_when_the_same_process_is_heard_again() {
-        let board = Board::new(
-            NodeId::new(1),
-            1,
-            Duration::from_secs(1),
-            Arc::new(crate::clock::SystemClock),
-        );
+        let board = board();
         let other = NodeId::new(2);
         board.note(vec![Change::Heard(other)]);
         assert_eq!(

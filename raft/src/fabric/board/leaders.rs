@@ -37,12 +37,22 @@ impl Board {
     pub(crate) fn claim_here(&self, group: GroupId, claim: Option<(u64, Option<Parked>)>) -> bool {
         let changed = match claim {
             Some((term, parked)) => self.take_claim(group, self.me, term, parked),
-            None => locked(&self.claims).withdraw(group, self.me),
+            None => self.withdraw(group),
         };
         if changed {
             self.touch();
         }
         changed
+    }
+
+    fn withdraw(&self, group: GroupId) -> bool {
+        let withdrawn = locked(&self.claims).withdraw(group, self.me);
+        if withdrawn {
+            // As the others do: whoever wants the group here meanwhile must not stand against whom it was handed to.
+            let due = Instant::now() + HANDED_OVER;
+            locked(&self.orphans).bereave(vec![group], due);
+        }
+        withdrawn
     }
 
     pub(super) fn take_claim(
