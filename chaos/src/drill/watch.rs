@@ -38,6 +38,8 @@ pub(super) struct Led {
     pub(super) leader: u64,
     pub(super) term: u64,
     pub(super) voters: Vec<u64>,
+    /// It runs no timers, or is out of memory.
+    pub(super) asleep: bool,
 }
 
 /// A change of a leader, without its reason.
@@ -66,8 +68,8 @@ pub(super) struct Seen {
     pub(super) reigns: BTreeMap<u64, Vec<Reign>>,
     /// Shows that had no leader at some sample, with its time.
     pub(super) leaderless: Vec<(f64, u64)>,
-    /// Shows whose leader was out of memory when it was last seen.
-    pub(super) put_away: BTreeSet<u64>,
+    /// Shows whose leader was asleep or out of memory when it was last seen.
+    pub(super) asleep: BTreeSet<u64>,
 }
 
 /// A running watch.
@@ -191,6 +193,7 @@ fn led(groups: &[(u64, GroupStatus)]) -> BTreeMap<u64, Led> {
                 leader: *node,
                 term: group.term,
                 voters: group.voters.clone(),
+                asleep: group.hibernating || group.role == "unloaded",
             };
             led.insert(group.show_id, now);
         }
@@ -230,18 +233,17 @@ impl Seen {
         let reigns = self.reigns.entry(show_id).or_default();
         let before = reigns.last().map(|reign| reign.led.clone());
         // An unloaded replica does not know its term and voters; it is still the same leader. So it is when it is back in
-        // memory, for which it stands again.
-        let away = now.term == 0;
-        let same = |b: &Led| b.leader == now.leader && (away || b.term >= now.term);
+        // memory, for which it stands again; it may have left memory and come back between two looks.
+        let slept = self.asleep.remove(&show_id);
+        if now.asleep {
+            self.asleep.insert(show_id);
+        }
+        let same = |b: &Led| b.leader == now.leader && (now.term == 0 || b.term >= now.term);
         if before.as_ref().is_some_and(same) {
-            if away {
-                self.put_away.insert(show_id);
-            }
             return;
         }
-        let was_away = self.put_away.remove(&show_id);
         if let Some(before) = &before
-            && (before.leader != now.leader || (before.term != 0 && !was_away))
+            && (before.leader != now.leader || (before.term != 0 && !slept))
         {
             self.changes.push(Change {
                 at_s,

@@ -29,6 +29,7 @@ impl World {
             leader: topology.nodes[0].id.get(),
             term: 1,
             voters: topology.nodes.iter().map(|node| node.id.get()).collect(),
+            asleep: false,
         };
         seen.reigns.insert(1, vec![Reign { from_s: 0.0, led }]);
         Self {
