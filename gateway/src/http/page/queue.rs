@@ -141,7 +141,7 @@ fn place(visit: &Visit, show: &str, room: &Value, standing: &str, state: &str) -
                 @match state {
                     "closed" => (begins(visit, room, "opens_at_ms", "queue.opens")),
                     "prequeue" => (begins(visit, room, "sale_at_ms", "queue.sale")),
-                    "sold_out" => (form("/waitlist", "queue.waitlist")),
+                    "sold_out" if !came_with(visit, LISTED) => (form("/waitlist", "queue.waitlist")),
                     _ => {}
                 }
                 @if may_join { (form("", "queue.join")) }
