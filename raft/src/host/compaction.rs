@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use holdfast_region_config::GroupId;
+use holdfast_region_config::{GroupId, NodeId};
 use openraft::async_runtime::WatchReceiver as _;
 
 use super::Host;
@@ -71,12 +71,26 @@ impl GroupCore {
         }
         loop {
             let covered = metrics.borrow_watched().snapshot.map_or(0, |id| id.index());
-            if covered >= applied {
+            if covered >= applied && self.is_taken_by_the_live(covered) {
                 return self.raft.trigger().purge_log(covered).await.is_ok();
             }
             if metrics.changed().await.is_err() {
                 return false;
             }
         }
+    }
+
+    /// Whether no follower that is heard is being sent entries up to `index`. A leader lets go of those only when they have
+    /// arrived; let go of meanwhile by a later snapshot of its own, which keeps some entries, openraft would go back.
+    fn is_taken_by_the_live(&self, index: u64) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let board = &self.fabric.board;
+        let mut followers = metrics.replication.iter().flatten();
+        followers.all(|(node, matched)| {
+            let node = NodeId::new(*node);
+            let has_it = matched.is_some_and(|id| id.index() >= index);
+            has_it || node == self.node || !board.is_heard(node)
+        })
     }
 }

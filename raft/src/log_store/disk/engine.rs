@@ -154,7 +154,10 @@ impl<F: FileSystem> LogDisk for RaftEngineDisk<F> {
     }
 
     fn free_old_files(&self) -> Result<Vec<u64>, LogError> {
-        caught(|| with_own_block_cache(|| self.engine().purge_expired_files()))
+        let mut groups = caught(|| with_own_block_cache(|| self.engine().purge_expired_files()))?;
+        // The engine gathers them in a hash set; what follows from them must repeat under simulation.
+        groups.sort_unstable();
+        Ok(groups)
     }
 
     fn used_bytes(&self) -> u64 {
