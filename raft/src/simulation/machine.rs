@@ -48,7 +48,7 @@ pub(super) struct Machine {
     pub(super) disk: Arc<Disk>,
     topology: Arc<Topology>,
     network: Network,
-    base: PathBuf,
+    pub(super) base: PathBuf,
     seed: u64,
     habits: Habits,
     lives: u64,

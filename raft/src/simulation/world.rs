@@ -148,6 +148,9 @@ impl World {
         self.network.deliver(now_ms);
         for machine in self.machines.values_mut() {
             if let Err(reason) = machine.run_until(now_ms) {
+                // Its directory is another in each process, and the trace is to repeat to the byte.
+                let base = machine.base.to_string_lossy();
+                let reason = reason.replace(&*base, "");
                 self.witness
                     .note(&format!("{} did not start: {reason}", machine.node));
                 machine.kill(true);
