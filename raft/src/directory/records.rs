@@ -204,7 +204,33 @@ pub struct ShowRecord {
     pub changed: u64,
 }
 
+/// Where a new group's replicas are to be.
+pub(super) struct Placed {
+    pub(super) voters: Vec<NodeId>,
+    pub(super) learners: Vec<NodeId>,
+    pub(super) leader_preference: Vec<NodeId>,
+}
+
 impl ShowRecord {
+    /// As it begins: never settled, with its number for its group's.
+    pub(super) fn new(show_id: ShowId, placed: Placed, show: NewShow, changed: u64) -> Self {
+        Self {
+            show_id,
+            group_id: GroupId::new(show_id.get()),
+            settled_voters: placed.voters.clone(),
+            voters: placed.voters,
+            learners: placed.learners,
+            leader_preference: placed.leader_preference,
+            generation: 1,
+            settled: 0,
+            leaving: Vec::new(),
+            leader_pin: None,
+            follow_buyers: None,
+            show,
+            changed,
+        }
+    }
+
     /// Of an index of buyers: whose law it stays under; `None` = it is that of regions that name no jurisdiction.
     #[must_use]
     pub fn jurisdiction(&self) -> Option<&Jurisdiction> {

@@ -17,7 +17,7 @@ use super::replicas::check_placement;
 use super::{Verdict, room};
 use crate::buyer_index::INDEXES_MAX;
 use crate::directory::command::{DirectoryOutcome, NewShow};
-use crate::directory::records::ShowRecord;
+use crate::directory::records::{Placed, ShowRecord};
 use crate::directory::state::{Changed, DirectoryState};
 
 impl DirectoryState {
@@ -42,21 +42,17 @@ impl DirectoryState {
         let number = GroupId::BUYER_INDEXES_FROM.get() + begun as u64;
         let (show_id, group_id) = (ShowId(number), GroupId::new(number));
         self.index.unsettled.insert(show_id);
-        let record = ShowRecord {
-            show_id,
-            group_id,
-            settled_voters: voters.clone(),
+        let placed = Placed {
             voters,
             learners,
             leader_preference,
-            generation: 1,
-            settled: 0,
-            leaving: Vec::new(),
-            leader_pin: None,
+        };
+        let show = nothing_to_sell(home_region, jurisdiction.into_iter().collect());
+        let changed = self.next_version(Changed::Show(show_id), 0);
+        let record = ShowRecord {
             // Nobody's commands tell where it would be better.
             follow_buyers: Some(false),
-            show: nothing_to_sell(home_region, jurisdiction.into_iter().collect()),
-            changed: self.next_version(Changed::Show(show_id), 0),
+            ..ShowRecord::new(show_id, placed, show, changed)
         };
         self.shows.insert(show_id, Arc::new(record));
         Ok(DirectoryOutcome::Show {

@@ -13,7 +13,7 @@ use holdfast_region_config::{GroupId, NodeId};
 use super::replicas::check_placement;
 use super::{Verdict, room};
 use crate::directory::command::{DirectoryOutcome, NewEvent, NewPlan, NewShow};
-use crate::directory::records::{EventRecord, PlanRecord, ShowRecord};
+use crate::directory::records::{EventRecord, Placed, PlanRecord, ShowRecord};
 use crate::directory::rejection::DirectoryRejection;
 use crate::directory::state::{Changed, DirectoryState};
 use crate::directory::{
@@ -139,21 +139,13 @@ impl DirectoryState {
         let slug = Arc::from(show.slug.as_str());
         self.index.show_slugs.insert(slug, show_id);
         self.index.unsettled.insert(show_id);
-        let record = ShowRecord {
-            show_id,
-            group_id,
-            settled_voters: voters.clone(),
+        let placed = Placed {
             voters,
             learners,
             leader_preference,
-            generation: 1,
-            settled: 0,
-            leaving: Vec::new(),
-            leader_pin: None,
-            follow_buyers: None,
-            show,
-            changed: self.next_version(Changed::Show(show_id), 0),
         };
+        let changed = self.next_version(Changed::Show(show_id), 0);
+        let record = ShowRecord::new(show_id, placed, show, changed);
         self.shows.insert(show_id, Arc::new(record));
         Ok(DirectoryOutcome::Show {
             show_id,
