@@ -16,6 +16,7 @@
 mod callers;
 mod depth;
 mod flight;
+mod spread;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,6 +44,9 @@ pub trait Judge: Send + Sync + 'static {
     /// For each command, why it is bound to be refused, when that is certain from here. Empty, or all `None`, unless
     /// this replica is sure to be the leader and to be current.
     fn doomed(&self, items: &[Item], now_ms: u64) -> Vec<Option<Rejection>>;
+
+    /// Gives every hold among `items` the time that it is to last; see [`holdfast_inventory::spread`].
+    fn spread_ends(&self, items: &mut [Item]);
 }
 
 /// Where entries go: a show's group, or a script in tests.
@@ -68,6 +72,10 @@ impl Judge for ShowGroup {
             items.iter().map(verdict).collect()
         });
         verdicts
+    }
+
+    fn spread_ends(&self, items: &mut [Item]) {
+        self.peek(|state| spread::spread_ends(state, items));
     }
 }
 
@@ -207,6 +215,7 @@ impl Proposer {
             give_up_at,
             // One command alone can afford the log, and whoever sends one alone wants a plain answer.
             through_log: true,
+            end_is_spread: false,
             bytes,
         }];
         self.submit(Submission {

@@ -21,6 +21,8 @@ pub struct Item {
     pub give_up_at: Instant,
     /// Not to be refused early: an earlier try with the same key may be in the log and not yet applied.
     pub through_log: bool,
+    /// The end of the hold that it asks for has been spread.
+    pub end_is_spread: bool,
     /// About its size in an entry.
     pub bytes: usize,
 }

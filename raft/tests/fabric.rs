@@ -195,3 +195,21 @@ async fn node_that_is_cut_off_does_not_raise_the_term_of_a_show_that_its_users_w
     drop(group);
     cluster.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_newest_entry_leads_however_near_the_other_is() {
+    for step in [1, 2] {
+        let mut cluster = Cluster::start().await;
+        let (show, leader) = cluster.on_sale("behind").await;
+        let (behind, ahead) = ((leader + step) % 3, (leader + 3 - step) % 3);
+        cluster.kill(behind).await;
+        let (_, outcome) = cluster.propose(leader, show, hold_seat(1, "a", 2)).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        cluster.kill(leader).await;
+        cluster.restart(behind).await;
+        assert_eq!(cluster.claimed_leader(show).await, ahead);
+        let (_, thief) = cluster.propose(ahead, show, hold_seat(2, "b", 2)).await;
+        assert!(matches!(thief, Outcome::Rejected(_)), "{thief:?}");
+        cluster.shutdown().await;
+    }
+}

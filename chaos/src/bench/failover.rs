@@ -114,7 +114,8 @@ pub(super) async fn run(args: FailoverArgs) -> anyhow::Result<Report> {
     options.bin_dir = Some(dir.clone());
     let mut lab = Lab::start(options).await?;
     let result = measure(&mut lab, &args).await;
-    if result.is_err()
+    let is_recovered = |all: &Vec<Measurement>| !all.iter().any(is_never);
+    if !result.as_ref().is_ok_and(is_recovered)
         && let Some(kept) = lab.keep_files()
     {
         eprintln!("the cluster's files are kept in {}", kept.display());
@@ -287,6 +288,11 @@ fn user_visible(mut seen: Seen) -> Vec<Measurement> {
         Measurement::new("user_requests", figure(seen.requests), "requests"),
         Measurement::new("user_requests_failed", figure(seen.failed), "requests"),
     ]
+}
+
+/// Whether it says that some show did not recover.
+fn is_never(measurement: &Measurement) -> bool {
+    measurement.name == "rto_never" && measurement.value > 0.0
 }
 
 fn recovery(prefix: &str, times_s: &mut [f64], promised: bool) -> Vec<Measurement> {

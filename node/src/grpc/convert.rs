@@ -74,6 +74,7 @@ pub(super) fn item(
     Ok(Item {
         tag: request.tag,
         through_log: request.through_log,
+        end_is_spread: false,
         envelope: Envelope {
             request: RequestId { caller, key },
             command: to_command(command)?,

@@ -133,12 +133,13 @@ fn refuse_expired(items: &mut Vec<Item>, now: Instant) -> Vec<(u64, Answer)> {
         .collect()
 }
 
-/// Takes out and answers what is bound to be refused.
+/// Takes out and answers what is bound to be refused; what stays is as it is to be written.
 pub(super) fn refuse_doomed(
     items: &mut Vec<Item>,
     judge: &(impl Judge + ?Sized),
     context: &ProposerContext,
 ) -> Vec<(u64, Answer)> {
+    judge.spread_ends(items);
     let mut verdicts = judge.doomed(items, context.clock.now_ms()).into_iter();
     let mut refused = Vec::new();
     items.retain(|item| match verdicts.next().flatten() {

@@ -70,6 +70,8 @@ impl Judge for Script {
         };
         items.iter().map(verdict).collect()
     }
+
+    fn spread_ends(&self, _: &mut [Item]) {}
 }
 
 fn context(limits: Limits) -> ProposerContext {
@@ -100,6 +102,7 @@ fn submission(tags: std::ops::Range<u64>, answers: &mpsc::Sender<Answers>) -> Su
             envelope: release(tag),
             give_up_at,
             through_log: false,
+            end_is_spread: false,
             bytes: 10,
         })
         .collect();

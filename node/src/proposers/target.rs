@@ -98,4 +98,8 @@ impl Judge for ShowTarget {
     fn doomed(&self, items: &[Item], now_ms: u64) -> Vec<Option<Rejection>> {
         self.group.doomed(items, now_ms)
     }
+
+    fn spread_ends(&self, items: &mut [Item]) {
+        self.group.spread_ends(items);
+    }
 }

@@ -86,6 +86,7 @@ mod tests {
             },
             give_up_at: Instant::now(),
             through_log: false,
+            end_is_spread: false,
             bytes: 0,
         };
         Submission {

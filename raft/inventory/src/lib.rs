@@ -44,6 +44,7 @@ pub mod room;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod show;
+pub mod spread;
 pub mod state;
 
 mod apply;

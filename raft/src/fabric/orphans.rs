@@ -1,6 +1,7 @@
 //! Groups that somebody led and nobody leads now, and who is getting on with leading them again.
 //!
-//! Owns: since when each is one, which were handed on by a voter that stood in vain, and when each node last took one.
+//! Owns: since when each is one, which were handed on by a voter that stood in vain, for which a candidate needs this node, and when
+//! each node last took one.
 //! Must never: start anything.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ pub(super) struct Orphans {
     since: BTreeMap<GroupId, Instant>,
     /// A voter has stood in vain and calls the others.
     called: BTreeSet<GroupId>,
+    /// A candidate lacks entries that are here and cannot be elected without this node: the term it stands in.
+    outrun: BTreeMap<GroupId, u64>,
     /// Somebody waits for the group to be led.
     wanted: BTreeSet<GroupId>,
     /// When each node last claimed a group that it had not led.
@@ -62,6 +65,18 @@ impl Orphans {
         self.called.contains(&group)
     }
 
+    /// A candidate that stands in `term` lacks entries that are here, and cannot be elected without this node; true when that
+    /// is news.
+    pub(super) fn outrun(&mut self, group: GroupId, term: u64, now: Instant) -> bool {
+        self.want(group, now);
+        self.outrun.insert(group, term).is_none()
+    }
+
+    /// The term of such a candidate, since the group was last led.
+    pub(super) fn outran(&self, group: GroupId) -> Option<u64> {
+        self.outrun.get(&group).copied()
+    }
+
     /// `leader` leads the group now.
     pub(super) fn taken(&mut self, group: GroupId, leader: NodeId, now: Instant) {
         self.took.insert(leader, now);
@@ -77,6 +92,7 @@ impl Orphans {
     pub(super) fn forget(&mut self, group: GroupId) {
         self.since.remove(&group);
         self.called.remove(&group);
+        self.outrun.remove(&group);
         self.wanted.remove(&group);
     }
 }
@@ -97,5 +113,17 @@ mod tests {
         assert_eq!(orphans.all(), [(group, lost_at)]);
         orphans.taken(group, NodeId::new(1), later);
         assert!(orphans.all().is_empty() && !orphans.is_waited_for(group));
+    }
+
+    #[test]
+    fn a_candidate_that_lacks_entries_is_known_until_somebody_leads() {
+        let (group, lost_at) = (GroupId::new(3), Instant::now());
+        let mut orphans = Orphans::default();
+        assert!(orphans.outrun(group, 5, lost_at), "it is news once");
+        assert!(!orphans.outrun(group, 6, lost_at));
+        assert_eq!(orphans.outran(group), Some(6));
+        assert_eq!(orphans.all(), [(group, lost_at)]);
+        orphans.taken(group, NodeId::new(1), lost_at);
+        assert_eq!(orphans.outran(group), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether this replica may vote for somebody, beyond what openraft itself checks.
 //!
-//! Owns: the two rules that sleep and takeovers need. Must never: grant what openraft would refuse; it only refuses more, or
-//! lets a takeover past a lease that the fabric has found to be a dead node's.
+//! Owns: the two rules that sleep and takeovers need, and what follows from refusing one who lacks entries. Must never: grant
+//! what openraft would refuse; it only refuses more, or lets a takeover past a lease that the fabric has found to be a dead node's.
 //!
 //! * A sleeping group's lease has run out because nobody speaks, not because its leader is dead. While the leader's node is
 //!   heard, only that node itself is voted for. A claim from a term before the one that this replica has followed does not count.
@@ -76,5 +76,27 @@ impl GroupCore {
             let last = metrics.last_log_index.and(metrics.last_applied);
             VoteResponse::new(metrics.vote, last, false)
         })
+    }
+
+    /// Stands past a candidate of a takeover that openraft refused because it lacks what is here, when it cannot be elected
+    /// without this voter: nobody else but this one can be, and each would wait for the other to give up. Whoever has voted in
+    /// that term or a later one knows of another candidate, or is one.
+    pub(crate) fn stand_past(
+        &self,
+        request: &VoteRequest<TypeConfig>,
+        answer: &VoteResponse<TypeConfig>,
+    ) {
+        let term = request.vote.leader_id.term;
+        let is_ahead = answer.last_log_id > request.last_log_id;
+        if answer.vote_granted || !is_ahead || answer.vote.leader_id.term >= term {
+            return;
+        }
+        let voters = self.voters();
+        let board = &self.fabric.board;
+        let is_with_it = |voter: &&NodeId| **voter != self.node && board.is_heard(**voter);
+        let with_it = voters.iter().filter(is_with_it).count();
+        if voters.contains(&self.node) && with_it * 2 <= voters.len() {
+            board.stand_past(self.group, term);
+        }
     }
 }

@@ -8,7 +8,8 @@
 //! voters that are heard stand in the group's order: the first at once, each next one a [`stagger`] later if there is still no
 //! leader: time for a vote, an empty entry and the news of it. All groups of a lost node go at once; their votes share frames and fsyncs.
 //! A voter that has ten thousand of them to take needs its time, however fast the machine is: while it goes on taking groups,
-//! those after it wait, except for a group that it has stood for in vain.
+//! those after it wait, except for a group that it has stood for in vain. Who refused a candidate because it lacks entries, and is
+//! needed to elect anybody, stands at once and past the candidate's term: else both would wait for each other.
 //!
 //! A group that nobody claims and nobody wants, as after a cold start, is led again in its turn by a slow round, because its
 //! leader has duties (holds that expire, payments, notices).
@@ -144,7 +145,7 @@ impl Host {
                 board.forget_group(group);
                 continue;
             };
-            if due > now {
+            if due > now && board.outran(group).is_none() {
                 later(due);
                 continue;
             }

@@ -1,10 +1,10 @@
 //! When idle shows take a write again.
 //!
-//! Up to [`ALL_AT_ONCE`] shows are each written to over and over until a survivor acknowledges. With more, that would make
-//! busy shows of all of them, and the figure one of a different thing: there the survivors are asked which shows they lead,
-//! every [`LOOK_PAUSE`], and each show that one of them leads is then written to, a few at a time. If the leader takes that
-//! write when it is first asked, the show has recovered when its leader was seen, else when the write was acknowledged. A show
-//! whose turn to be written to comes late has not recovered later for it.
+//! The survivors are asked which shows they lead, and each show that one of them leads is then written to: whoever wrote to all
+//! of them over and over would make busy shows of them, keep both survivors busy, and measure that. Up to [`ALL_AT_ONCE`] shows
+//! are written to as soon as they are led, and have recovered when that write is acknowledged. With more, a few are written to at
+//! a time. If the leader takes that write when it is first asked, the show has recovered when its leader was seen, else when the
+//! write was acknowledged: a show whose turn to be written to comes late has not recovered later for it.
 //!
 //! Owns: that every show counts as recovered by an acknowledged write, never by a node's word alone. Must never: report a time
 //! that is too short.
@@ -12,22 +12,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::stream::{self, FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use holdfast_node_api::client::NodeClient;
+use holdfast_node_api::refs::ShowRef;
 use holdfast_region_config::NodeId;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::elections::each_group;
-use super::{RECOVERED_MAX, Scene, figure, place_hold};
+use super::{RECOVERED_MAX, Scene, place_hold};
 use crate::bench::shows::Made;
 use crate::lab::Lab;
 
 /// As many shows can be written to at once without being what the machine is busy with.
 const ALL_AT_ONCE: usize = 2_000;
-/// Writes to idle shows a second, over all shows.
-const PROBES_PER_S: u64 = 10_000;
-/// Time between two looks at who leads.
+/// Time between two looks at who leads so many.
+const LOOK_PAUSE_FEW: Duration = Duration::from_millis(50);
+/// And of more: each look asks for all of them.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Shows that are written to at a time once they are led: each stays awake for ten seconds on every survivor, and proving
 /// ten thousand as fast as it goes would be the load that is measured.
@@ -39,14 +40,43 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 /// Where each show is led, and since when that is known.
 type Led = BTreeMap<u64, (NodeId, Instant)>;
 
+/// How so many idle shows are looked at.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    look_pause: Duration,
+    at_a_time: usize,
+    /// A show that takes its first write has recovered when its leader was seen; else when that write was acknowledged.
+    from_seen: bool,
+}
+
+impl Way {
+    const fn of(shows: usize) -> Self {
+        if shows > ALL_AT_ONCE {
+            return Self {
+                look_pause: LOOK_PAUSE,
+                at_a_time: WRITTEN_AT_A_TIME,
+                from_seen: true,
+            };
+        }
+        Self {
+            look_pause: LOOK_PAUSE_FEW,
+            at_a_time: ALL_AT_ONCE,
+            from_seen: false,
+        }
+    }
+}
+
 /// How idle shows are looked at, for the report.
 pub(super) fn how(shows: u32) -> String {
-    if shows as usize > ALL_AT_ONCE {
-        return format!(
-            "seen led every {LOOK_PAUSE:?}, then written to, {WRITTEN_AT_A_TIME} at a time"
-        );
-    }
-    format!("each written to every {:?}", pause(shows as usize))
+    let way = Way::of(shows as usize);
+    let counts = match way.from_seen {
+        true => "when they were seen",
+        false => "when that was acknowledged",
+    };
+    let (pause, at_a_time) = (way.look_pause, way.at_a_time);
+    format!(
+        "looked for every {pause:?}, written to when led, at most {at_a_time} at a time, recovered {counts}"
+    )
 }
 
 /// Clients of the nodes that stay.
@@ -65,62 +95,29 @@ pub(super) async fn probe(
     survivors: &[(NodeId, NodeClient)],
     lost_at: Instant,
 ) -> anyhow::Result<Vec<f64>> {
-    if scene.idle.len() <= ALL_AT_ONCE {
-        return write_to_all(scene, lost_at).await;
-    }
+    let way = Way::of(scene.idle.len());
     let until = lost_at + RECOVERED_MAX;
     let led = watch::Sender::new(Led::new());
-    let looking = look(survivors, &led, scene.idle.len(), until);
-    let (times, ()) = tokio::join!(write_to_led(scene, &led, lost_at), looking);
+    let idle: BTreeSet<u64> = scene.idle.iter().map(|show| show.show_id).collect();
+    let looking = look(survivors, &led, &idle, way.look_pause, until);
+    let (times, ()) = tokio::join!(write_to_led(scene, &led, way, lost_at), looking);
     times
 }
 
-/// Time between two writes to one show.
-fn pause(shows: usize) -> Duration {
-    let millis = shows as u64 * 1_000 / PROBES_PER_S;
-    Duration::from_millis(millis.clamp(50, 1_000))
-}
-
-async fn write_to_all(scene: &Scene, lost_at: Instant) -> anyhow::Result<Vec<f64>> {
-    let count = scene.idle.len().max(1);
-    let pause = pause(count);
-    let until = lost_at + RECOVERED_MAX;
-    let probes = scene
-        .idle
-        .iter()
-        .enumerate()
-        .map(|(number, show)| async move {
-            // Spread over one pause, or all shows would be asked in the same instant, over and over.
-            sleep(pause.mul_f64(figure(number as u64) / figure(count as u64))).await;
-            let request = place_hold(show.show_id, vec![0], 2, "probe");
-            let written = scene
-                .writer
-                .write(&request, show.leader, pause, until)
-                .await?;
-            let recovered = written.map_or(RECOVERED_MAX, |w| w.at.duration_since(lost_at));
-            anyhow::Ok(recovered.as_secs_f64())
-        });
-    let mut probes = stream::iter(probes).buffer_unordered(count);
-    let mut times = Vec::with_capacity(count);
-    while let Some(time) = probes.next().await {
-        times.push(time?);
-    }
-    Ok(times)
-}
-
-/// Notes which shows the survivors lead until they lead `count`, or until `until`.
+/// Notes which of the `idle` shows the survivors lead until they lead all, or until `until`.
 async fn look(
     survivors: &[(NodeId, NodeClient)],
     led: &watch::Sender<Led>,
-    count: usize,
+    idle: &BTreeSet<u64>,
+    pause: Duration,
     until: Instant,
 ) {
-    while led.borrow().len() < count && Instant::now() < until {
+    while led.borrow().len() < idle.len() && Instant::now() < until {
         let mut seen = Vec::new();
         for (node, client) in survivors {
             // Its own word: only the leader knows that it may acknowledge writes.
             let asked = each_group(client, |group| {
-                if group.leader == node.get() && group.show_id != 0 {
+                if group.leader == node.get() && idle.contains(&group.show_id) {
                     seen.push((group.show_id, *node));
                 }
             });
@@ -133,13 +130,14 @@ async fn look(
                 led.entry(show).or_insert((node, now));
             }
         });
-        sleep(LOOK_PAUSE).await;
+        sleep(pause).await;
     }
 }
 
 async fn write_to_led(
     scene: &Scene,
     led: &watch::Sender<Led>,
+    way: Way,
     lost_at: Instant,
 ) -> anyhow::Result<Vec<f64>> {
     let until = lost_at + RECOVERED_MAX;
@@ -147,7 +145,7 @@ async fn write_to_led(
     let mut times = Vec::with_capacity(waiting.len());
     let mut news = led.subscribe();
     // One show that takes no write must not keep the others from being written to.
-    let turns = Semaphore::new(WRITTEN_AT_A_TIME);
+    let turns = Semaphore::new(way.at_a_time);
     let mut writes = FuturesUnordered::new();
     while !waiting.is_empty() {
         let ready: Vec<(u64, NodeId, Instant)> = {
@@ -163,7 +161,7 @@ async fn write_to_led(
             let turns = &turns;
             writes.push(async move {
                 let _turn = turns.acquire().await?;
-                prove(scene, show, node, seen_at, lost_at).await
+                prove(scene, show, node, seen_at, way, lost_at).await
             });
         }
         tokio::select! {
@@ -174,7 +172,10 @@ async fn write_to_led(
     while let Some(time) = writes.next().await {
         times.push(time?);
     }
-    times.extend(waiting.iter().map(|_| RECOVERED_MAX.as_secs_f64()));
+    for show in waiting.keys() {
+        eprintln!("... {} was seen led by no survivor", ShowRef(*show));
+        times.push(RECOVERED_MAX.as_secs_f64());
+    }
     Ok(times)
 }
 
@@ -184,6 +185,7 @@ async fn prove(
     show: u64,
     leader: NodeId,
     seen_at: Instant,
+    way: Way,
     lost_at: Instant,
 ) -> anyhow::Result<f64> {
     let request = place_hold(show, vec![0], 2, "probe");
@@ -191,12 +193,15 @@ async fn prove(
     let until = (Instant::now() + PROOF_LIMIT).max(lost_at + RECOVERED_MAX);
     let written = scene
         .writer
-        .write(&request, leader, LOOK_PAUSE, until)
+        .write(&request, leader, way.look_pause, until)
         .await?;
     let recovered = match written {
-        Some(written) if written.by == leader && written.asked == 1 => seen_at,
+        Some(written) if way.from_seen && written.by == leader && written.asked == 1 => seen_at,
         Some(written) => written.at,
-        None => lost_at + RECOVERED_MAX,
+        None => {
+            eprintln!("... {} is led by {leader} and took no write", ShowRef(show));
+            lost_at + RECOVERED_MAX
+        }
     };
     Ok(recovered.duration_since(lost_at).as_secs_f64())
 }
@@ -206,9 +211,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probing_costs_the_same_however_many_shows_there_are() {
-        assert_eq!(pause(10), Duration::from_millis(50));
-        assert_eq!(pause(1_000), Duration::from_millis(100));
-        assert_eq!(pause(10_000), Duration::from_secs(1));
+    fn many_shows_are_not_made_busy_by_being_looked_at() {
+        let (few, many) = (Way::of(1_000), Way::of(10_000));
+        assert!(!few.from_seen && few.at_a_time >= 1_000);
+        assert!(many.from_seen && many.at_a_time < 100);
+        assert!(few.look_pause < many.look_pause);
     }
 }

@@ -91,6 +91,23 @@ impl Board {
         locked(&self.orphans).is_called(group)
     }
 
+    /// A candidate that stands in `term` cannot be elected without this node, and lacks entries that are here: this node is to
+    /// stand past it.
+    pub(crate) fn stand_past(&self, group: GroupId, term: u64) {
+        if self.is_led(group) {
+            return;
+        }
+        let news = locked(&self.orphans).outrun(group, term, Instant::now());
+        if news {
+            self.touch();
+        }
+    }
+
+    /// The term of a candidate that this node is to stand past.
+    pub(crate) fn outran(&self, group: GroupId) -> Option<u64> {
+        locked(&self.orphans).outran(group)
+    }
+
     /// When `node` last took a group to lead.
     pub(crate) fn took_at(&self, node: NodeId) -> Option<Instant> {
         locked(&self.orphans).took_at(node)

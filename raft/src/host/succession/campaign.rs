@@ -21,6 +21,8 @@ use crate::transport::wire::pb;
 const CANDIDACY_LIMIT: Duration = Duration::from_secs(3);
 /// A vote that was not decided is asked for again after this, plus two round trips.
 const VOTE_PATIENCE: Duration = Duration::from_millis(500);
+/// Each term is an fsync; a candidate stands one or two ahead.
+const TERMS_RISEN_MAX: u64 = 4;
 
 impl Host {
     /// This node was not elected. The others may take somebody for the leader who is heard but leads no more, as after a power
@@ -78,12 +80,28 @@ impl Host {
             // would depose the leader of the others when they hear each other again.
             let ask_first =
                 led || std::mem::replace(&mut refused, true) || self.is_cut_off(placement);
+            if !ask_first && !begun {
+                self.rise_to_the_outrun(core).await;
+            }
             // A core that has stopped is found by the tending loop; the candidacy runs out.
             if !begun && core.raft.trigger().elect(ask_first).await.is_err() {
                 return std::future::pending().await;
             }
             let decided = decided(core, &board);
             if tokio::time::timeout(patience, decided).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// A candidate that this node stands past has given its vote of its term to itself: only a later term can win it.
+    async fn rise_to_the_outrun(&self, core: &GroupCore) {
+        let Some(outran) = self.inner.fabric.board.outran(core.group) else {
+            return;
+        };
+        let behind = outran.saturating_sub(core.raft.metrics().borrow_watched().current_term);
+        for _ in 0..behind.min(TERMS_RISEN_MAX) {
+            if core.raft.trigger().elect(false).await.is_err() {
                 return;
             }
         }

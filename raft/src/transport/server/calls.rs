@@ -160,8 +160,17 @@ pub(super) fn spawn_vote(
         request.leadership_transfer |= standing == Standing::Takeover;
         let answer = match open.refusal(&request, standing) {
             Some(refusal) => Ok(refusal),
-            None if pre => open.raft.pre_vote(request).await,
-            None => open.raft.vote(request).await,
+            None => {
+                let asked = request.clone();
+                let answer = match pre {
+                    true => open.raft.pre_vote(asked).await,
+                    false => open.raft.vote(asked).await,
+                };
+                if let (Standing::Takeover, Ok(answer)) = (standing, &answer) {
+                    open.stand_past(&request, answer);
+                }
+                answer
+            }
         };
         match answer {
             Ok(reply) => {
