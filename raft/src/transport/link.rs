@@ -71,6 +71,7 @@ pub(crate) struct Link {
     next_session: AtomicU64,
     reset: Notify,
     broke: Notify,
+    came: Notify,
     state: Mutex<State>,
 }
 
@@ -90,6 +91,7 @@ impl Link {
             next_session: AtomicU64::new(1),
             reset: Notify::new(),
             broke: Notify::new(),
+            came: Notify::new(),
             state: Mutex::default(),
         })
     }
@@ -122,6 +124,21 @@ impl Link {
         state.outbound = Some(outbound);
         state.connection += 1;
         state.news = true;
+        drop(state);
+        self.came.notify_waiters();
+    }
+
+    /// Ends when there is a connection.
+    pub(crate) async fn until_connected(&self) {
+        loop {
+            // From here on no connection is missed.
+            let mut came = std::pin::pin!(self.came.notified());
+            came.as_mut().enable();
+            if self.is_connected() {
+                return;
+            }
+            came.await;
+        }
     }
 
     /// Number of the connection that is up; `None` = none is.

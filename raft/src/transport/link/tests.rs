@@ -88,6 +88,17 @@ async fn broken_connection_ends_what_travels_beside_it() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_connection_goes_on_when_it_is_there() {
+    let link = link_to_two();
+    let connector = async {
+        tokio::task::yield_now().await;
+        connect(&link)
+    };
+    let ((), _frames) = tokio::join!(link.until_connected(), connector);
+    link.until_connected().await;
+}
+
+#[tokio::test]
 async fn answer_goes_to_the_session_that_asked() {
     let link = link_to_two();
     let mut outbound = connect(&link);
