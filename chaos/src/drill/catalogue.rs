@@ -141,6 +141,7 @@ mod tests {
             "cold-start-of-everything",
             "on-sale-with-waiting-room",
             "load-spike",
+            "successor-lags",
         ] {
             assert!(all.iter().any(|entry| entry.name == name), "{name}");
         }
