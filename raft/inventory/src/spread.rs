@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::apply::apply;
     use crate::command::{Command, Entry, Envelope};
-    use crate::ids::{AreaNo, BuyerId, CategoryNo, Currency, RequestKey, ShowId};
+    use crate::ids::{BuyerId, CategoryNo, Currency, RequestKey, ShowId};
     use crate::show::{Area, Category, SaleRules, ShowSetUp};
 
     fn show(rules: SaleRules) -> InventoryState {
