@@ -10,6 +10,7 @@ use holdfast_node_api::client::NodeClient;
 use holdfast_node_api::v1::submit_request::Command;
 use holdfast_node_api::v1::{NamedSeats, PlaceHold, SubmitRequest, place_hold::What, submit_reply};
 use holdfast_region_config::NodeId;
+use tokio::time::Instant;
 
 #[path = "support/books.rs"]
 mod books;
@@ -122,6 +123,23 @@ async fn hold_seat(node: &NodeClient, show_id: u64, seat: u32) {
     );
 }
 
+/// Waits until the log has let go of `index`: with a follower away that is each time when it was found away once more.
+async fn purged_past(lab: &Lab, node: NodeId, show_id: u64, index: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let group = lab.status(node, show_id).await.unwrap().group.unwrap();
+        if group.purged_index > index {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the log still has what n3 missed: purged {}, n3 had {index}",
+            group.purged_index
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_missed_more_than_the_log_keeps_catches_up_from_a_snapshot() {
     let mut options = LabOptions::trio(vec![hall("eastus")]);
@@ -150,18 +168,7 @@ async fn a_node_that_missed_more_than_the_log_keeps_catches_up_from_a_snapshot()
     for seat in 0..300 {
         hold_seat(&node, show_id, seat).await;
     }
-    let ahead = lab
-        .status(NodeId::new(leader), show_id)
-        .await
-        .unwrap()
-        .group
-        .unwrap();
-    assert!(
-        ahead.purged_index > before.last_log_index,
-        "the log still has what n3 missed: purged {}, n3 had {}",
-        ahead.purged_index,
-        before.last_log_index
-    );
+    purged_past(&lab, NodeId::new(leader), show_id, before.last_log_index).await;
     lab.cluster.spawn("n3").unwrap();
     lab.cluster.wait_ready("n3", PATIENCE).await.unwrap();
     lab.replicas_agree(show_id, PATIENCE).await.unwrap();

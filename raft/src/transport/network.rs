@@ -40,7 +40,8 @@ const REPLY_SLACK: Duration = Duration::from_millis(1_500);
 
 /// How long an append waits for a link that is down before it is reported as unreachable. Each report makes openraft try again at
 /// once, for each group that has something for that peer, asleep or awake: with a thousand groups and a tenth of a second a
-/// lost region kept its successor's processor from electing. Not longer, because the peer may get another address meanwhile.
+/// lost region kept its successor's processor from electing. Not longer, because the peer may get another address meanwhile, and
+/// because a leader lets go of old entries only between two tries.
 const DOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is needed to reach one peer.
