@@ -23,6 +23,7 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::kinship::Kinship;
 use self::pipeline::Pipeline;
@@ -66,6 +67,8 @@ pub(crate) struct GroupNetworkFactory {
     /// Set while the replica stands because the leader's node is dead.
     pub(crate) takeover: Arc<AtomicBool>,
     pub(crate) kinship: Arc<Kinship>,
+    /// The replica is being closed: nothing of it may be held any longer.
+    pub(crate) closed: CancellationToken,
     pub(crate) routes: Arc<dyn Routes>,
 }
 
@@ -78,6 +81,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
             lease: Arc::clone(&self.lease),
             takeover: Arc::clone(&self.takeover),
             kinship: Arc::clone(&self.kinship),
+            closed: self.closed.clone(),
             target,
             routes: Arc::clone(&self.routes),
         }
@@ -90,6 +94,7 @@ pub(crate) struct GroupNetwork {
     lease: Arc<Lease>,
     takeover: Arc<AtomicBool>,
     kinship: Arc<Kinship>,
+    closed: CancellationToken,
     target: u64,
     routes: Arc<dyn Routes>,
 }
@@ -172,7 +177,8 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     {
         Box::pin(async move {
             let link = self.route()?.link;
-            let _ = tokio::time::timeout(DOWN_LIMIT, link.until_connected()).await;
+            let connected = self.closed.run_until_cancelled(link.until_connected());
+            let _ = tokio::time::timeout(DOWN_LIMIT, connected).await;
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
             let lease = Arc::clone(&self.lease);
             let kinship = Arc::clone(&self.kinship);
