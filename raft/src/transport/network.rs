@@ -45,6 +45,9 @@ const REPLY_SLACK: Duration = Duration::from_millis(1_500);
 /// because a leader lets go of old entries only between two tries.
 const DOWN_LIMIT: Duration = Duration::from_secs(5);
 
+/// The same for a replica that is being closed: until its core has stopped it tries again at once, and would take a processor.
+const CLOSED_PAUSE: Duration = Duration::from_millis(100);
+
 /// What is needed to reach one peer.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerRoute {
@@ -177,8 +180,15 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     {
         Box::pin(async move {
             let link = self.route()?.link;
-            let connected = self.closed.run_until_cancelled(link.until_connected());
-            let _ = tokio::time::timeout(DOWN_LIMIT, connected).await;
+            let closed = async {
+                self.closed.cancelled().await;
+                tokio::time::sleep(CLOSED_PAUSE).await;
+            };
+            tokio::select! {
+                () = link.until_connected() => {}
+                () = closed => {}
+                () = tokio::time::sleep(DOWN_LIMIT) => {}
+            }
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
             let lease = Arc::clone(&self.lease);
             let kinship = Arc::clone(&self.kinship);
