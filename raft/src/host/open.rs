@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::slots::Placement;
 use super::wakes::WakeCause;
@@ -102,13 +103,11 @@ impl Host {
         ));
         let takeover = Arc::new(AtomicBool::new(false));
         let kinship = Arc::<Kinship>::default();
-        let closed = inner.stop.child_token();
         let network = GroupNetworkFactory {
             group,
             lease: Arc::clone(&lease),
             takeover: Arc::clone(&takeover),
             kinship: Arc::clone(&kinship),
-            closed: closed.clone(),
             routes: Arc::clone(&inner.fabric) as Arc<dyn Routes>,
         };
         let raft = openraft::Raft::new(node.get(), Arc::new(config), network, log, state_machine)
@@ -145,7 +144,7 @@ impl Host {
             handing_over_ms: AtomicU64::new(0),
             takeover,
             kinship,
-            closed,
+            closed: CancellationToken::new(),
         }))
     }
 

@@ -23,7 +23,6 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::kinship::Kinship;
 use self::pipeline::Pipeline;
@@ -44,9 +43,6 @@ const REPLY_SLACK: Duration = Duration::from_millis(1_500);
 /// lost region kept its successor's processor from electing. Not longer, because the peer may get another address meanwhile, and
 /// because a leader lets go of old entries only between two tries.
 const DOWN_LIMIT: Duration = Duration::from_secs(5);
-
-/// The same for a replica that is being closed: until its core has stopped it tries again at once, and would take a processor.
-const CLOSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is needed to reach one peer.
 #[derive(Debug, Clone)]
@@ -70,8 +66,6 @@ pub(crate) struct GroupNetworkFactory {
     /// Set while the replica stands because the leader's node is dead.
     pub(crate) takeover: Arc<AtomicBool>,
     pub(crate) kinship: Arc<Kinship>,
-    /// The replica is being closed: nothing of it may be held any longer.
-    pub(crate) closed: CancellationToken,
     pub(crate) routes: Arc<dyn Routes>,
 }
 
@@ -84,7 +78,6 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetworkFactory {
             lease: Arc::clone(&self.lease),
             takeover: Arc::clone(&self.takeover),
             kinship: Arc::clone(&self.kinship),
-            closed: self.closed.clone(),
             target,
             routes: Arc::clone(&self.routes),
         }
@@ -97,7 +90,6 @@ pub(crate) struct GroupNetwork {
     lease: Arc<Lease>,
     takeover: Arc<AtomicBool>,
     kinship: Arc<Kinship>,
-    closed: CancellationToken,
     target: u64,
     routes: Arc<dyn Routes>,
 }
@@ -180,15 +172,7 @@ impl RaftNetworkV2<TypeConfig> for GroupNetwork {
     {
         Box::pin(async move {
             let link = self.route()?.link;
-            let closed = async {
-                self.closed.cancelled().await;
-                tokio::time::sleep(CLOSED_PAUSE).await;
-            };
-            tokio::select! {
-                () = link.until_connected() => {}
-                () = closed => {}
-                () = tokio::time::sleep(DOWN_LIMIT) => {}
-            }
+            let _ = tokio::time::timeout(DOWN_LIMIT, link.until_connected()).await;
             let ttl = option.soft_ttl().max(link.rtt() * 3 + REPLY_SLACK);
             let lease = Arc::clone(&self.lease);
             let kinship = Arc::clone(&self.kinship);
