@@ -93,15 +93,14 @@ async fn lagging_replica_is_caught_up_by_snapshot() {
         last = index;
     }
     let leader = cluster.show_leader(show).await;
+    let led = cluster.group(leader, show).await;
     // A leader lets go of entries each time when it has found the lost one away once more.
     cluster
-        .until("the leader has purged its log", |host| {
-            let group = host.loaded_show(show);
-            group.is_none_or(|group| {
-                !group.leadership().borrow().leads || group.status().purged_index > 100
-            })
+        .until("the leader has purged its log", |_| {
+            led.status().purged_index > 100
         })
         .await;
+    drop(led);
     cluster.restart(lagging).await;
     let returned = cluster.group(lagging, show).await;
     returned

@@ -180,4 +180,4 @@ impl Report {
 
 #[cfg(test)]
 #[path = "invariants/tests.rs"]
-mod tests;
+pub(crate) mod tests;

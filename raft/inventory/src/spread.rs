@@ -47,31 +47,12 @@ mod tests {
     use super::*;
     use crate::apply::apply;
     use crate::command::{Command, Entry, Envelope};
-    use crate::ids::{BuyerId, CategoryNo, Currency, RequestKey, ShowId};
-    use crate::show::{Area, Category, SaleRules, ShowSetUp};
+    use crate::ids::{BuyerId, RequestKey};
+    use crate::invariants::tests::set_up;
+    use crate::show::{SaleRules, ShowSetUp};
 
     fn show(rules: SaleRules) -> InventoryState {
-        let set_up = ShowSetUp {
-            show: ShowId(1),
-            currency: Currency::parse("EUR").unwrap(),
-            categories: vec![Category {
-                name: "c".to_owned(),
-                color: String::new(),
-                price_minor: 9,
-            }],
-            seats: Vec::new(),
-            areas: vec![Area {
-                id: "floor".to_owned(),
-                name: String::new(),
-                category: CategoryNo(0),
-                capacity: 5,
-                x: 0,
-                y: 0,
-            }],
-            width: 0,
-            height: 0,
-            rules,
-        };
+        let set_up = ShowSetUp { rules, ..set_up() };
         let mut state = InventoryState::new();
         let commands = vec![Envelope {
             request: RequestId::internal("set up", 1),

@@ -14,7 +14,7 @@ use crate::state::{AttemptState, HoldStanding, Places, SeatState};
 
 use super::*;
 
-fn set_up() -> ShowSetUp {
+pub(crate) fn set_up() -> ShowSetUp {
     let seat = |n: i32| Seat {
         id: n.to_string(),
         zone: String::new(),

@@ -160,12 +160,10 @@ pub(super) fn spawn_vote(
         request.leadership_transfer |= standing == Standing::Takeover;
         let answer = match open.refusal(&request, standing) {
             Some(refusal) => Ok(refusal),
+            // Who only asks whether it may stand does not say that it takes over.
+            None if pre => open.raft.pre_vote(request).await,
             None => {
-                let asked = request.clone();
-                let answer = match pre {
-                    true => open.raft.pre_vote(asked).await,
-                    false => open.raft.vote(asked).await,
-                };
+                let answer = open.raft.vote(request.clone()).await;
                 if let (Standing::Takeover, Ok(answer)) = (standing, &answer) {
                     open.stand_past(&request, answer);
                 }
