@@ -55,6 +55,10 @@ impl Terms {
     }
 
     fn saw(&mut self, group: u64, term: u64) {
+        // A replica that is not in memory and that nobody claims has no term to tell.
+        if term == 0 {
+            return;
+        }
         let newest = self.0.entry(group).or_default();
         *newest = term.max(*newest);
     }
@@ -76,10 +80,10 @@ mod tests {
     #[test]
     fn only_terms_that_grew_in_a_known_group_are_elections() {
         let (mut before, mut after) = (Terms::default(), Terms::default());
-        for (group, term) in [(1, 3), (1, 4), (2, 1)] {
+        for (group, term) in [(1, 3), (1, 4), (2, 1), (3, 0)] {
             before.saw(group, term);
         }
-        for (group, term) in [(1, 4), (1, 2), (2, 3), (9, 50)] {
+        for (group, term) in [(1, 4), (1, 2), (2, 3), (3, 7), (9, 50)] {
             after.saw(group, term);
         }
         assert_eq!(before.elections_until(&after), 2);

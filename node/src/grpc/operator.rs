@@ -130,6 +130,7 @@ impl OperatorService {
             show_id: convert::show_of(group),
             role: "unloaded".to_owned(),
             leader: replica.leader.map_or(0, NodeId::get),
+            term: replica.term,
             voters: numbers(voters),
             learners: numbers(learners),
             ..v1::GroupStatus::default()

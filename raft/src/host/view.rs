@@ -101,6 +101,8 @@ pub struct ReplicaSummary {
     pub asleep: bool,
     /// Which node claims to lead it.
     pub leader: Option<NodeId>,
+    /// In which term; 0 = nobody claims it.
+    pub term: u64,
     /// Whether that node is heard.
     pub leader_alive: bool,
 }
@@ -196,12 +198,14 @@ impl Host {
         groups
             .map(|group| {
                 let core = self.inner.table.loaded(group);
-                let leader = board.claim_of(group).map(|claim| claim.leader);
+                let claim = board.claim_of(group);
+                let leader = claim.map(|claim| claim.leader);
                 ReplicaSummary {
                     group,
                     loaded: core.is_some(),
                     asleep: core.is_none_or(|core| core.is_parked()),
                     leader,
+                    term: claim.map_or(0, |claim| claim.term),
                     leader_alive: leader.is_some_and(|leader| board.is_heard(leader)),
                 }
             })
