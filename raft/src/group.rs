@@ -9,7 +9,7 @@ mod sleep;
 mod vote;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use openraft::errors::{
     ClientWriteError, ForwardReason, ForwardToLeader, LinearizableReadError, RaftError,
 };
 use openraft::raft::ReadPolicy;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +151,10 @@ pub(crate) struct GroupCore {
     pub(crate) appended_ms: AtomicU64,
     /// One waking at a time.
     pub(crate) waking: tokio::sync::Mutex<()>,
+    /// Looks at this sleeping replica that are still left out, see `host/hibernation.rs`.
+    pub(crate) quiet_looks: AtomicU8,
+    /// One permit: it is being put to sleep or away.
+    pub(crate) tending: Arc<Semaphore>,
     /// This replica stands because the leader's node is dead; its vote requests say so.
     pub(crate) takeover: Arc<AtomicBool>,
     /// The term in which this replica, leading, last tried to hand its leadership over; 0 = never. openraft keeps to such an

@@ -101,10 +101,10 @@ impl Gate {
         Duration::from_millis(self.now_ms().saturating_sub(ms))
     }
 
-    /// Closes if nobody is inside; true when it is closed now.
+    /// Closes if nobody is inside; true when this call closed it. Who is told twice would put the replica away twice.
     pub(crate) fn close_if_empty(&self) -> bool {
         let mut inside = self.inside();
-        if inside.users > 0 {
+        if inside.closed || inside.users > 0 {
             return false;
         }
         inside.closed = true;
@@ -147,6 +147,7 @@ mod tests {
         assert_eq!(gate.unused_for(), Duration::ZERO, "somebody is inside");
         drop(second);
         assert!(gate.close_if_empty());
+        assert!(!gate.close_if_empty(), "it was closed before");
         assert!(gate.enter().is_none() && gate.is_closed());
     }
 

@@ -6,7 +6,7 @@
 //! * A sleeping group's lease has run out because nobody speaks, not because its leader is dead. While the leader's node is
 //!   heard, only that node itself is voted for. A claim from a term before the one that this replica has followed does not count.
 //! * A takeover says that a majority of the voters finds the leader's node dead. A voter that still shields the leader
-//!   (`fabric::liveness`) refuses it.
+//!   (`fabric::liveness`) refuses it; so does the leader itself, unless it has asked another to lead in this term.
 
 use std::sync::atomic::Ordering;
 
@@ -54,7 +54,12 @@ impl GroupCore {
         let stands_by = |leader: NodeId| leader.get() != candidate;
         // A node that is alive may have given the group up, or be another process than the one that led: then it neither
         // claims the group nor has it spoken for it lately.
+        // This replica itself, when it leads, has let go of its lease by asking another to lead, and may say nothing more.
+        let handed_over = self.handing_over.load(Ordering::SeqCst) == metrics.current_term;
         let leads_yet = |leader: NodeId| {
+            if leader == self.node && handed_over {
+                return false;
+            }
             let silence = self.since_append();
             let spoke = silence.is_some_and(|silence| silence < board.silence_floor());
             leader == self.node || claimed == Some(leader) || spoke || board.is_bound_by_the_last()

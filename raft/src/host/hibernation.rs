@@ -4,8 +4,11 @@
 //! something to do at a known time.
 //!
 //! A sleeping group sends no message and runs no timer. Replicas that were out of reach when it fell asleep are remembered:
-//! when such a node is heard again the group is woken for them, a few at a time. So is a group whose leader cannot vouch any more that
-//! nobody else has led meanwhile: after a majority had let go of its node and shields it again.
+//! when such a node is heard again the group is woken for them, a few at a time. So is a group in memory whose leader cannot vouch any
+//! more that nobody else has led meanwhile: after a majority had let go of its node and shields it again. One that is not in memory is
+//! left alone: whoever wants to know opens it, and opening all of them would elect each anew for one hiccup of a link.
+
+mod look;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +17,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_region_config::{GroupId, NodeId};
-use openraft::ServerState;
-use openraft::async_runtime::WatchReceiver as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -23,7 +24,6 @@ use super::Host;
 use super::wakes::WakeCause;
 use crate::fabric::claims::{Claim, Parked};
 use crate::group::GroupCore;
-use crate::state_machine::Machine;
 use crate::transport::wire::pb;
 
 /// How often idle groups are looked for.
@@ -34,12 +34,39 @@ const CHANGING_MAX: usize = 256;
 /// time: ten thousand that are awake for nothing would keep a machine from what is wanted. Long enough for whoever waited
 /// for it to write, who would else wake it at once.
 const UNWANTED_PART: u32 = 40;
+/// Replicas put away per look: 128 a second. Thousands that were opened together would else all close together, and what a node
+/// cannot answer meanwhile looks like its death.
+const AWAY_MAX: usize = 32;
 /// Groups woken per look because their leader cannot vouch for them: 64 a second.
 const DOUBTED_MAX: usize = 16;
+/// And only when this node could vouch all the while for this long. On a machine that is so busy that answers are late every
+/// other second, each of them would be in doubt again before the last one is woken, and waking them is what keeps it busy.
+const STEADY: Duration = Duration::from_secs(5);
 /// What a heartbeat may take beyond the round trip.
 const HEARTBEATS_SETTLE: Duration = Duration::from_millis(20);
 /// What a replica may take to answer, beyond its round trip.
 const ANSWER_SLACK: Duration = Duration::from_millis(500);
+
+/// Whether sleeping groups may be in doubt.
+#[derive(Debug, Default)]
+struct Doubt {
+    /// How often this node could not vouch for a moment, when last looked.
+    gaps: u64,
+    /// When that was last seen to grow.
+    since: Option<Instant>,
+    /// There were more groups than could be woken in one look, or none was looked at yet.
+    left: bool,
+}
+
+impl Doubt {
+    fn is_due(&mut self, gaps: u64, now: Instant) -> bool {
+        if gaps != self.gaps {
+            (self.gaps, self.since, self.left) = (gaps, Some(now), true);
+        }
+        let steady = |since| now.saturating_duration_since(since) >= STEADY;
+        self.left && self.since.is_some_and(steady)
+    }
+}
 
 impl Host {
     pub(crate) async fn hibernate_until_stopped(self) {
@@ -47,7 +74,7 @@ impl Host {
         let limit = Arc::new(Semaphore::new(CHANGING_MAX));
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut gaps_seen = 0;
+        let mut doubt = Doubt::default();
         loop {
             tokio::select! {
                 biased;
@@ -55,17 +82,22 @@ impl Host {
                 _ = ticks.tick() => {}
             }
             self.wake_for_returned(&limit);
-            self.wake_doubted(&mut gaps_seen, &limit);
+            self.wake_doubted(&mut doubt, &limit);
+            let mut away_left = AWAY_MAX;
             for core in self.inner.table.all_loaded() {
                 if !core.group.is_directory() {
-                    self.tend(core, &limit);
+                    self.tend(core, &limit, &mut away_left);
                 }
             }
         }
     }
 
     /// Begins what is due for one replica, if anything and if there is room.
-    fn tend(&self, core: Arc<GroupCore>, limit: &Arc<Semaphore>) {
+    fn tend(&self, core: Arc<GroupCore>, limit: &Arc<Semaphore>, away_left: &mut usize) {
+        let was_asleep = core.is_parked();
+        if was_asleep && core.skips_look() {
+            return;
+        }
         let idle = self.inner.idle;
         let stopped = core.is_stopped() || core.is_mute();
         core.follow_to_sleep();
@@ -77,13 +109,24 @@ impl Host {
             _ => idle.hibernate_after,
         };
         let due_to_sleep = leads && !asleep && core.gate.unwritten_for() >= patience;
-        let due_to_go = asleep && core.gate.unused_for() >= idle.unload_after;
+        let unused = asleep && core.gate.unused_for() >= idle.unload_after;
+        let due_to_go = unused && *away_left > 0 && !core.has_duties();
         if !(stopped || due_to_sleep || due_to_go) {
+            if was_asleep && asleep {
+                core.leaves_looks_out();
+            }
             return;
         }
+        // What is under way is not begun again, however long its turn takes to come.
+        let Ok(tending) = Arc::clone(&core.tending).try_acquire_owned() else {
+            return;
+        };
         let Ok(place) = Arc::clone(limit).try_acquire_owned() else {
             return;
         };
+        if !stopped && !due_to_sleep {
+            *away_left -= 1;
+        }
         let host = self.clone();
         self.inner.group_tasks.spawn(async move {
             if stopped {
@@ -91,9 +134,10 @@ impl Host {
             } else if due_to_sleep {
                 host.put_to_sleep(&core).await;
             } else if !core.has_duties() {
+                // Looked at again: a write may have come in between.
                 host.put_away(&core).await;
             }
-            drop(place);
+            drop((tending, place));
         });
     }
 
@@ -183,10 +227,9 @@ impl Host {
     }
 
     /// Wakes sleeping groups for which this node cannot vouch any more, a few per look, when it could again.
-    fn wake_doubted(&self, gaps_seen: &mut u64, limit: &Arc<Semaphore>) {
+    fn wake_doubted(&self, doubt: &mut Doubt, limit: &Arc<Semaphore>) {
         let board = &self.inner.fabric.board;
-        let gaps = board.gaps();
-        if gaps == *gaps_seen {
+        if !doubt.is_due(board.gaps(), Instant::now()) {
             return;
         }
         let now = Some(Instant::now());
@@ -195,6 +238,9 @@ impl Host {
             let Some((parked, placement)) = claim.parked.zip(placement) else {
                 return false;
             };
+            if self.inner.table.loaded(*group).is_none() {
+                return false;
+            }
             let voters = &placement.order;
             let shielding: Vec<_> = voters.iter().map(|voter| (*voter, now)).collect();
             let since_ms = parked.since_ms;
@@ -204,9 +250,7 @@ impl Host {
         let claims = board.claims_of(self.inner.node).into_iter();
         let doubted = claims.filter(is_doubted).map(|(group, _)| group);
         let doubted: Vec<GroupId> = doubted.take(DOUBTED_MAX).collect();
-        if doubted.len() < DOUBTED_MAX {
-            *gaps_seen = gaps;
-        }
+        doubt.left = doubted.len() == DOUBTED_MAX;
         self.wake_some(doubted, limit);
     }
 
@@ -233,81 +277,21 @@ impl Host {
     }
 }
 
-impl GroupCore {
-    fn is_stopped(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.state == ServerState::Shutdown || metrics.running_state.is_err()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// A follower that was awake or away when its group fell asleep falls asleep too, once it has all that its leader has.
-    fn follow_to_sleep(&self) {
-        if self.is_parked() || self.leadership.borrow().leads {
-            return;
-        }
-        let claim = self.fabric.board.claim_of(self.group);
-        let Some(claim) = claim.filter(|claim| self.fabric.board.is_heard(claim.leader)) else {
-            return;
-        };
-        if let Some(parked) = claim.parked {
-            self.park_as_follower(claim.term, parked.index);
-        }
-    }
-
-    /// A candidate whose ticker rests may be elected after its campaign has ended. A leader that sleeps has applied an entry of
-    /// its term, one that has not must speak.
-    fn speak_when_elected_late(&self) {
-        let elected = self.raft.metrics().borrow_watched().state == ServerState::Leader;
-        if elected && !self.leadership.borrow().leads {
-            self.unpark();
-        }
-    }
-
-    /// Whether this leader tried to hand over and nobody took it: openraft lets it say nothing for the rest of its term, and
-    /// only a new start of the replica gives it another.
-    fn is_mute(&self) -> bool {
-        let now = *self.leadership.borrow();
-        let tried = self.handing_over.load(Ordering::SeqCst) == now.term;
-        let since_ms = self.handing_over_ms.load(Ordering::SeqCst);
-        let limit_ms = self.timing.election_timeout_max_ms * 4;
-        now.leads && tried && self.gate.now_ms().saturating_sub(since_ms) > limit_ms
-    }
-
-    /// Whether the state has something to do later that only a leader in memory would do.
-    fn has_duties(&self) -> bool {
-        let leads = self.leadership.borrow().leads;
-        let position = self.shared.read();
-        match &position.machine {
-            Machine::Show(state) => leads && state.next_duty_ms().is_some(),
-            Machine::Directory(_) => true,
-            // What is old is dropped with the next entry; nobody has to be awake for it.
-            Machine::BuyerIndex(_) => false,
-        }
-    }
-
-    /// Term, last index and the other members, when this replica leads and every live member has everything.
-    fn fully_replicated(
-        &self,
-        board: &crate::fabric::board::Board,
-    ) -> Option<(u64, u64, Vec<NodeId>)> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let last = metrics.last_log_index?;
-        let applied = metrics.last_applied.map(|id| id.index());
-        if metrics.state != ServerState::Leader || applied != Some(last) {
-            return None;
-        }
-        let replication = metrics.replication.as_ref()?;
-        let membership = metrics.membership_config.membership();
-        let others = membership.nodes().map(|(node, ())| *node);
-        let others: Vec<u64> = others.filter(|node| *node != self.node.get()).collect();
-        let has_all = |node: &u64| {
-            let matched = replication.get(node).copied().flatten();
-            matched.is_some_and(|id| id.index() >= last) || !board.is_heard(NodeId::new(*node))
-        };
-        others.iter().all(has_all).then(|| {
-            let members = others.iter().map(|node| NodeId::new(*node)).collect();
-            (metrics.current_term, last, members)
-        })
+    #[test]
+    fn groups_in_doubt_are_woken_when_there_was_no_new_doubt_for_a_while() {
+        let begun = Instant::now();
+        let mut doubt = Doubt::default();
+        assert!(!doubt.is_due(0, begun), "nothing happened yet");
+        assert!(!doubt.is_due(1, begun));
+        assert!(!doubt.is_due(2, begun + STEADY), "it happened again");
+        assert!(doubt.is_due(2, begun + STEADY * 2));
+        doubt.left = false;
+        assert!(!doubt.is_due(2, begun + STEADY * 3), "all are woken");
+        assert!(!doubt.is_due(3, begun + STEADY * 4));
+        assert!(doubt.is_due(3, begun + STEADY * 5));
     }
 }

@@ -47,7 +47,7 @@ impl Host {
         let mut leadership = core.leadership.clone();
         let reclaiming = async {
             while !leadership.borrow().leads {
-                core.takeover.store(true, Ordering::SeqCst);
+                core.begins_to_stand();
                 if core.raft.trigger().elect(false).await.is_err() {
                     return;
                 }

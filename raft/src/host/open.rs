@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::slots::Placement;
@@ -140,6 +140,8 @@ impl Host {
             parking: Notify::new(),
             appended_ms: AtomicU64::new(0),
             waking: tokio::sync::Mutex::new(()),
+            quiet_looks: AtomicU8::new(0),
+            tending: Arc::new(Semaphore::new(1)),
             handing_over: AtomicU64::new(0),
             handing_over_ms: AtomicU64::new(0),
             takeover,
@@ -148,7 +150,8 @@ impl Host {
         }))
     }
 
-    /// Puts a replica away when nobody is inside; true when it is gone from memory.
+    /// Puts a replica away when nobody is inside; true when that was done now. On a busy machine it is asked for again before it was
+    /// done once, and its turn may then come after the group was opened anew.
     pub(crate) async fn put_away(&self, core: &Arc<GroupCore>) -> bool {
         let Some(turn) = self.inner.table.turn(core.group) else {
             return false;
@@ -164,7 +167,7 @@ impl Host {
     /// Closes a replica whoever is inside; the caller has its turn.
     pub(crate) async fn close(&self, core: &Arc<GroupCore>) {
         core.gate.close();
-        self.inner.table.unloaded_now(core.group);
+        self.inner.table.unloaded_now(core);
         core.closed.cancel();
         if core.raft.shutdown().await.is_err() {
             tracing::warn!(group = %core.group, "group had already stopped");
@@ -236,3 +239,6 @@ fn openraft_config(
 pub(crate) fn votes(placement: &Placement, node: NodeId) -> bool {
     placement.order.contains(&node)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The replicas of this node, in memory or not.
 //!
 //! Owns: the table from group to slot. Must never: hold its lock across an await, or keep a slot that the directory does not
-//! give this node.
+//! give this node, or lose sight of a replica that runs: the next one to be opened would be a second.
 //!
 //! ```text
 //!   Unloaded ── open ──► Loaded (awake ◄──► parked) ── nobody uses it, or it stopped ──► Unloaded
@@ -147,9 +147,10 @@ impl Table {
         }
     }
 
-    pub(crate) fn unloaded_now(&self, group: GroupId) {
-        if let Some(slot) = self.write().get_mut(&group) {
-            slot.core = None;
+    /// Takes out `core`, and none that was opened after it.
+    pub(crate) fn unloaded_now(&self, core: &Arc<GroupCore>) {
+        if let Some(slot) = self.write().get_mut(&core.group) {
+            slot.core.take_if(|loaded| Arc::ptr_eq(loaded, core));
         }
     }
 

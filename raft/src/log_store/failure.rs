@@ -42,6 +42,12 @@ pub(crate) enum LogError {
     /// The log is being closed. The request was not started.
     #[error("the log of this node is closed")]
     Closed,
+    /// Another handle to this group was taken since; only the newest one writes. The request was not started.
+    #[error("group {group}: this handle to the log is not the newest")]
+    Superseded {
+        /// The group.
+        group: u64,
+    },
     /// Entries that do not continue the log.
     #[error("entries from index {found} on do not continue a log that ends before {expected}")]
     Hole {
@@ -81,9 +87,10 @@ impl From<LogError> for io::Error {
         let kind = match &error {
             LogError::Undecodable { .. } | LogError::Missing { .. } => io::ErrorKind::InvalidData,
             LogError::Hole { .. } => io::ErrorKind::InvalidInput,
-            LogError::Failed { .. } | LogError::Closed | LogError::Unreadable { .. } => {
-                io::ErrorKind::Other
-            }
+            LogError::Failed { .. }
+            | LogError::Closed
+            | LogError::Superseded { .. }
+            | LogError::Unreadable { .. } => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

@@ -6,6 +6,9 @@
 //! The state's lock guards [`GroupState`] only, is held for microseconds and never over an await. Room in the queue is
 //! reserved first, then state and queue change under that lock, so writes reach the committer in the order in which
 //! the state took them, also when a caller is cancelled half-way.
+//!
+//! Only the newest handle to a group writes. Two cores of one replica that both went on would each vote once in a term, and so
+//! twice together; whoever opens replicas sees to it that there is one, and here the older one ends should that ever fail.
 
 use std::fmt::Debug;
 use std::io;
@@ -105,10 +108,13 @@ impl Drop for GroupCell {
     }
 }
 
-/// A handle to one group's log; clones share it. It stays usable, for reading, after the log was closed.
+/// A handle to one group's log; clones share it. It stays usable, for reading, after the log was closed, and after a newer one
+/// was taken.
 #[derive(Clone)]
 pub(crate) struct GroupLog {
     group: GroupId,
+    /// Which handle of the group this is: 1 for the first since it is in use.
+    handle: u64,
     cell: Arc<GroupCell>,
     submitter: Submitter,
     parts: LogParts,
@@ -131,13 +137,27 @@ impl GroupLog {
         parts: LogParts,
         floor: Option<Arc<dyn PurgeFloor>>,
     ) -> Self {
+        let handle = cell.change(|state| {
+            state.handles += 1;
+            state.handles
+        });
         Self {
             group,
+            handle,
             cell,
             submitter,
             parts,
             floor,
         }
+    }
+
+    /// Whether this handle may still change `state`.
+    fn check_newest(&self, state: &GroupState) -> Result<(), LogError> {
+        if state.handles == self.handle {
+            return Ok(());
+        }
+        let group = self.group.get();
+        Err(LogError::Superseded { group })
     }
 
     /// Writes what `change` asks for and waits until it is durable.
@@ -149,9 +169,10 @@ impl GroupLog {
         let slot = self.submitter.slot(0).await?;
         let (tell, told) = oneshot::channel();
         let sent = self.cell.change(|state| {
+            self.check_newest(state)?;
             let changes = change(state);
             if changes.is_empty() {
-                return false;
+                return Ok(false);
             }
             slot.send(
                 self.group.get(),
@@ -159,9 +180,9 @@ impl GroupLog {
                 0,
                 Done::Waiter(tell),
             );
-            true
+            Ok(true)
         });
-        if !sent {
+        if !sent? {
             return Ok(());
         }
         told.await.unwrap_or(Err(LogError::Closed))
@@ -177,6 +198,7 @@ impl GroupLog {
         let bytes = encoded.iter().map(EncodedEntry::len).sum();
         let slot = self.submitter.slot(bytes).await?;
         self.cell.change(|state| {
+            self.check_newest(state)?;
             let count = entries.len();
             let (changes, write_no) = state.append(entries, encoded)?;
             let cell = Arc::clone(&self.cell);
@@ -373,6 +395,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
         let mut state = self.cell.lock();
+        self.check_newest(&state)?;
         state.committed = committed;
         // A note that finds no room is not worth waiting for: the next one carries the newer value.
         if !state.committed_queued

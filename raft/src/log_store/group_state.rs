@@ -40,6 +40,8 @@ pub(super) struct GroupState {
     pub(super) acknowledged: Acknowledged,
     /// Raised by whatever removes entries; a read that spans such a change plans again.
     pub(super) removals: u64,
+    /// Handles given out since the group is in use; the last one writes.
+    pub(super) handles: u64,
 }
 
 /// Where a read finds its entries.

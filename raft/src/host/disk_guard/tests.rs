@@ -1,43 +1,19 @@
 //! A host on a disk that fails and comes back.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_region_config::{NodeId, Topology};
 use tempfile::TempDir;
 
 use super::*;
 use crate::directory::{DirectoryCommand, NewEvent};
 use crate::disk::DiskState;
 use crate::disk::faults::{DiskFaults, DiskTrouble};
-use crate::host::env::{FaultyDisks, HostEnv};
-use crate::host::{HostOptions, IdleOptions, SnapshotOptions};
+use crate::host::lone::lone_host;
 use crate::log_store::LogHealth;
 
 /// A bound against hanging; nothing here is timed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-
-async fn lone_host(dir: &Path, faults: &Arc<DiskFaults>) -> Host {
-    let text = "cluster = \"test\"\n\
-        [[region]]\nid = \"r1\"\nname = \"r1\"\nlat = 0.0\nlon = 0.0\n\
-        [[node]]\nid = 1\nregion = \"r1\"\naddr = \"127.0.0.1:1\"\n\
-        [rtt]\nsource = \"one machine\"\nlocal_ms = 1.0\n";
-    let options = HostOptions {
-        node: NodeId::new(1),
-        topology: Arc::new(Topology::parse(text).unwrap()),
-        data_dir: dir.to_owned(),
-        snapshots: SnapshotOptions::default(),
-        idle: IdleOptions::default(),
-        replace_after: Duration::ZERO,
-        disk_reserve_bytes: 0,
-    };
-    let env = HostEnv {
-        stores: Arc::new(FaultyDisks(Arc::clone(faults))),
-        ..HostEnv::default()
-    };
-    Host::start_in(options, env).await.unwrap()
-}
 
 fn event(slug: &str) -> DirectoryCommand {
     DirectoryCommand::CreateEvent(NewEvent {

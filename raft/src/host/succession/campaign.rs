@@ -65,7 +65,7 @@ impl Host {
 
     async fn campaign(&self, core: &Arc<GroupCore>, placement: &Placement) {
         let leadership = core.leadership.clone();
-        core.takeover.store(true, Ordering::SeqCst);
+        core.begins_to_stand();
         let patience = VOTE_PATIENCE + self.farthest(placement) * 2;
         let board = Arc::clone(&self.inner.fabric.board);
         let mut refused = false;

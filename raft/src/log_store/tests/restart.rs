@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use openraft::storage::{RaftLogReader, RaftLogStorage};
+use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage};
 use tempfile::TempDir;
 
 use super::writer::{GROUP, append, entries, is_as_written, options, start_append};
 use crate::log_store::limits::{LIMITED_READ_BYTES_MAX, TAIL_BYTES_MAX};
-use crate::log_store::{GroupId, GroupLog, LogEngine, LogOptions, OpenError, PurgeFloor};
+use crate::log_store::{GroupId, GroupLog, LogEngine, LogError, LogOptions, OpenError, PurgeFloor};
 use crate::types::{Entry, Vote, log_id};
 
 fn open(dir: &TempDir) -> LogEngine {
@@ -297,4 +297,32 @@ async fn a_closed_log_refuses_writes_and_frees_the_directory() {
     assert_eq!(all(&mut log).await.len(), 3);
     drop((log, engine));
     open(&dir);
+}
+
+#[tokio::test]
+async fn only_the_newest_handle_of_a_group_writes() {
+    let dir = TempDir::new().unwrap();
+    let engine = open(&dir);
+    let mut old = engine.group(GROUP).unwrap();
+    append(&mut old, entries(1, 0..2, 50)).await;
+    old.save_vote(&Vote::new(2, 1)).await.unwrap();
+    let mut new = engine.group(GROUP).unwrap();
+
+    let superseded = LogError::Superseded { group: GROUP.get() };
+    let refused = |error: std::io::Error| {
+        let inner = error.get_ref().and_then(|e| e.downcast_ref::<LogError>());
+        assert_eq!(inner, Some(&superseded), "{error}");
+    };
+    refused(old.save_vote(&Vote::new(3, 1)).await.unwrap_err());
+    refused(old.save_committed(Some(log_id(1, 1))).await.unwrap_err());
+    refused(old.truncate_after(None).await.unwrap_err());
+    refused(old.purge(log_id(1, 0)).await.unwrap_err());
+    let late = old.append(entries(1, 2..3, 50), IOFlushed::noop()).await;
+    refused(late.unwrap_err());
+
+    assert_eq!(all(&mut old).await, entries(1, 0..2, 50), "it still reads");
+    assert_eq!(new.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+    append(&mut new, entries(1, 2..3, 50)).await;
+    new.save_vote(&Vote::new(3, 2)).await.unwrap();
+    assert_eq!(span(&mut new).await, (None, Some(2)));
 }

@@ -143,9 +143,10 @@ pub(super) fn spawn_vote(
         let Some(open) = addressee.open().await else {
             return not_open(&reply_to).await;
         };
-        let standing = match (wire.takeover, wire.leadership_transfer) {
-            (true, _) => Standing::Takeover,
-            (false, true) => Standing::Transfer,
+        let standing = match (wire.leadership_transfer, wire.takeover) {
+            // A leader asks whom it likes, also a node that takes the group for its own already.
+            (true, _) => Standing::Transfer,
+            (false, true) => Standing::Takeover,
             (false, false) => Standing::Timeout,
         };
         let mut request = match wire::vote_request_from_pb(wire) {
