@@ -153,7 +153,7 @@ pub(crate) struct GroupCore {
     pub(crate) waking: tokio::sync::Mutex<()>,
     /// Looks at this sleeping replica that are still left out, see `host/hibernation.rs`.
     pub(crate) quiet_looks: AtomicU8,
-    /// One permit: it is being put to sleep or away.
+    /// One permit: it is being put to sleep or away, or given up.
     pub(crate) tending: Arc<Semaphore>,
     /// This replica stands because the leader's node is dead; its vote requests say so.
     pub(crate) takeover: Arc<AtomicBool>,
@@ -378,8 +378,8 @@ impl GroupCore {
         }
     }
 
-    /// Whether `target` is a voter that is heard and lacks next to nothing.
-    pub(crate) fn ready_to_lead(&self, target: NodeId) -> Result<(), TransferError> {
+    /// The term in which this replica leads, when `target` is a voter that is heard and lacks next to nothing.
+    pub(crate) fn ready_to_lead(&self, target: NodeId) -> Result<u64, TransferError> {
         let group = self.group;
         let not_ready = |reason| TransferError::NotReady {
             group,
@@ -406,19 +406,23 @@ impl GroupCore {
         if matched.map_or(0, |id| id.index()) + TRANSFER_LAG_MAX < last {
             return Err(not_ready("it lacks entries"));
         }
-        Ok(())
+        Ok(metrics.current_term)
     }
 
     pub(crate) async fn transfer_leader(&self, target: NodeId) -> Result<(), TransferError> {
-        self.ready_to_lead(target)?;
+        let term = self.ready_to_lead(target)?;
         let stopped = TransferError::Stopped { group: self.group };
-        // A group that changes hands stays awake: those who would take it over by their timers must have them running.
+        // A group that changes hands is awake: those who would take it over by their timers must have them running. And of one
+        // that sleeps every replica calls itself current, by this leader's word: it takes that back before another may lead.
+        if self.is_parked() {
+            self.fabric.claim_awake(self.group, term);
+            self.unpark();
+        }
         self.gate.wrote();
+        self.lease.hand_over(term);
         self.handing_over_ms
             .store(self.gate.now_ms(), Ordering::SeqCst);
-        let term = self.leadership.borrow().term;
         self.handing_over.store(term, Ordering::SeqCst);
-        self.lease.hand_over(term);
         self.raft
             .trigger()
             .transfer_leader(target.get())

@@ -16,8 +16,6 @@ pub(crate) mod env;
 mod founding;
 mod hibernation;
 mod leaders;
-#[cfg(test)]
-mod lone;
 mod open;
 mod reconcile;
 mod slots;

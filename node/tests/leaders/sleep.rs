@@ -127,17 +127,28 @@ async fn a_show_that_is_only_watched_sleeps_stays_in_memory_and_is_known_to_be_c
     let show_id = cluster.show().await;
     let leader = cluster.leader(show_id, &[0, 1, 2]).await;
     let follower = &cluster.clients[(leader + 1) % 3];
-    let (probes, requests) = tokio::sync::mpsc::channel(4);
     let ask = |probe| v1::WatchSeatsRequest {
         show_id,
         from_index: 0,
         probe,
     };
-    probes.send(ask(1)).await.unwrap();
-    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
-    let updates = follower.inventory().watch_seats(requests).await;
-    let mut updates = updates.unwrap().into_inner();
     let until = Instant::now() + LONG;
+    let (probes, mut updates) = loop {
+        let (probes, requests) = tokio::sync::mpsc::channel(4);
+        probes.send(ask(1)).await.unwrap();
+        let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+        let updates = follower.inventory().watch_seats(requests).await;
+        let mut updates = updates.unwrap().into_inner();
+        // Put away right before and read from disk for this, it may not know yet what of its log is committed.
+        match updates.message().await {
+            Ok(first) => {
+                assert!(first.is_some_and(|first| first.everything));
+                break (probes, updates);
+            }
+            Err(refused) => assert!(Instant::now() < until, "{refused}"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
     let mut asleep = 0;
     // Long past the time after which it would leave memory, if nobody watched.
     for probe in 2.. {

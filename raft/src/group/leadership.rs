@@ -61,7 +61,10 @@ pub(crate) async fn publish_leadership(publisher: Publisher) {
         });
         if metrics.changed().await.is_err() {
             let was_put_away = gate.is_closed();
-            if now.leads && !was_put_away {
+            // Another core of this replica may have been opened and elected meanwhile.
+            let claimed = fabric.board.claim_of(group);
+            let is_its_own = claimed.is_some_and(|claim| claim.term == now.term);
+            if now.leads && !was_put_away && is_its_own {
                 fabric.claim(group, None);
             }
             publish.send_replace(Leadership {

@@ -1,7 +1,8 @@
 //! Whether this replica may vote for somebody, beyond what openraft itself checks.
 //!
 //! Owns: the two rules that sleep and takeovers need, and what follows from refusing one who lacks entries. Must never: grant
-//! what openraft would refuse; it only refuses more, or lets a takeover past a lease that the fabric has found to be a dead node's.
+//! what openraft would refuse; it only refuses more, or lets a takeover past a lease that the fabric has found to be a dead node's, or
+//! that its leader has let go of.
 //!
 //! * A sleeping group's lease has run out because nobody speaks, not because its leader is dead. While the leader's node is
 //!   heard, only that node itself is voted for. A claim from a term before the one that this replica has followed does not count.

@@ -99,3 +99,6 @@ impl OpenStores for FaultyDisks {
         Arc::new(FaultyDisk::new(dir, Arc::clone(&self.0)))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod lone;

@@ -112,7 +112,8 @@ impl Host {
         let unused = asleep && core.gate.unused_for() >= idle.unload_after;
         let due_to_go = unused && *away_left > 0 && !core.has_duties();
         if !(stopped || due_to_sleep || due_to_go) {
-            if was_asleep && asleep {
+            // What waits only for its place to be put away is looked at each time.
+            if was_asleep && asleep && !unused {
                 core.leaves_looks_out();
             }
             return;

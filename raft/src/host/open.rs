@@ -47,6 +47,10 @@ impl Host {
             .turn(group)
             .ok_or(OpenError::NotHere { group })?;
         let _turn = turn.lock().await;
+        // A slot that was taken away and given anew has another turn, and another may be opening the replica there.
+        if !inner.table.is_turn_of(group, &turn) {
+            return Err(OpenError::NotHere { group });
+        }
         if let Some(core) = inner.table.loaded(group) {
             return Ok(core);
         }
@@ -164,7 +168,7 @@ impl Host {
         true
     }
 
-    /// Closes a replica whoever is inside; the caller has its turn.
+    /// Closes a replica whoever is inside; the caller has its turn, or all the places for opening.
     pub(crate) async fn close(&self, core: &Arc<GroupCore>) {
         core.gate.close();
         self.inner.table.unloaded_now(core);

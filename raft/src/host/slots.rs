@@ -105,6 +105,14 @@ impl Table {
         Some(Arc::clone(&self.read().get(&group)?.turn))
     }
 
+    /// Whether `turn` is still the one to wait for.
+    pub(crate) fn is_turn_of(&self, group: GroupId, turn: &Arc<tokio::sync::Mutex<()>>) -> bool {
+        let slots = self.read();
+        slots
+            .get(&group)
+            .is_some_and(|slot| Arc::ptr_eq(&slot.turn, turn))
+    }
+
     /// Gives the group a slot, or its slot a new placement; true when the slot is new.
     pub(crate) fn place(&self, group: GroupId, placement: Placement) -> bool {
         let mut slots = self.write();

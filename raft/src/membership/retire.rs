@@ -51,7 +51,9 @@ impl Host {
                     return;
                 }
                 match self.retire(show).await {
-                    Ok(()) => self.inner.reports.gone(show),
+                    Ok(true) => self.inner.reports.gone(show),
+                    // Another pass has reported it, and this node keeps it again.
+                    Ok(false) => {}
                     Err(reason) => {
                         failed = true;
                         tracing::error!(%show, reason, "released replica cannot be deleted, trying again");
@@ -96,12 +98,20 @@ impl Host {
 
     /// Closes the replica, then deletes entries and snapshots. Repeating it is harmless. The vote stays: the replica may be added
     /// again, and a voter that was cut off all the while may still ask for the vote of a term in which it was given away.
-    async fn retire(&self, show: ShowId) -> Result<(), String> {
+    async fn retire(&self, show: ShowId) -> Result<bool, String> {
         let group = GroupId::new(show.get());
         let inner = &self.inner;
         // Whoever waits for this turn to open the group finds that its slot is gone.
         let turn = inner.table.turn(group).unwrap_or_default();
         let _turn = turn.lock().await;
+        // The list may be older than the last report, and the replica may have been chosen again since.
+        let (released, _) = self.directory().read(|directory| {
+            let record = directory.shows().get(&show);
+            record.is_some_and(|record| may_delete(record, inner.node))
+        });
+        if !released {
+            return Ok(false);
+        }
         if let Some(core) = inner.table.loaded(group) {
             self.close(&core).await;
         }
@@ -116,6 +126,6 @@ impl Host {
         #[cfg(feature = "simulation")]
         crate::simulation::witness::retired(group);
         tracing::info!(%group, "released replica deleted");
-        Ok(())
+        Ok(true)
     }
 }

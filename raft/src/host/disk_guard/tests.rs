@@ -8,7 +8,7 @@ use super::*;
 use crate::directory::{DirectoryCommand, NewEvent};
 use crate::disk::DiskState;
 use crate::disk::faults::{DiskFaults, DiskTrouble};
-use crate::host::lone::lone_host;
+use crate::host::env::lone::lone_host;
 use crate::log_store::LogHealth;
 
 /// A bound against hanging; nothing here is timed.

@@ -11,8 +11,8 @@ use openraft::async_runtime::WatchReceiver as _;
 use crate::group::GroupCore;
 use crate::state_machine::Machine;
 
-/// A replica that was found asleep with nothing to do is looked at again after this many looks: what it does next, another begins,
-/// or is not urgent. Ten thousand that sleep would else cost seven hundredths of a core.
+/// Looks left out at a replica that was found asleep with nothing to do: what it does next, another begins, and says so with
+/// [`GroupCore::look_again`], or is not urgent. Of what ten thousand that sleep cost, the looks were two thirds.
 const QUIET_LOOKS: u8 = 8;
 
 impl GroupCore {
@@ -48,6 +48,11 @@ impl GroupCore {
     /// From here on its vote requests say that its leader's node is dead, and how it ends is looked at often.
     pub(crate) fn begins_to_stand(&self) {
         self.takeover.store(true, Ordering::SeqCst);
+        self.look_again();
+    }
+
+    /// It may be elected soon: no look at it is left out.
+    pub(crate) fn look_again(&self) {
         self.quiet_looks.store(0, Ordering::Relaxed);
     }
 
@@ -58,11 +63,17 @@ impl GroupCore {
         }
     }
 
-    /// A candidate whose ticker rests may be elected after its campaign has ended. A leader that sleeps has applied an entry of
-    /// its term, one that has not must speak.
+    /// A replica whose ticker rests may be elected after its campaign has ended, or because its leader asked it to lead. A leader
+    /// that sleeps has said so, or is about to; any other must speak.
     pub(super) fn speak_when_elected_late(&self) {
         let elected = self.raft.metrics().borrow_watched().state == ServerState::Leader;
-        if elected && !self.leadership.borrow().leads {
+        if !elected || !self.is_parked() || self.tending.available_permits() == 0 {
+            return;
+        }
+        let claimed = self.fabric.board.claim_of(self.group);
+        let said_so =
+            claimed.is_some_and(|claim| claim.leader == self.node && claim.parked.is_some());
+        if !said_so {
             self.unpark();
         }
     }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::disk::faults::DiskFaults;
-use crate::host::lone::lone_host;
+use crate::host::env::lone::lone_host;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_put_away_twice_does_not_hide_the_one_that_was_opened_between() {

@@ -241,6 +241,7 @@ pub(super) fn spawn_transfer(
                     .await;
             }
         };
+        open.look_again();
         match open.raft.handle_transfer_leader(request).await {
             Ok(Ok(())) => {
                 reply_to

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use holdfast_region_config::{NodeId, Topology};
 
-use super::env::{FaultyDisks, HostEnv};
-use super::{Host, HostOptions, IdleOptions, SnapshotOptions};
+use super::{FaultyDisks, HostEnv};
 use crate::disk::faults::DiskFaults;
+use crate::host::{Host, HostOptions, IdleOptions, SnapshotOptions};
 
 /// Starts it in `dir`, with a disk that has whatever trouble `faults` says.
-pub(super) async fn lone_host(dir: &Path, faults: &Arc<DiskFaults>) -> Host {
+pub(crate) async fn lone_host(dir: &Path, faults: &Arc<DiskFaults>) -> Host {
     let text = "cluster = \"test\"\n\
         [[region]]\nid = \"r1\"\nname = \"r1\"\nlat = 0.0\nlon = 0.0\n\
         [[node]]\nid = 1\nregion = \"r1\"\naddr = \"127.0.0.1:1\"\n\
