@@ -151,7 +151,7 @@ pub(crate) struct GroupCore {
     pub(crate) appended_ms: AtomicU64,
     /// One waking at a time.
     pub(crate) waking: tokio::sync::Mutex<()>,
-    /// Looks at this sleeping replica that are still left out, see `host/hibernation.rs`.
+    /// Looks at this sleeping replica that are still left out, see `host/hibernation/look.rs`.
     pub(crate) quiet_looks: AtomicU8,
     /// One permit: it is being put to sleep or away, or given up.
     pub(crate) tending: Arc<Semaphore>,

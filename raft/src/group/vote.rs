@@ -53,17 +53,16 @@ impl GroupCore {
             .map(|claim| claim.leader);
         let followed = metrics.current_leader.map(NodeId::new);
         let stands_by = |leader: NodeId| leader.get() != candidate;
-        // A node that is alive may have given the group up, or be another process than the one that led: then it neither
-        // claims the group nor has it spoken for it lately.
-        // This replica itself, when it leads, has let go of its lease by asking another to lead, and may say nothing more.
-        let handed_over = self.handing_over.load(Ordering::SeqCst) == metrics.current_term;
         let leads_yet = |leader: NodeId| {
-            if leader == self.node && handed_over {
-                return false;
+            if leader == self.node {
+                // By asking another to lead it has let go of its lease, and it may say nothing more in this term.
+                return self.handing_over.load(Ordering::SeqCst) != metrics.current_term;
             }
+            // A node that is alive may have given the group up, or be another process than the one that led: then it neither
+            // claims the group nor has it spoken for it lately.
             let silence = self.since_append();
             let spoke = silence.is_some_and(|silence| silence < board.silence_floor());
-            leader == self.node || claimed == Some(leader) || spoke || board.is_bound_by_the_last()
+            claimed == Some(leader) || spoke || board.is_bound_by_the_last()
         };
         let refused = match standing {
             Standing::Transfer => false,

@@ -34,7 +34,7 @@ const CHANGING_MAX: usize = 256;
 /// time: ten thousand that are awake for nothing would keep a machine from what is wanted. Long enough for whoever waited
 /// for it to write, who would else wake it at once.
 const UNWANTED_PART: u32 = 40;
-/// Replicas put away per look: 128 a second. Thousands that were opened together would else all close together, and what a node
+/// Replicas put away per look: at most 128 a second. Thousands that were opened together would else all close together, and what a node
 /// cannot answer meanwhile looks like its death.
 const AWAY_MAX: usize = 32;
 /// Groups woken per look because their leader cannot vouch for them: 64 a second.

@@ -97,7 +97,8 @@ impl Host {
     }
 
     /// Closes the replica, then deletes entries and snapshots. Repeating it is harmless. The vote stays: the replica may be added
-    /// again, and a voter that was cut off all the while may still ask for the vote of a term in which it was given away.
+    /// again, and a voter that was cut off all the while may still ask for the vote of a term in which it was given away. False =
+    /// nothing was done, the replica is not released any more.
     async fn retire(&self, show: ShowId) -> Result<bool, String> {
         let group = GroupId::new(show.get());
         let inner = &self.inner;
