@@ -139,7 +139,7 @@ async fn a_show_that_is_only_watched_sleeps_stays_in_memory_and_is_known_to_be_c
         let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
         let updates = follower.inventory().watch_seats(requests).await;
         let mut updates = updates.unwrap().into_inner();
-        // Put away right before and read from disk for this, it may not know yet what of its log is committed.
+        // The follower may not have applied yet how the show is set up.
         match updates.message().await {
             Ok(first) => {
                 assert!(first.is_some_and(|first| first.everything));
