@@ -82,6 +82,7 @@ pub(crate) async fn open_replica(
     group: GroupId,
 ) -> Result<(GroupLog, StateMachine), OpenReplicaError> {
     let group_log = log.group(group)?;
+    group_log.settled().await?;
     let state = StateMachine::open(group, snapshots.clone())
         .await
         .map_err(OpenReplicaError::State)?;

@@ -83,6 +83,11 @@ impl DiskBatch {
         self.changes.push((group, change));
     }
 
+    /// Whether nothing changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// The changes, each with its group.
     pub(super) fn into_changes(self) -> Vec<(u64, Change)> {
         self.changes

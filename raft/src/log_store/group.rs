@@ -160,6 +160,21 @@ impl GroupLog {
         Err(LogError::Superseded { group })
     }
 
+    /// Waits until all that was asked for through earlier handles is durable; an error when it never will be. Entries on their way
+    /// to the disk are in the group's state already, and a core that begins takes what it finds there for durable: it would answer
+    /// for entries that a crash may still take.
+    pub(crate) async fn settled(&self) -> Result<(), LogError> {
+        if self.handle == 1 {
+            return Ok(());
+        }
+        self.parts.health.check()?;
+        let slot = self.submitter.slot(0).await?;
+        let (tell, told) = oneshot::channel();
+        let nothing = Work::Durably(Vec::new());
+        slot.send(self.group.get(), nothing, 0, Done::Waiter(tell));
+        told.await.unwrap_or(Err(LogError::Closed))
+    }
+
     /// Writes what `change` asks for and waits until it is durable.
     async fn durably(
         &self,

@@ -27,7 +27,7 @@ pub(super) struct Request {
 
 /// What to write.
 pub(super) enum Work {
-    /// These changes, with a sync.
+    /// These changes, with a sync. None at all: whoever asks waits for what was asked for before.
     Durably(Vec<Change>),
     /// The group's newest committed log id, whenever something is written anyway; no sync of its own.
     NoteCommitted(Arc<GroupCell>),

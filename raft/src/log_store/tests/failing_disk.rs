@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use tempfile::TempDir;
 
@@ -139,6 +140,37 @@ async fn a_log_is_not_opened_again_while_somebody_holds_it() {
     assert_eq!(opening.await.unwrap().unwrap(), []);
     let mut log = engine.group(GROUP).unwrap();
     assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(2, 1)));
+}
+
+/// A replica that is put away and opened again while its last append is on its way to a slow disk.
+#[tokio::test]
+async fn a_handle_taken_anew_waits_for_the_appends_of_the_one_before() {
+    let dir = TempDir::new().unwrap();
+    let faults = Arc::new(DiskFaults::default());
+    let engine = LogEngine::open_faulty(dir.path(), options(), Arc::clone(&faults)).unwrap();
+    let mut log = engine.group(GROUP).unwrap();
+    log.settled().await.unwrap();
+    append(&mut log, entries(1, 0..10, 100)).await;
+
+    faults.set(DiskTrouble {
+        delay_ms: 200,
+        ..DiskTrouble::NONE
+    });
+    let acknowledged = start_append(&mut log, entries(1, 10..20, 100)).await;
+    drop(log);
+    let mut log = engine.group(GROUP).unwrap();
+    log.settled().await.unwrap();
+    let answer = acknowledged.now_or_never();
+    answer.expect("it is on disk").unwrap().unwrap();
+
+    faults.set(SYNC_FAILS);
+    let refused = start_append(&mut log, entries(1, 20..30, 100)).await;
+    // Taken before the log notices that it fails.
+    if let Ok(again) = engine.group(GROUP) {
+        assert!(again.settled().await.is_err(), "it never will be");
+    }
+    assert!(refused.await.unwrap().is_err());
+    faults.set(DiskTrouble::NONE);
 }
 
 #[tokio::test]
