@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::Check;
 use super::dossier::{Dossier, Hold, seats_of};
 use super::verdict::Findings;
+use super::window::happened;
 use crate::history::{Call, Name, Op, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -62,7 +63,10 @@ fn life(dossier: &Dossier<'_>, id: Name, hold: &Hold, made: usize, findings: &mu
     if first.end.expires_ms == 0 {
         return;
     }
-    if first.end.now_ms >= first.end.expires_ms && dossier.text(first.end.state) == "active" {
+    if !first.end.replayed
+        && first.end.now_ms >= first.end.expires_ms
+        && dossier.text(first.end.state) == "active"
+    {
         let detail = "was granted with no time left".to_owned();
         findings.violated(dossier.violation(id, detail, &[made]));
     }
@@ -86,11 +90,8 @@ fn life(dossier: &Dossier<'_>, id: Name, hold: &Hold, made: usize, findings: &mu
             let detail = "was extended to an earlier time".to_owned();
             findings.violated(dossier.violation(id, detail, &[made, at]));
         }
-        if extends_known && outlives(call, ends_ms) {
-            let detail = format!(
-                "was used at {} although it ended at {ends_ms}",
-                call.end.now_ms
-            );
+        if extends_known && let Some(used_ms) = outlives(dossier, at, ends_ms) {
+            let detail = format!("was used at {used_ms} although it ended at {ends_ms}");
             findings.violated(dossier.violation(id, detail, &[made, at]));
         }
         if undercut(dossier, call, first.end.expires_ms) {
@@ -103,12 +104,23 @@ fn life(dossier: &Dossier<'_>, id: Name, hold: &Hold, made: usize, findings: &mu
     }
 }
 
-/// Used when its time was over, by the shard's own clock.
-fn outlives(call: &Call, ends_ms: u64) -> bool {
-    matches!(call.op, Op::Extend | Op::Release | Op::Order)
-        && call.is_ok()
-        && call.end.now_ms != 0
-        && call.end.now_ms >= ends_ms
+/// When it was used although its time was over, by the shard's own clock; at the earliest, where the answer is a repeat that does
+/// not say when it was.
+fn outlives(dossier: &Dossier<'_>, at: usize, ends_ms: u64) -> Option<u64> {
+    let call = dossier.call(at);
+    if !matches!(call.op, Op::Extend | Op::Release | Op::Order)
+        || !call.is_ok()
+        || call.end.now_ms == 0
+    {
+        return None;
+    }
+    let used_ms = if call.end.replayed {
+        let request = &dossier.requests[dossier.request_of[at]];
+        happened(dossier, request)?.clock.lo
+    } else {
+        call.end.now_ms
+    };
+    (used_ms >= ends_ms).then_some(used_ms)
 }
 
 /// Told "expired" while even the fastest clock within the bound had not got there.
@@ -144,7 +156,8 @@ fn taken_too_early(dossier: &Dossier<'_>, findings: &mut Findings) {
             continue;
         };
         let call = dossier.call(by);
-        if call.end.now_ms == 0 || call.end.expires_ms == 0 {
+        // A repeat does not say when the seat was granted.
+        if call.end.replayed || call.end.now_ms == 0 || call.end.expires_ms == 0 {
             continue;
         }
         let expires_ms = if dossier.may_end_early(hold) {

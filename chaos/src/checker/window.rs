@@ -78,7 +78,14 @@ pub(super) fn op(dossier: &Dossier<'_>, at: usize, action: Action) -> SeatOp {
     // A refusal from a copy says its age and the shard's clock, as a look does.
     let from_copy = call.end.outcome == Outcome::Rejected && call.end.age_ms.is_some();
     let said = (call.is_ok() || from_copy) && call.end.now_ms != 0;
-    let clock = if said {
+    let clock = if said && call.end.replayed && !call.op.is_read() {
+        // The clock of the repeat: what is repeated was carried out by then, within this try or an earlier one.
+        let asked_ms = wall(call.invoked_ns).saturating_sub(bound_ms);
+        Span {
+            lo: asked_ms.min(call.end.now_ms),
+            hi: call.end.now_ms,
+        }
+    } else if said {
         Span::exactly(call.end.now_ms)
     } else if call.op.is_read() {
         // Nothing moves the clock of an idle shard but what happens there.

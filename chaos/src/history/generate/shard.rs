@@ -182,16 +182,15 @@ impl Shard {
         if let Some(first) = self.remembered.get(&id)
             && !twice
         {
-            // What was remembered is said again without a log entry, so the clock stays where it is.
-            self.now_ms = before_ms;
-            let replayed = true;
-            return (
-                Ok(Answer {
-                    replayed,
-                    ..first.clone()
-                }),
-                effects,
-            );
+            // A repeat is an entry of its own: its index and clock are today's, all else is what was said.
+            self.index += 1;
+            let repeat = Answer {
+                replayed: true,
+                index: self.index,
+                now_ms: self.now_ms,
+                ..first.clone()
+            };
+            return (Ok(repeat), effects);
         }
         let done = match request.op {
             Op::Hold => self.hold(request),
