@@ -54,13 +54,18 @@ impl Kinship {
         self.known().remove(&node);
     }
 
-    /// The last entry of the request, when `follower` is known to have all that it carries.
+    /// The last entry of the request, or the one before it when it carries none, if `follower` is known to have all up to there.
+    ///
+    /// A request without entries only tells what is committed. On a busy show there is one after each probe, and sent over the wire it
+    /// would cost the very round trip that the probe was spared. It need not be sent: the leader's own first entry is still to come,
+    /// and says what is committed then.
     pub(super) fn covers(
         &self,
         follower: u64,
         request: &AppendEntriesRequest<TypeConfig>,
     ) -> Option<LogId> {
-        let last = request.entries.last()?.log_id;
+        let carried = request.entries.last().map(|entry| entry.log_id);
+        let last = carried.or(request.prev_log_id)?;
         let known = self.known();
         let (vote, upto) = known.get(&follower)?;
         let same_leader = vote.leader_id == request.vote.leader_id;
@@ -104,6 +109,26 @@ mod tests {
         assert_eq!(covered(log_id(4, 85)), Some(log_id(4, 85)));
         assert_eq!(covered(log_id(4, 86)), None, "it lacks that one");
         assert_eq!(covered(log_id(5, 91)), None, "the leader's own decide");
+    }
+
+    #[test]
+    fn news_of_what_is_committed_waits_for_the_leaders_own_entry() {
+        let kinship = Kinship::default();
+        kinship.answered(2, &asked(5, log_id(4, 90)), &granted(5, log_id(4, 85)));
+        let news = |matched| {
+            let mut request = append(5, matched);
+            request.entries.clear();
+            request.prev_log_id = Some(matched);
+            request.leader_commit = Some(log_id(5, 92));
+            kinship.covers(2, &request)
+        };
+        assert_eq!(news(log_id(3, 40)), Some(log_id(3, 40)));
+        assert_eq!(news(log_id(4, 86)), None, "it may lack that one");
+        assert_eq!(
+            news(log_id(5, 91)),
+            None,
+            "from there on it is told at once"
+        );
     }
 
     #[test]
