@@ -11,8 +11,8 @@ use std::time::Duration;
 use holdfast_inventory::ids::ShowId;
 use holdfast_region_config::placement::place_directory_without;
 use holdfast_region_config::{
-    NodeId, Placement, PlacementError, PlacementRequest, RegionId, Replicas, Topology, replace,
-    strongest_goal,
+    NodeId, Placement, PlacementError, PlacementRequest, RegionId, Replicas, SurvivalGoal,
+    Topology, replace, strongest_goal,
 };
 
 use super::news::News;
@@ -24,6 +24,8 @@ use crate::directory::{DirectoryCommand, DirectoryOutcome, DirectoryState, NodeS
 const MOVING_MAX: usize = 256;
 /// New placements in one entry of the directory.
 const BATCH_MAX: usize = 64;
+/// Regions, or zones, that voters stand in when any one of them may be lost: the other two are a majority of three.
+const LOSS_OF_ONE_MIN: usize = 3;
 /// Changes that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(200);
 /// Silence grows without an event; it is measured this often while somebody is silent.
@@ -197,10 +199,10 @@ fn nodes_on_the_way_out(directory: &DirectoryState) -> BTreeSet<NodeId> {
 }
 
 /// What is asked of a new placement of the show. Its home is where its leader is when its own region is gone from the
-/// topology; its goal is what the topology can promise at all when that is less.
+/// topology. Its goal is its own; only what the topology can promise, when that is less and its voters never stood for more.
 ///
 /// # Errors
-/// [`PlacementError`] when the topology can promise nothing.
+/// [`PlacementError`] when it cannot be told what the topology can promise.
 pub fn request_for(
     topology: &Topology,
     record: &ShowRecord,
@@ -211,9 +213,36 @@ pub fn request_for(
         unavailable: out.clone(),
         ..PlacementRequest::new(home_of(topology, record), record.group_id)
     };
-    // The weaker of the two: goals are ordered from the strongest.
-    request.goal = record.show.goal.max(strongest_goal(topology, &request)?);
+    request.goal = match record.show.goal {
+        // Who named no goal, and every index of buyers, says this too, also where the topology had less to give: such a one
+        // asks for what is possible. But what its voters stand for by now is not given up because a region or a node has
+        // left the topology. Goals are ordered from the strongest, so the stronger of two is their minimum.
+        SurvivalGoal::Region => {
+            strongest_goal(topology, &request)?.min(stands_for(topology, record))
+        }
+        named => named,
+    };
     Ok(request)
+}
+
+/// What may be lost of the show as its voters stand. One whose node the topology has no more counts as if it stood in a region
+/// of its own: rather is a show listed as stuck that need not be than one placed where it survives less, unnoticed.
+fn stands_for(topology: &Topology, record: &ShowRecord) -> SurvivalGoal {
+    let mut regions = BTreeSet::new();
+    let mut zones = BTreeSet::new();
+    for voter in &record.voters {
+        let region = topology.region_of(*voter).ok_or(*voter);
+        let zone = topology.node(*voter).and_then(|node| node.zone.as_ref());
+        regions.insert(region);
+        zones.insert((region, zone.ok_or(*voter)));
+    }
+    if regions.len() >= LOSS_OF_ONE_MIN {
+        SurvivalGoal::Region
+    } else if zones.len() >= LOSS_OF_ONE_MIN {
+        SurvivalGoal::Zone
+    } else {
+        SurvivalGoal::Nothing
+    }
 }
 
 /// Where the show should be without the nodes that are out, as little changed as possible.
@@ -279,3 +308,6 @@ fn note(memory: &mut Memory, command: &DirectoryCommand, outcome: DirectoryOutco
         tracing::info!(%show, "show placed away from nodes that are out");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,8 +63,8 @@ impl DirectoryState {
     }
 }
 
-/// What placing asks of a record, and nothing of a sale. The goal is the strongest that the topology can keep: it is made
-/// weaker where that is less.
+/// What placing asks of a record, and nothing of a sale. The goal is the strongest there is; placing asks for less where the
+/// topology never had so much to give.
 fn nothing_to_sell(home_region: RegionId, jurisdictions: BTreeSet<Jurisdiction>) -> NewShow {
     NewShow {
         slug: String::new(),
