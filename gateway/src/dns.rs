@@ -16,12 +16,14 @@
 //! | [`wire`], [`cookie`], [`rate_limit`] | what a packet must be like, and who may ask how often |
 //! | [`responder`] | one packet to one packet |
 //! | [`listen`] | sockets and their limits |
+//! | [`connections`] | who may have a TCP connection |
 //! | [`service`] | all of it in a running gateway |
 //!
 //! Must never: fail closed. If nobody looks healthy, everybody is answered; consensus decides what may be sold, not DNS.
 
 pub mod answer;
 pub mod config;
+pub mod connections;
 pub mod cookie;
 pub mod geography;
 pub mod listen;

@@ -108,7 +108,7 @@ pub(super) async fn run(args: SseArgs) -> anyhow::Result<Report> {
     let sights = sights.join_all().await;
     let text = lab
         .http
-        .get(format!("{}/metrics", lab.gateway(0)))
+        .get(format!("{}/metrics", lab.gateway(at)))
         .send()
         .await?
         .text()

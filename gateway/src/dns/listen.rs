@@ -1,6 +1,7 @@
 //! Sockets: UDP and TCP on one port, and their limits.
 //!
-//! Owns: reading and writing packets. Must never: let one client hold more than one connection's worth of anything.
+//! Owns: reading and writing packets. Must never: let one client have more than its share of the TCP connections ([`Connections`]),
+//! or have more than one of its questions in work on any of them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use hickory_server::net::xfer::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connections::{Connection, Connections, EACH_MAX};
 use super::responder::Responder;
 use super::wire::HEADER_BYTES;
 
@@ -84,7 +85,7 @@ impl Sockets {
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(reading).await });
         }
-        let places = Arc::new(Semaphore::new(tcp_connections_max));
+        let places = Arc::new(Connections::new(tcp_connections_max, EACH_MAX));
         let accepting = accept(
             self.tcp,
             Arc::clone(responder),
@@ -116,7 +117,7 @@ async fn read_udp(socket: Arc<UdpSocket>, responder: Arc<Responder>) {
 async fn accept(
     listener: TcpListener,
     responder: Arc<Responder>,
-    places: Arc<Semaphore>,
+    places: Arc<Connections>,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -126,7 +127,7 @@ async fn accept(
             continue;
         };
         // Without a place the connection is closed at once: a resolver then asks another server.
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+        if let Some(place) = places.take(src.ip()) {
             let serving = serve_tcp(stream, src, Arc::clone(&responder), place);
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(serving).await });
@@ -138,7 +139,7 @@ async fn serve_tcp(
     mut stream: TcpStream,
     src: SocketAddr,
     responder: Arc<Responder>,
-    place: OwnedSemaphorePermit,
+    place: Connection,
 ) {
     let _place = place;
     let _ = stream.set_nodelay(true);

@@ -136,7 +136,8 @@ fn impossible(error: impl std::fmt::Display) -> ConfigError {
 }
 
 /// What users reach each region's gateways by: as listed, else the region's public address, else the gateway's own.
-fn public_addresses(topology: &Topology) -> BTreeMap<RegionId, Vec<IpAddr>> {
+#[must_use]
+pub fn public_addresses(topology: &Topology) -> BTreeMap<RegionId, Vec<IpAddr>> {
     let mut all: BTreeMap<RegionId, Vec<IpAddr>> = BTreeMap::new();
     for gateway in &topology.gateways {
         let region = topology.region(&gateway.region);

@@ -2,6 +2,8 @@
 //!
 //! Owns: `GET /v1/route/explain`. Must never: choose anything itself, or ask a node; it says what the choice is made of.
 
+mod entry;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +20,9 @@ use super::request::{id, parameter, query};
 use crate::app::App;
 use crate::client_address::Client;
 use crate::clock;
-use crate::dns::service;
-use crate::geo::Nearest;
 use crate::network::Network;
 use crate::problem::Problem;
-use crate::routing::score::{self, Candidate, Health, Ranked};
+use crate::routing::score::{Candidate, Ranked};
 use crate::upstream::{Peer, ShowPlace};
 
 /// Only without the server that says who is at the other end.
@@ -55,7 +55,7 @@ pub(super) async fn explain(
         None => None,
     };
     let now = clock::now();
-    let (nearest, entry) = entry(&app, client, now);
+    let (nearest, entry) = entry::entry(&app, client, now);
     let body = json!({
         "gateway": app.config.region.as_str(),
         "client": {
@@ -70,43 +70,6 @@ pub(super) async fn explain(
         "database": app.geo.database(),
     });
     Ok(Json(body).into_response())
-}
-
-/// The region whose gateways suit the client best, by the same rules with the client's distances.
-fn entry(app: &App, client: Client, now: Instant) -> (Nearest, Value) {
-    let topology = app.upstream.topology();
-    let nearest = app
-        .geo
-        .nearest_regions_of(&topology, client.addr, client.country);
-    let known = app.upstream.candidates(&app.catalogue, now);
-    // Who comes anew goes where names lead: by what most regions see, and without what operators emptied.
-    let steering = service::steering(app, clock::unix_ms());
-    let seen_from = |candidate: Candidate| {
-        let estimate = nearest
-            .regions
-            .iter()
-            .find(|(id, _)| *id == candidate.region);
-        Candidate {
-            measured: None,
-            health: if steering.down.contains(&candidate.region) {
-                Health::Dead
-            } else {
-                candidate.health
-            },
-            drained: candidate.drained || steering.drained.contains(&candidate.region),
-            expected: estimate.map_or(candidate.expected, |(_, estimate)| *estimate),
-            ..candidate
-        }
-    };
-    let candidates: Vec<Candidate> = known.into_iter().map(seen_from).collect();
-    let fail_open = score::all_dead(&candidates);
-    let ranked = score::rank(candidates);
-    let body = json!({
-        "region": ranked.first().map(|best| best.candidate.region.as_str()),
-        "fail_open": fail_open,
-        "candidates": ranked.iter().enumerate().map(|(at, one)| candidate(one, at == 0)).collect::<Vec<_>>(),
-    });
-    (nearest, body)
 }
 
 fn candidate(one: &Ranked, chosen: bool) -> Value {

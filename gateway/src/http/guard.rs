@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
-use super::{door, origin, page, trail};
+use super::{door, local, origin, page, trail};
 use crate::admission::Class;
 use crate::app::App;
 use crate::problem::Problem;
@@ -52,9 +52,13 @@ pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: 
         response = reader.reads(&app, response).await;
     }
     add_safety(response.headers_mut());
-    let status = response.status().as_u16();
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    if local::answered(response.headers()) {
+        let whole = &app.metrics.live.local_rejection_request_seconds;
+        whole.observe(took.as_secs_f64());
+    }
     app.metrics
-        .answered(&route, method_label(&method), status, started.elapsed());
+        .answered(&route, method_label(&method), status, took);
     response
 }
 

@@ -31,6 +31,15 @@ use crate::session::Buyer;
 use crate::upstream::ShowPlace;
 use crate::upstream::read::Freshness;
 
+/// Who answered, in the answer's headers.
+const ANSWERED_BY: &str = "holdfast-answered-by";
+const LIVE_COPY: &str = "live-copy";
+
+/// Whether an answer with `headers` is a refusal from the live copy.
+pub(super) fn answered(headers: &HeaderMap) -> bool {
+    headers.get(ANSWERED_BY).is_some_and(|by| by == LIVE_COPY)
+}
+
 /// One hold that is asked for.
 pub(super) struct Asked {
     /// The leader is to be asked, whatever is known here.
@@ -76,7 +85,7 @@ impl Asked {
             return None;
         }
         let metrics = &app.metrics.live;
-        metrics.holds.with_label_values(&["live-copy"]).inc();
+        metrics.holds.with_label_values(&[LIVE_COPY]).inc();
         metrics
             .local_rejections
             .with_label_values(&[&no.code])
@@ -87,10 +96,7 @@ impl Asked {
         footprint::served_here(place.show_id, known.state.index, age_ms);
         let problem = views::rejection(&no, layout)
             .with("as_of", events::as_of(&known.state, known.age))
-            .header(
-                "holdfast-answered-by",
-                HeaderValue::from_static("live-copy"),
-            )
+            .header(ANSWERED_BY, HeaderValue::from_static(LIVE_COPY))
             .header("holdfast-index", HeaderValue::from(known.state.index))
             .header("holdfast-age-ms", HeaderValue::from(age_ms));
         Some(problem)

@@ -37,8 +37,10 @@ pub struct LiveMetrics {
     pub holds: IntCounterVec,
     /// Holds refused from the copy, by code.
     pub local_rejections: IntCounterVec,
-    /// Time from the parsed request to such an answer.
+    /// Time from the parsed request to the decision for such an answer.
     pub local_rejection_seconds: Histogram,
+    /// Time from the request's head to such an answer, complete: what the gateway takes in all.
+    pub local_rejection_request_seconds: Histogram,
 }
 
 impl LiveMetrics {
@@ -105,16 +107,21 @@ impl LiveMetrics {
                 "Time from a parsed hold to its refusal from the live copy.",
                 ANSWER_SECONDS,
             )?,
+            local_rejection_request_seconds: seconds(
+                "holdfast_gateway_local_rejection_request_seconds",
+                "Time from request head to answer of holds refused from the live copy.",
+                ANSWER_SECONDS,
+            )?,
         };
-        // Every series exists from the start, so that a rate over the first is one.
-        for answered_by in ["live-copy", "shard"] {
-            metrics.holds.with_label_values(&[answered_by]);
-        }
         metrics.register(registry)?;
         Ok(metrics)
     }
 
     fn register(&self, registry: &Registry) -> Result<(), Error> {
+        // Every series exists from the start, so that a rate over the first is one.
+        for answered_by in ["live-copy", "shard"] {
+            self.holds.with_label_values(&[answered_by]);
+        }
         registry.register(Box::new(self.viewers.clone()))?;
         registry.register(Box::new(self.shows.clone()))?;
         registry.register(Box::new(self.viewers_refused.clone()))?;
@@ -125,7 +132,8 @@ impl LiveMetrics {
         registry.register(Box::new(self.update_age_seconds.clone()))?;
         registry.register(Box::new(self.holds.clone()))?;
         registry.register(Box::new(self.local_rejections.clone()))?;
-        registry.register(Box::new(self.local_rejection_seconds.clone()))
+        registry.register(Box::new(self.local_rejection_seconds.clone()))?;
+        registry.register(Box::new(self.local_rejection_request_seconds.clone()))
     }
 
     /// Counts one event made for all viewers of a show.

@@ -15,8 +15,8 @@
 //! X-Altcha: token
 //! ```
 //!
-//! Owns: making and redeeming both, each once. A challenge is good at the gateways of the region that gave it out, so that one
-//! solution is not spent once in every region. Must never: look at pictures, or remember who solved what.
+//! Owns: making and redeeming both, each once at this gateway. A challenge is good at the gateways of the region that gave it out,
+//! so that one solution is not spent once in every region; several gateways of one region each keep a list of their own. Must never: look at pictures, or remember who solved what.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;

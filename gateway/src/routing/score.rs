@@ -52,7 +52,7 @@ pub struct Candidate {
 pub enum Tier {
     /// Can do everything, as far as we know.
     Good,
-    /// Can, and shall not: those who are there may stay, nobody new comes.
+    /// Can, and shall not: asked after every good one. Users who are at its gateways are kept away by nobody here.
     Drained,
     /// Can show what it knew.
     CutOff,

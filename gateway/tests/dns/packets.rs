@@ -8,10 +8,11 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, Name, RecordType};
 use hickory_server::net::xfer::Protocol;
+use holdfast_gateway::dns::connections::EACH_MAX;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
-use crate::server::{Server, TICKETS};
+use crate::server::{CONNECTIONS_MAX, Server, TICKETS};
 
 /// A question with a random-looking id.
 pub(crate) fn question(name: &str, kind: RecordType) -> Message {
@@ -215,37 +216,51 @@ async fn a_network_that_asks_too_often_is_silenced_and_a_cookie_opens_the_door()
     }
 }
 
-#[tokio::test]
-async fn connections_are_bounded_and_many_questions_go_over_one() {
-    let server = Server::start(1, 1_000).await;
+/// A question as it goes over TCP.
+fn framed() -> Vec<u8> {
     let bytes = question(TICKETS, RecordType::A).to_vec().unwrap();
-    let framed = [
-        u16::try_from(bytes.len()).unwrap().to_be_bytes().as_slice(),
-        &bytes,
-    ]
-    .concat();
+    let length = u16::try_from(bytes.len()).unwrap();
+    [length.to_be_bytes().as_slice(), &bytes].concat()
+}
+
+/// A connection from an address of this machine that asked a question; `None` when it was closed without an answer.
+async fn asks_from(source: &str, server: &Server) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let _ = stream.write_all(&framed()).await;
+    let answered = stream.read_u16().await.is_ok();
+    answered.then_some(stream)
+}
+
+#[tokio::test]
+async fn many_questions_go_over_one_connection_and_nonsense_ends_it() {
+    let server = Server::start(1, 1_000).await;
     let mut one = TcpStream::connect(server.address).await.unwrap();
-    one.write_all(&framed.repeat(3)).await.unwrap();
+    one.write_all(&framed().repeat(3)).await.unwrap();
     for _ in 0..3 {
         let length = one.read_u16().await.unwrap();
         let mut answer = vec![0; usize::from(length)];
         one.read_exact(&mut answer).await.unwrap();
         assert_eq!(Message::from_vec(&answer).unwrap().answers.len(), 2);
     }
-    let mut held = Vec::new();
-    for _ in 0..7 {
-        let mut more = TcpStream::connect(server.address).await.unwrap();
-        more.write_all(&framed).await.unwrap();
-        let _ = more.read_u16().await.unwrap();
-        held.push(more);
-    }
-    let mut beyond = TcpStream::connect(server.address).await.unwrap();
-    let _ = beyond.write_all(&framed).await;
-    assert!(
-        beyond.read_u16().await.is_err(),
-        "the ninth is closed at once"
-    );
     // A length that no query has ends a connection.
     one.write_all(&[0xff, 0xff, 0, 0]).await.unwrap();
     assert!(one.read_u16().await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_with_its_share_of_connections_is_refused_while_another_is_served() {
+    let server = Server::start(1, 1_000).await;
+    let mut held = Vec::new();
+    for _ in 0..EACH_MAX {
+        held.push(asks_from("127.0.0.1", &server).await.unwrap());
+    }
+    let beyond = asks_from("127.0.0.1", &server).await;
+    assert!(beyond.is_none(), "one more than its share");
+    for _ in EACH_MAX..CONNECTIONS_MAX {
+        held.push(asks_from("127.0.0.2", &server).await.unwrap());
+    }
+    let beyond = asks_from("127.0.0.3", &server).await;
+    assert!(beyond.is_none(), "one more than there are");
 }

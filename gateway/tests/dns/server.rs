@@ -23,6 +23,8 @@ use tokio_util::task::TaskTracker;
 
 /// What users ask for.
 pub(crate) const TICKETS: &str = "tickets.holdfast.example.";
+/// TCP connections that a server takes: more than one client's share.
+pub(crate) const CONNECTIONS_MAX: usize = 12;
 const CONFIG: &str = r#"
 listen = "127.0.0.1:0"
 zone = "holdfast.example"
@@ -88,7 +90,7 @@ impl Server {
         let responder = Arc::new(responder);
         let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, stop) = (sockets.address(), CancellationToken::new());
-        sockets.serve(&responder, 8, &TaskTracker::new(), &stop);
+        sockets.serve(&responder, CONNECTIONS_MAX, &TaskTracker::new(), &stop);
         Self {
             address,
             responder,

@@ -63,6 +63,7 @@ async fn a_taken_seat_is_refused_here_with_its_age_and_a_free_one_never_is() {
     assert_eq!(asked(&h), before + 1);
     let metrics = h.get("/metrics").await.text;
     assert!(metrics.contains("holdfast_gateway_holds_total{answered_by=\"live-copy\"} 1"));
+    assert!(metrics.contains("holdfast_gateway_local_rejection_request_seconds_count 1"));
 }
 
 #[tokio::test]

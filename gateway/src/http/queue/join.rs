@@ -1,6 +1,7 @@
 //! Joining the line: a place in the draw, a place at the end, or the place that one has.
 //!
-//! Owns: who gets which ticket. Must never: give one buyer two places at once.
+//! Owns: who gets which ticket. Must never: give a buyer another place while this gateway knows one. Gateways do not tell each other:
+//! after the draw another one may give a second place, and the shard sees to it that nobody is inside twice (docs/waiting-room.md).
 
 use std::time::Duration;
 
