@@ -339,14 +339,17 @@ impl Buyer {
 
     /// Remembers how far an acknowledged answer got.
     fn saw(&self, answer: &Answer) {
-        let index = said(answer).index;
         if let Some(show) = answer.body["show"].as_str()
             && answer.outcome() == Outcome::Ok
         {
-            let mut seen = self.seen();
-            let known = seen.entry(show.to_owned()).or_default();
-            *known = index.max(*known);
+            self.saw_index(show, said(answer).index);
         }
+    }
+
+    fn saw_index(&self, show: &str, index: u64) {
+        let mut seen = self.seen();
+        let known = seen.entry(show.to_owned()).or_default();
+        *known = index.max(*known);
     }
 
     async fn look(&self, path: &str, reading: Reading) -> Answer {

@@ -183,7 +183,7 @@ impl FaultSpec {
         }
     }
 
-    /// How many times their usual rate workloads run while this fault is on; `None` when it does not change that.
+    /// How many times their usual clients workloads have while this fault is on; `None` when it does not change that.
     #[must_use]
     pub const fn load_factor(&self) -> Option<f64> {
         match self {

@@ -23,6 +23,10 @@ impl Buyer {
             Ok(answer) => said(answer).await.filter(|said| said.states.len() == seats),
             Err(_) => None,
         };
+        // Whoever was shown this must not be shown less by a session read.
+        if let Some(said) = &said {
+            self.saw_index(show, said.index);
+        }
         let states = said.as_ref().map(|said| said.states.clone());
         if let Some((recorder, asked)) = asked {
             match said {
@@ -50,4 +54,31 @@ async fn said(answer: Response) -> Option<history::Answer> {
         states: unpacked(&octets)?,
         ..history::Answer::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::buyer::{Carried, http_client};
+
+    #[test]
+    fn a_session_read_asks_for_all_that_its_guest_was_shown() {
+        let guest = Buyer {
+            http: http_client(),
+            url: String::new(),
+            token: String::new(),
+            name: String::new(),
+            recorder: None,
+            sure: false,
+            carried: Carried::default(),
+            seen: Arc::default(),
+        };
+        guest.saw_index("s1", 7);
+        guest.through("elsewhere").saw_index("s1", 5);
+        assert_eq!(guest.floor("s1", Reading::Session), 7);
+        assert_eq!(guest.floor("s2", Reading::Session), 0);
+        assert_eq!(guest.floor("s1", Reading::Near), 0);
+    }
 }

@@ -169,16 +169,19 @@ fn shows_hit(facts: &Facts<'_>, changes: &[LeaderChange], first_s: f64) -> u64 {
 fn noticed_for_s(facts: &Facts<'_>, affected: &[&Wish]) -> f64 {
     let longest = affected.iter().filter_map(|wish| {
         let end_s = wish.began_s() + wish.wait_s(facts.end_s).unwrap_or(0.0);
-        let turns = facts
-            .faults
-            .iter()
-            .flat_map(|fault| [fault.from_s, fault.to_s]);
-        // A wait that the heal ended was the fault's, not the heal's.
-        let turned = turns.filter(|at| *at <= wish.began_s() + 0.5);
-        let newest = turned.reduce(f64::max)?;
-        Some(end_s - newest)
+        Some(end_s - turn_behind(facts.faults, wish.began_s(), end_s)?)
     });
     longest.fold(0.0, f64::max)
+}
+
+/// The start or heal of a fault that a wait is put down to, if any came before its end. A fault that hits a request on its way
+/// counts, however long that was under way: a payment takes several trips. A wait that a heal ended was the fault's, not the heal's.
+fn turn_behind(faults: &[FaultSpan], began_s: f64, end_s: f64) -> Option<f64> {
+    let starts = faults.iter().map(|fault| fault.from_s);
+    let starts = starts.filter(|at| *at <= end_s);
+    let heals = faults.iter().map(|fault| fault.to_s);
+    let heals = heals.filter(|at| *at <= began_s + 0.5);
+    starts.chain(heals).reduce(f64::max)
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use super::file::DrillFile;
 /// Path below `drills/` and text of each file, embedded when the program was built.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/drill_files.rs"));
 
-/// How often a drill is run.
+/// When a drill is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Class {
-    /// With every change: under 90 s.
+    /// Before a release, with several seeds: under 90 s each.
     Fast,
-    /// Every night.
+    /// By hand: a few minutes each.
     Slow,
     /// Now and then: long, or hard on the machine.
     Rare,
@@ -101,6 +101,8 @@ mod tests {
     use holdfast_region_config::Topology;
 
     use super::*;
+    use crate::drill::expect::RULES;
+    use crate::drill::promise::Promise;
 
     #[test]
     fn every_drill_is_sound_fits_its_topology_and_has_a_name_of_its_own() {
@@ -116,6 +118,22 @@ mod tests {
                 .unwrap();
             entry.file.fits(&topology).unwrap();
             assert!(find(&entry.name).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_drill_names_only_promises_that_it_has_a_bound_for() {
+        for entry in all().unwrap() {
+            let is_bounded = |promise: Promise| {
+                RULES.iter().any(|rule| {
+                    // How much was sold says nothing of how long anybody waited.
+                    let tells = rule.promise == promise && rule.name != "sales_min";
+                    tells && (rule.always.is_some() || entry.file.expect.contains_key(rule.name))
+                })
+            };
+            for promise in &entry.file.promises {
+                assert!(is_bounded(*promise), "{}: {}", entry.name, promise.name());
+            }
         }
     }
 

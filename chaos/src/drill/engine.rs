@@ -49,6 +49,8 @@ use crate::workload::{Checked, Crowd, Scene};
 
 /// Name of the raw history beside the report.
 pub const HISTORY: &str = "history.jsonl";
+/// Directory beside the report: the smallest part of each violation and a picture of it, when there is any.
+pub const VIOLATIONS: &str = "violations";
 /// How long processes may take to be ready after everything was healed.
 const READY_MAX: Duration = Duration::from_secs(90);
 const READY_POLL: Duration = Duration::from_millis(100);
@@ -278,6 +280,20 @@ async fn wait_ready(readiness: &Readiness, patience: Duration) {
     }
 }
 
+/// The checker's verdict; of a violated history also the parts, beside it: whoever reads of a violation wants them next.
+fn verdict_on(history: &History, path: &Path) -> checker::Verdict {
+    let options = checker::Options::default();
+    let verdict = checker::check_history(history, &options);
+    if verdict.conclusion() == Conclusion::Violated {
+        let dir = path.with_file_name(VIOLATIONS);
+        // The report matters more than its pictures.
+        if let Err(error) = checker::write_parts(history, &options, &verdict, &dir) {
+            tracing::warn!(%error, "the parts of the violations were not written");
+        }
+    }
+    verdict
+}
+
 /// From what happened to figures; no verdict yet.
 fn judged(
     ran: Ran,
@@ -290,7 +306,7 @@ fn judged(
     path: &Path,
 ) -> anyhow::Result<DrillResult> {
     let history = History::load(path)?;
-    let verdict = checker::check_history(&history, &checker::Options::default());
+    let verdict = verdict_on(&history, path);
     let (doors, stalls) = scene;
     let wishes = wishes(&history, doors);
     let faults = ran.done.faults;
@@ -397,4 +413,26 @@ fn checks(verdict: &checker::Verdict, own: Vec<Checked>, deaths: Vec<String>) ->
         complete: true,
     });
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_leaves_its_smallest_part_and_a_picture_beside_the_history() {
+        let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/histories/bad");
+        let history = History::load(&histories.join("linearizable--outlived.jsonl")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let verdict = verdict_on(&history, &dir.path().join(HISTORY));
+        assert_eq!(verdict.conclusion(), Conclusion::Violated);
+        let names: Vec<String> = std::fs::read_dir(dir.path().join(VIOLATIONS))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        for ending in ["verdict.txt", ".jsonl", ".svg"] {
+            let found = names.iter().any(|name| name.ends_with(ending));
+            assert!(found, "{ending}: {names:?}");
+        }
+    }
 }

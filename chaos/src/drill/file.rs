@@ -116,7 +116,8 @@ pub struct LabSpec {
     /// Whether gateways answer DNS, and are asked all the time what they answer.
     #[serde(default)]
     pub dns: bool,
-    /// How far a node's clock is skewed on purpose, ms: the checker allows for it.
+    /// How much farther than usual the shows' time may be off, ms: the checker allows for it. One wrong clock among three or more
+    /// needs none of it: the others out-vote it.
     #[serde(default)]
     pub clock_skew_ms: u64,
 }

@@ -144,10 +144,11 @@ pub(super) fn doors(lab: &Lab) -> anyhow::Result<Vec<Door>> {
 /// Says in the history what is on sale.
 pub(super) fn record_shows(recorder: &Recorder, stalls: &[Stall]) {
     for stall in stalls {
+        let seats = stall.all_seats();
         recorder.show(Show {
             show: stall.show.clone(),
-            seats: stall.all_seats(),
-            price_minor: Vec::new(),
+            price_minor: vec![GridShow::PRICE_MINOR; seats.len()],
+            seats,
             hold_ttl_ms: stall.hold_ttl_ms,
             hold_ttl_max_ms: 0,
         });

@@ -9,7 +9,7 @@ use super::{Report, Running, Undo};
 /// Largest factor.
 const FACTOR_MAX: f64 = 100.0;
 
-/// Every workload of the drill runs at this many times its usual rate; healed, at its usual one.
+/// Every workload of the drill has this many times its usual clients; healed, its usual ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadSpike {

@@ -57,7 +57,8 @@ pub struct Header {
     pub title: String,
     /// Time zero of every `t_ns`, ms since the Unix epoch, by the clock of the machine that recorded.
     pub wall_origin_ms: u64,
-    /// How far any shard's clock may be from the recorder's, ms, either way: skew on purpose included.
+    /// How far any shard's clock may be from the recorder's, ms, either way; a node's wrong clock that the others out-vote is not
+    /// the shard's.
     pub clock_bound_ms: u64,
     /// Seed of the run, when it has one.
     #[serde(default, skip_serializing_if = "none")]

@@ -1,7 +1,7 @@
 //! The disaster-recovery scorecard: for each promise when it was last proven, by which drill, with what margin.
 //!
-//! Owns: what counts as a proof: a drill that held and tests the promise. Must never: take an old proof for an answer to
-//! a newer failure, or a drill's own bound for the promise's target.
+//! Owns: what counts as a proof: a drill that held, and expected something about the promise. Must never: take an old proof for
+//! an answer to a newer failure, or a drill's own bound for the promise's target.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub struct Line {
     pub unit: String,
     /// The newest drill that tests it and held.
     pub proven: Option<Proof>,
-    /// The newest drill that tests it, when that one did not hold.
+    /// The newest drill that says anything about it, when that one broke it.
     pub failed_since: Option<Proof>,
     /// The worst value that any run measured that held.
     pub worst: Option<f64>,
@@ -283,13 +283,17 @@ impl Line {
 /// `results` in order of time.
 fn line(promise: Promise, results: &[DrillResult]) -> Line {
     let said = promise.said();
-    let tests = |result: &&DrillResult| {
-        result.run.promises.contains(&promise) && result.verdict != Verdict::Aborted
-    };
-    let all: Vec<&DrillResult> = results.iter().filter(tests).collect();
-    let held: Vec<&&DrillResult> = all.iter().filter(|r| is_held(r, promise)).collect();
+    let told: Vec<(&DrillResult, bool)> = results
+        .iter()
+        .filter_map(|result| Some((result, kept(result, promise)?)))
+        .collect();
+    let held: Vec<&DrillResult> = told
+        .iter()
+        .filter(|(_, is_kept)| *is_kept)
+        .map(|(result, _)| *result)
+        .collect();
     let proven = held.last().map(|result| proof(result, promise));
-    let newest = all.last().filter(|result| !is_held(result, promise));
+    let broken = told.last().filter(|(_, is_kept)| !*is_kept);
     let measured = held.iter().filter_map(|result| measured(result, promise));
     let worse = if said.at_least { f64::min } else { f64::max };
     Line {
@@ -298,16 +302,21 @@ fn line(promise: Promise, results: &[DrillResult]) -> Line {
         target: said.target,
         unit: said.unit.to_owned(),
         proven,
-        failed_since: newest.map(|result| proof(result, promise)),
+        failed_since: broken.map(|(result, _)| proof(result, promise)),
         worst: measured.reduce(worse),
         runs: held.len(),
     }
 }
 
-/// Whether everything that the run expected about this promise was so.
-fn is_held(result: &DrillResult, promise: Promise) -> bool {
-    let about = |e: &&crate::drill::result::Expectation| e.promise == promise;
-    result.expectations.iter().filter(about).all(|e| e.held)
+/// Whether the run kept the promise; `None` when it says nothing about it: it does not test it, was aborted, expected nothing
+/// about it, or kept it and did not hold for another reason.
+fn kept(result: &DrillResult, promise: Promise) -> Option<bool> {
+    if result.verdict == Verdict::Aborted || !result.run.promises.contains(&promise) {
+        return None;
+    }
+    let about = result.expectations.iter().filter(|e| e.promise == promise);
+    let all_held = about.map(|e| e.held).reduce(|all, held| all && held)?;
+    (!all_held || result.verdict == Verdict::Held).then_some(all_held)
 }
 
 fn proof(result: &DrillResult, promise: Promise) -> Proof {

@@ -30,7 +30,7 @@ pub struct FrontMatter {
     /// Those of them that are not seen in the lab, each with the reason.
     #[serde(default)]
     pub alerts_not_seen: BTreeMap<String, String>,
-    /// Which ones run with every change.
+    /// With which others it is run.
     pub speed: Speed,
     /// How long an operator may need from the page's first command to a good answer of its last, minutes.
     pub budget_minutes: f64,
@@ -53,9 +53,9 @@ pub struct FrontMatter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Speed {
-    /// With every change.
+    /// In CI.
     Fast,
-    /// Every night.
+    /// By hand.
     Slow,
 }
 

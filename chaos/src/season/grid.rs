@@ -27,6 +27,9 @@ pub struct GridShow {
 }
 
 impl GridShow {
+    /// What each seat costs, minor units.
+    pub const PRICE_MINOR: u64 = 2_500;
+
     /// A hall of `rows` times `seats_per_row` with default rules.
     #[must_use]
     pub fn new(slug: &str, home_region: &str, rows: u32, seats_per_row: u32) -> Self {
@@ -105,7 +108,7 @@ impl Season {
                 local_time: "00:00".to_owned(),
                 home_region: show.home_region.clone(),
                 currency: "EUR".to_owned(),
-                price_minor: [("A".to_owned(), 2_500)].into(),
+                price_minor: [("A".to_owned(), GridShow::PRICE_MINOR)].into(),
                 sale_opens_at_ms: 0,
                 sale_closes_at_ms: 0,
                 seats_per_order_max: 0,

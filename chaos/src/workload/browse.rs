@@ -33,11 +33,13 @@ impl Browse {
         client.go_home();
         let at = client.random.random_range(0..self.stalls.len());
         let stall = &self.stalls[at];
-        // Some look at the page's own map, some at the document that other programs read.
-        let free = if client.random.random_bool(0.5) {
-            client.free_seats_live(stall).await
-        } else {
-            client.free_seats(stall, Reading::Near).await
+        // Some look at the page's own map, some at the document that other programs read, and some at that document as of no earlier
+        // than what they bought and saw before: the nearest replica may be behind it.
+        let how = client.random.random_range(0..3_u8);
+        let free = match how {
+            0 => client.free_seats_live(stall).await,
+            1 => client.free_seats(stall, Reading::Near).await,
+            _ => client.free_seats(stall, Reading::Session).await,
         };
         let Some(free) = free else {
             return;

@@ -71,3 +71,22 @@ fn a_command_explains_what_happens_while_it_runs() {
         "holdfastctl region evacuate eastus"
     );
 }
+
+#[test]
+fn a_wait_is_put_down_to_the_newest_fault_or_heal_that_can_have_caused_it() {
+    let fault = |from_s, to_s| FaultSpan {
+        text: String::new(),
+        from_s,
+        on_s: from_s,
+        to_s,
+        regions: Vec::new(),
+        nodes: Vec::new(),
+    };
+    let faults = [fault(10.0, 20.0), fault(50.0, 60.0)];
+    let behind = |began_s, end_s| turn_behind(&faults, began_s, end_s);
+    assert_eq!(behind(5.0, 6.0), None, "before anything happened");
+    assert_eq!(behind(12.0, 13.0), Some(10.0));
+    assert_eq!(behind(19.0, 21.0), Some(10.0), "the heal ended it");
+    assert_eq!(behind(26.0, 28.0), Some(20.0), "leaders went home");
+    assert_eq!(behind(48.0, 51.5), Some(50.0), "hit on its way");
+}

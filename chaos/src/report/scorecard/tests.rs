@@ -82,6 +82,26 @@ fn an_aborted_run_proves_nothing_and_a_promise_without_a_run_says_so() {
 }
 
 #[test]
+fn a_promise_that_a_run_expected_nothing_about_is_not_proven_by_it() {
+    let mut silent = run("2026-01-01", 1.0, true);
+    silent.expectations.clear();
+    let line = recovery(vec![silent]);
+    assert!(line.proven.is_none() && line.failed_since.is_none());
+    assert_eq!(line.state(), "never drilled");
+}
+
+#[test]
+fn a_run_that_did_not_hold_for_another_reason_neither_proves_nor_breaks_a_promise() {
+    let mut other = run("2026-02-01", 1.0, true);
+    other.verdict = Verdict::NotHeld;
+    let line = recovery(vec![run("2026-01-01", 2.0, true), other.clone()]);
+    assert_eq!(line.proven.as_ref().unwrap().at, "2026-01-01");
+    assert_eq!((line.runs, line.state()), (1, "proven"));
+    let line = recovery(vec![run("2026-01-01", 9.0, false), other]);
+    assert_eq!(line.state(), "FAILED since");
+}
+
+#[test]
 fn results_are_found_below_a_directory_and_written_as_three_forms() {
     let dir = tempfile::tempdir().unwrap();
     let one = dir.path().join("d-1");
