@@ -43,16 +43,19 @@ bench:
     cargo build --release -p holdfast-node -p holdfast-gateway -p holdfast-chaos
     target/release/holdfast-chaos bench hold
 
-# Every bench of docs/benchmarks.md, one JSON file each, then all figures that have a target. About an hour; the machine
-# should have nothing else to do. Peers: apt-get install etcd-server redis-server postgresql.
+# Every bench of docs/benchmarks.md with the flags of its table, one JSON file each, then all figures that have a target. More
+# than an hour; the machine should have nothing else to do. It takes wrk (apt-get install wrk). Peers: etcd-server redis-server
+# postgresql nginx knot.
 bench-all OUT="target/bench":
     cargo build --release --workspace
     mkdir -p {{ OUT }}
-    target/release/holdfast-chaos bench hold --against etcd --against redis --against postgres --against postgres-sync --json > {{ OUT }}/hold-against.json
+    target/release/holdfast-chaos bench hold --against etcd --against redis --clients 64,256,512,1024 --rounds 3 --json > {{ OUT }}/hold-against.json
+    target/release/holdfast-chaos bench hold --against postgres --against postgres-sync --json > {{ OUT }}/hold-against-postgres.json
     target/release/holdfast-chaos bench hold --attempts 2000 --against etcd --against redis --against postgres-sync --clients 64 --json > {{ OUT }}/hold-low-contention.json
     target/release/holdfast-chaos bench hold --json > {{ OUT }}/hold.json
     target/release/holdfast-chaos bench latency --json > {{ OUT }}/latency.json
     target/release/holdfast-chaos bench failover --shards 1000 --json > {{ OUT }}/failover-1000.json
+    target/release/holdfast-chaos bench failover --shards 1000 --near --json > {{ OUT }}/failover-1000-near.json
     target/release/holdfast-chaos bench failover --shards 1000 --mode blackhole --json > {{ OUT }}/failover-1000-blackhole.json
     target/release/holdfast-chaos bench evacuate --shards 1000 --json > {{ OUT }}/evacuate.json
     target/release/holdfast-chaos bench disk --json > {{ OUT }}/disk.json
@@ -61,5 +64,7 @@ bench-all OUT="target/bench":
     target/release/holdfast-chaos bench gateway --json > {{ OUT }}/gateway.json
     target/release/holdfast-chaos bench rejection --json > {{ OUT }}/rejection.json
     target/release/holdfast-chaos bench sse --json > {{ OUT }}/sse.json
-    target/release/holdfast-chaos bench failover --shards 10000 --settle-s 90 --json > {{ OUT }}/failover-10000.json
+    target/release/holdfast-chaos bench dns --seconds 3 --rounds 3 --clients 64 --json > {{ OUT }}/dns.json
+    target/release/holdfast-chaos bench queue --json > {{ OUT }}/queue.json
+    target/release/holdfast-chaos bench failover --shards 10000 --settle-s 60 --json > {{ OUT }}/failover-10000.json
     target/release/holdfast-chaos bench summary {{ OUT }}

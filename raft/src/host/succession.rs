@@ -6,7 +6,8 @@
 //! A group has lost its leader when the node that claims it is dead for a majority of its voters, when that node is another
 //! process now, when it gave the group up and nobody took it, or when somebody wants the group and nobody claims it. Then the
 //! voters that are heard stand in the group's order: the first at once, each next one a [`stagger`] later if there is still no
-//! leader: time for a vote, an empty entry and the news of it. All groups of a lost node go at once; their votes share frames and fsyncs.
+//! leader: time for a vote, an empty entry and the news of it. All groups of a lost node go at once: each vote is a frame of its
+//! own, but what waits for a connection is written together, and what waits for the disk shares an fsync.
 //! A voter that has ten thousand of them to take needs its time, however fast the machine is: while it goes on taking groups,
 //! those after it wait, except for a group that it has stood for in vain. Who refused a candidate because it lacks entries, and is
 //! needed to elect anybody, stands at once and past the candidate's term: else both would wait for each other.
