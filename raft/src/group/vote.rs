@@ -105,3 +105,6 @@ impl GroupCore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
