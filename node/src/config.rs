@@ -48,6 +48,9 @@ pub struct Config {
     pub worker_threads: Option<usize>,
     /// File to which notices are appended, one JSON object a line; `None` = they are only counted.
     pub notices_journal: Option<PathBuf>,
+    /// File to which the payment provider's word is appended before it counts, one JSON object a line; `None` = nobody writes it
+    /// down.
+    pub payments_journal: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -231,6 +234,7 @@ struct File {
     exit_with_parent: bool,
     worker_threads: Option<usize>,
     notices_journal: Option<PathBuf>,
+    payments_journal: Option<PathBuf>,
     telemetry: TelemetryConfig,
     limits: Limits,
 }
@@ -311,6 +315,7 @@ impl Config {
                 telemetry,
                 worker_threads: file.worker_threads,
                 notices_journal: file.notices_journal,
+                payments_journal: file.payments_journal,
                 limits: file.limits,
             }),
             _ => Err(ConfigError::Fields(problems)),
@@ -372,6 +377,7 @@ mod tests {
         assert_eq!(config.node_id, NodeId::new(2));
         assert!(config.grpc_listen.ip().is_loopback() && config.http_listen.ip().is_loopback());
         assert!(config.telemetry.otlp_endpoint.is_none());
+        assert!(config.notices_journal.is_none() && config.payments_journal.is_none());
         assert_eq!(config.limits, Limits::default());
     }
 

@@ -10,7 +10,7 @@ use holdfast_node::{
     config::{Config, Overrides},
     fault_door::FaultDoor,
     server::{Server, Surroundings},
-    workers::notice_journal::NoticeJournal,
+    workers::{notice_journal::NoticeJournal, payment::PaymentJournal},
 };
 use holdfast_node_api::telemetry;
 use tokio::{
@@ -131,6 +131,11 @@ async fn run(config: Config, fault_door: Option<PathBuf>) -> anyhow::Result<Exit
         let journal = NoticeJournal::open(path);
         let journal = journal.with_context(|| format!("notices_journal: {}", path.display()))?;
         around.notices = Arc::new(journal);
+    }
+    if let Some(path) = &config.payments_journal {
+        let journal = PaymentJournal::open(path, Arc::clone(&around.payments));
+        let journal = journal.with_context(|| format!("payments_journal: {}", path.display()))?;
+        around.payments = Arc::new(journal);
     }
     let server = Server::start(config, around).await?;
     tracing::info!(

@@ -13,6 +13,7 @@
 
 pub mod buyer_index;
 pub mod hold_expiry;
+mod line_file;
 pub mod notice_journal;
 pub mod outbox;
 pub mod payment;

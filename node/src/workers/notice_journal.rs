@@ -7,12 +7,7 @@
 //! Owns: one line per record taken, whole lines only. Must never: hold anything about a person: a buyer's number stays in the
 //! shard. A line has reached the kernel when its record counts as taken: it outlives the process, and may be lost with the machine.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, path::Path};
 
 use futures_util::future::BoxFuture;
 use holdfast_inventory::{
@@ -21,12 +16,15 @@ use holdfast_inventory::{
 };
 use serde_json::json;
 
-use super::outbox::{NotTaken, NoticeSink};
+use super::{
+    line_file::LineFile,
+    outbox::{NotTaken, NoticeSink},
+};
 
 /// Appends to one file.
 #[derive(Debug, Clone)]
 pub struct NoticeJournal {
-    file: Arc<Mutex<File>>,
+    file: LineFile,
 }
 
 impl NoticeJournal {
@@ -35,19 +33,8 @@ impl NoticeJournal {
     /// # Errors
     /// What the file system said.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).append(true).create(true).open(path)?;
-        if file.seek(SeekFrom::End(0))? > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
-        Ok(Self {
-            file: Arc::new(Mutex::new(file)),
-        })
+        let file = LineFile::open(path)?;
+        Ok(Self { file })
     }
 }
 
@@ -57,16 +44,12 @@ impl NoticeSink for NoticeJournal {
         show: ShowId,
         record: OutboxRecord,
     ) -> BoxFuture<'static, Result<(), NotTaken>> {
-        let file = Arc::clone(&self.file);
+        let file = self.file.clone();
         Box::pin(async move {
             let Some(line) = line(show, &record) else {
                 return Ok(());
             };
-            let writing = tokio::task::spawn_blocking(move || {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.write_all(line.as_bytes())
-            });
-            let written = writing.await.map_err(io::Error::other).flatten();
+            let written = file.append(move || line).await;
             written.map_err(|error| NotTaken {
                 reason: error.to_string(),
             })
@@ -90,7 +73,7 @@ fn line(show: ShowId, record: &OutboxRecord) -> Option<String> {
         "says": says(*notice),
         "at_ms": record.at_ms,
     });
-    Some(format!("{line}\n"))
+    Some(line.to_string())
 }
 
 const fn says(notice: Notice) -> &'static str {

@@ -5,6 +5,7 @@
 //! provider, and records what it said. Owns: the calls. Must never: decide what a fact means.
 
 mod desk;
+mod journal;
 mod provider;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use holdfast_inventory::{
     outbox::Job,
     outcome::Outcome,
 };
+pub use journal::PaymentJournal;
 pub use provider::{
     AttemptId, Authorisation, Capture, Money, NoWord, PaymentProvider, TestProvider,
 };

@@ -69,7 +69,8 @@ pub trait PaymentProvider: Send + Sync + 'static {
 }
 
 /// Decides by the token alone, so it needs no memory and is idempotent by construction: `tok_approve` is
-/// authorised, `tok_timeout` never answers, everything else (`tok_decline`) is declined.
+/// authorised, `tok_timeout` never answers, everything else (`tok_decline`) is declined. What it says can be written down:
+/// [`super::PaymentJournal`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TestProvider;
 
