@@ -78,8 +78,9 @@ pub struct ClusterOptions {
     pub gateway_limits: Vec<(&'static str, u32)>,
     /// Whether nodes are started with a fault door, for faults of their disks and clocks.
     pub fault_doors: bool,
-    /// Whether nodes write down the notices that they deliver, see [`Cluster::notices`].
-    pub notices: bool,
+    /// Whether nodes write down the notices that they deliver and the money that moves, see [`Cluster::notices`] and
+    /// [`Cluster::payments`].
+    pub journals: bool,
     /// Whether gateways answer DNS.
     pub dns: bool,
     /// Nodes of the topology that the processes do not hear of and that are not started, until
@@ -247,6 +248,12 @@ impl Cluster {
     #[must_use]
     pub fn notices(&self, id: NodeId) -> PathBuf {
         self.files.notices(id)
+    }
+
+    /// The file of what the payment provider said yes to when a node asked it, one JSON object a line.
+    #[must_use]
+    pub fn payments(&self, id: NodeId) -> PathBuf {
+        self.files.payments(id)
     }
 
     /// Starts a member that does not run, with the files and ports that it had.

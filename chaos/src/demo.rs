@@ -49,7 +49,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         otlp_endpoint: args.otlp_endpoint.clone(),
         node_limits: Vec::new(),
         gateway_limits: Vec::new(),
-        notices: false,
+        journals: false,
         dns: true,
         held_back: Vec::new(),
     };

@@ -7,6 +7,7 @@
 //! | [`promise`], [`expect`] | what can be promised and expected |
 //! | [`result`] | what was found, as written to `report.json` |
 //! | `steps`, `probe`, `watch`, `names`, `rooms`, `readiness`, `aftermath` | what is done and observed while it runs |
+//! | `notices`, `payments` | what the nodes wrote down while it ran |
 //! | `tries`, `measure`, `spike`, `blame`, `verdict` | from the history to figures to a verdict |
 //!
 //! Owns: the command line and its exit codes. Must never: call a drill passed that could not be run.
@@ -20,6 +21,7 @@ pub mod file;
 mod measure;
 mod names;
 mod notices;
+mod payments;
 mod probe;
 mod progress;
 pub mod promise;

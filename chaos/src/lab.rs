@@ -154,7 +154,7 @@ impl Lab {
             otlp_endpoint: None,
             node_limits: options.node_limits,
             gateway_limits: options.gateway_limits,
-            notices: true,
+            journals: true,
             dns: options.dns,
             held_back: options.held_back,
         })?;

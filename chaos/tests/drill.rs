@@ -5,6 +5,7 @@ use holdfast_chaos::drill::catalogue::Entry;
 use holdfast_chaos::drill::engine::{self, Order};
 use holdfast_chaos::drill::file::DrillFile;
 use holdfast_chaos::drill::result::{DrillResult, Verdict};
+use holdfast_chaos::history::{History, Money};
 use holdfast_chaos::report::scorecard::Scorecard;
 
 /// Without the network's delays, and with bounds that say nothing about the machine's speed.
@@ -64,7 +65,10 @@ async fn a_short_drill_holds_and_leaves_a_report_that_the_scorecard_reads() {
     for wanted in ["the hypothesis held", "<svg", "Blast radius", "seed"] {
         assert!(html.contains(wanted), "{wanted}");
     }
-    assert!(out.join("history.jsonl").is_file());
+    let history = History::load(&out.join("history.jsonl")).unwrap();
+    assert!(history.header.notices_watched && history.header.money_watched);
+    let mut money = history.money.iter();
+    assert!(money.any(|moved| moved.moved == Money::Captured));
     let card = Scorecard::of(dir.path()).unwrap();
     assert!(card.is_good() && card.runs == 1);
 }

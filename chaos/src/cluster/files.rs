@@ -33,7 +33,8 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> ClusterError + '_ {
 impl Files {
     /// Makes the directory if need be and locks it.
     pub(crate) fn open(root: &Path, topology: &Topology) -> Result<Self, ClusterError> {
-        for folder in ["config", "logs", "nodes", "notices"].map(|name| root.join(name)) {
+        let folders = ["config", "logs", "nodes", "notices", "payments"];
+        for folder in folders.map(|name| root.join(name)) {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
         // Children find their files from wherever they stand.
@@ -66,6 +67,11 @@ impl Files {
     /// Where a node writes the notices that it delivers. Not in its directory: what was delivered outlives the node's disk.
     pub(crate) fn notices(&self, id: NodeId) -> PathBuf {
         self.root.join("notices").join(format!("{id}.jsonl"))
+    }
+
+    /// Where a node writes what the payment provider said yes to. Not in its directory, for the same reason.
+    pub(crate) fn payments(&self, id: NodeId) -> PathBuf {
+        self.root.join("payments").join(format!("{id}.jsonl"))
     }
 
     fn topology(&self, dialler: &str) -> PathBuf {
@@ -143,8 +149,9 @@ impl Files {
                 ports.node_http(node.id).to_string().into(),
             );
             config.insert("topology".to_owned(), text(&seen));
-            if options.notices {
+            if options.journals {
                 config.insert("notices_journal".to_owned(), text(&self.notices(node.id)));
+                config.insert("payments_journal".to_owned(), text(&self.payments(node.id)));
             }
             config.insert(
                 "worker_threads".to_owned(),

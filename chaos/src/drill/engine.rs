@@ -26,6 +26,7 @@ use super::file::{DrillFile, SteadySpec};
 use super::measure::Facts;
 use super::names::Names;
 use super::notices;
+use super::payments;
 use super::probe::Probes;
 use super::progress::Progress;
 use super::readiness::{Came, Readiness};
@@ -208,8 +209,7 @@ async fn drill(
     let checked = crowd.end().await;
     probes.end().await;
     wait_ready(&readiness, READY_MAX).await;
-    let dns = names.map(|names| names.end(&done.faults, &done.lost));
-    let dns = OptionFuture::from(dns).await;
+    let dns = OptionFuture::from(names.map(|names| names.end(&done.faults, &done.lost))).await;
     let rooms = rooms.end(&scene, seconds(end_ns)).await;
     progress.step("asking again what is open, looking up what was acknowledged");
     aftermath::resolve(&scene).await;
@@ -219,6 +219,7 @@ async fn drill(
     aftermath::settle(lab, &scene).await;
     let replicas = aftermath::compare_replicas(lab, &scene, end_ns).await;
     notices::record(lab, &recorder);
+    payments::record(lab, &recorder);
     let (seen, came) = (watch.end().await, readiness.end().await);
     recorder.finish()?;
     Ok(Ran {

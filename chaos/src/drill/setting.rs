@@ -159,7 +159,7 @@ pub(super) fn record_shows(recorder: &Recorder, stalls: &[Stall]) {
 pub(super) fn header(file: &DrillFile, run: &Run) -> Header {
     let mut header = Header::new(&run.drill);
     header.clock_bound_ms = Header::CLOCK_BOUND_MS_DEFAULT + file.lab.clock_skew_ms;
-    header.notices_watched = true;
+    (header.notices_watched, header.money_watched) = (true, true);
     header.seed = Some(run.seed);
     header.commit.clone_from(&run.commit);
     header.topology.clone_from(&run.topology_hash);
