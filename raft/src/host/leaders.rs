@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_region_config::{GroupId, NodeId};
+use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver as _;
 
 use super::Host;
 use super::wakes::WakeCause;
@@ -48,7 +50,10 @@ impl Host {
         let reclaiming = async {
             while !leadership.borrow().leads {
                 core.begins_to_stand();
-                if core.raft.trigger().elect(false).await.is_err() {
+                // Elected already, it has yet to write its first entry. Another election would begin that anew, and on a busy
+                // machine again and again.
+                let elected = core.raft.metrics().borrow_watched().state == ServerState::Leader;
+                if !elected && core.raft.trigger().elect(false).await.is_err() {
                     return;
                 }
                 core.unpark();
