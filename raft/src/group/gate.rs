@@ -97,14 +97,19 @@ impl Gate {
         if self.inside().users > 0 {
             return Duration::ZERO;
         }
+        self.untouched_for()
+    }
+
+    fn untouched_for(&self) -> Duration {
         let ms = self.used_ms.load(Ordering::Relaxed);
         Duration::from_millis(self.now_ms().saturating_sub(ms))
     }
 
-    /// Closes if nobody is inside; true when this call closed it. Who is told twice would put the replica away twice.
-    pub(crate) fn close_if_empty(&self) -> bool {
+    /// Closes if nobody is inside and nobody has used the replica for `limit`; true when this call closed it. Who is told twice
+    /// would put the replica away twice.
+    pub(crate) fn close_if_unused(&self, limit: Duration) -> bool {
         let mut inside = self.inside();
-        if inside.closed || inside.users > 0 {
+        if inside.closed || inside.users > 0 || self.untouched_for() < limit {
             return false;
         }
         inside.closed = true;
@@ -143,11 +148,14 @@ mod tests {
         let first = gate.enter().expect("open");
         let second = gate.enter_quietly().expect("open");
         drop(first);
-        assert!(!gate.close_if_empty());
+        assert!(!gate.close_if_unused(Duration::ZERO));
         assert_eq!(gate.unused_for(), Duration::ZERO, "somebody is inside");
         drop(second);
-        assert!(gate.close_if_empty());
-        assert!(!gate.close_if_empty(), "it was closed before");
+        assert!(gate.close_if_unused(Duration::ZERO));
+        assert!(
+            !gate.close_if_unused(Duration::ZERO),
+            "it was closed before"
+        );
         assert!(gate.enter().is_none() && gate.is_closed());
     }
 
@@ -159,5 +167,17 @@ mod tests {
         assert_eq!(gate.writes(), 0);
         gate.wrote();
         assert_eq!(gate.writes(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gate_stays_open_behind_one_who_was_there_a_moment_ago() {
+        let gate = Arc::new(Gate::default());
+        let limit = Duration::from_secs(6);
+        tokio::time::advance(limit).await;
+        gate.touch();
+        tokio::time::advance(limit / 2).await;
+        assert!(!gate.close_if_unused(limit), "found due before it was used");
+        tokio::time::advance(limit / 2).await;
+        assert!(gate.close_if_unused(limit));
     }
 }

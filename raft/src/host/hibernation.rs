@@ -135,8 +135,8 @@ impl Host {
             } else if due_to_sleep {
                 host.put_to_sleep(&core).await;
             } else if !core.has_duties() {
-                // Looked at again: a write may have come in between.
-                host.put_away(&core).await;
+                // Looked at again: a write may have come in between, or somebody who wants it to lead.
+                host.put_away(&core, idle.unload_after).await;
             }
             drop((tending, place));
         });

@@ -88,6 +88,8 @@ impl Host {
         if target == core.node {
             return Ok(());
         }
+        // Opened for this alone it would soon be asleep again, while it waits for another group's trial to end.
+        core.gate.wrote();
         let deadline = tokio::time::Instant::now() + CATCH_UP_LIMIT;
         while let Err(error) = core.ready_to_lead(target) {
             if !error.may_pass() || tokio::time::Instant::now() >= deadline {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::time::Duration;
 
 use holdfast_region_config::{GroupId, GroupTiming, NodeId};
 use openraft::{Config, SnapshotPolicy};
@@ -154,14 +155,14 @@ impl Host {
         }))
     }
 
-    /// Puts a replica away when nobody is inside; true when that was done now. On a busy machine it is asked for again before it was
-    /// done once, and its turn may then come after the group was opened anew.
-    pub(crate) async fn put_away(&self, core: &Arc<GroupCore>) -> bool {
+    /// Puts a replica away when nobody is inside or has used it for `unused`; true when that was done now. On a busy machine it is
+    /// asked for again before it was done once, and its turn may then come after the group was opened anew, or used.
+    pub(crate) async fn put_away(&self, core: &Arc<GroupCore>, unused: Duration) -> bool {
         let Some(turn) = self.inner.table.turn(core.group) else {
             return false;
         };
         let _turn = turn.lock().await;
-        if !core.gate.close_if_empty() {
+        if !core.gate.close_if_unused(unused) {
             return false;
         }
         self.close(core).await;

@@ -51,8 +51,10 @@ impl GroupCore {
         self.look_again();
     }
 
-    /// It may be elected soon: no look at it is left out.
+    /// It may be elected soon: no look at it is left out, and it is in use. Put away, it would forget that it stands, and those who
+    /// have voted for it would wait for nobody.
     pub(crate) fn look_again(&self) {
+        self.gate.touch();
         self.quiet_looks.store(0, Ordering::Relaxed);
     }
 

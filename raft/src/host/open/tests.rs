@@ -14,15 +14,27 @@ async fn a_replica_that_is_put_away_twice_does_not_hide_the_one_that_was_opened_
     let host = lone_host(dir.path(), &Arc::<DiskFaults>::default()).await;
     let group = GroupId::DIRECTORY;
     let first = host.inner.table.loaded(group).unwrap();
-    assert!(host.put_away(&first).await);
+    assert!(host.put_away(&first, Duration::ZERO).await);
     assert!(host.inner.table.loaded(group).is_none());
 
     let second = host.open_group(group, WakeCause::Request).await.unwrap();
     // A look that found it due before may get its turn only now.
-    assert!(!host.put_away(&first).await);
+    assert!(!host.put_away(&first, Duration::ZERO).await);
     host.close(&first).await;
     let loaded = host.inner.table.loaded(group).unwrap();
     assert!(Arc::ptr_eq(&loaded, &second), "a third would run beside it");
     assert!(!second.gate.is_closed());
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_asked_to_lead_stays_although_a_look_found_it_unused() {
+    let dir = TempDir::new().unwrap();
+    let host = lone_host(dir.path(), &Arc::<DiskFaults>::default()).await;
+    let core = host.inner.table.loaded(GroupId::DIRECTORY).unwrap();
+    // A candidate that is put away forgets that it stands: those who voted for it wait for nobody.
+    core.look_again();
+    assert!(!host.put_away(&core, Duration::from_secs(60)).await);
+    assert!(!core.gate.is_closed());
     host.shutdown().await;
 }
