@@ -140,7 +140,8 @@ impl Fabric {
         let here = here.ok_or(StartError::UnknownNode { node: self.node })?;
         for other in topology.nodes.iter().filter(|other| other.id != self.node) {
             let rtt = topology.rtt.between(here, &other.region);
-            let is_same = |peer: &Peer| peer.addr == other.addr && peer.route.link.rtt() == rtt;
+            let is_same =
+                |peer: &Peer| peer.addr == other.addr && peer.route.link.rtt_expected() == rtt;
             if !self.read(|peers| peers.get(&other.id).is_some_and(is_same)) {
                 self.add_peer(topology, other)?;
             }

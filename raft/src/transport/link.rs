@@ -5,6 +5,8 @@
 //!
 //! The table of sessions is behind a std `Mutex`: it is held for a map operation and never across an await.
 
+mod round_trip;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use holdfast_region_config::{GroupId, NodeId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::round_trip::RoundTrip;
 use super::wire::pb;
 use super::{CALLS_IN_FLIGHT_MAX, Pulses, STREAM_APPENDS_IN_FLIGHT_MAX};
 
@@ -61,12 +64,12 @@ struct State {
     nonce: u64,
     /// (nonce, sent), oldest first.
     pings: VecDeque<(u64, Instant)>,
+    round_trip: RoundTrip,
 }
 
 /// The link to one peer; cheap to share.
 pub(crate) struct Link {
     target: NodeId,
-    rtt: Duration,
     pulses: Arc<dyn Pulses>,
     next_session: AtomicU64,
     reset: Notify,
@@ -84,15 +87,18 @@ impl fmt::Debug for Link {
 impl Link {
     /// `rtt` is the topology's round trip to the peer.
     pub(crate) fn new(target: NodeId, rtt: Duration, pulses: Arc<dyn Pulses>) -> Arc<Self> {
+        let state = State {
+            round_trip: RoundTrip::new(rtt),
+            ..State::default()
+        };
         Arc::new(Self {
             target,
-            rtt,
             pulses,
             next_session: AtomicU64::new(1),
             reset: Notify::new(),
             broke: Notify::new(),
             came: Notify::new(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         })
     }
 
@@ -100,8 +106,14 @@ impl Link {
         self.target
     }
 
+    /// The round trip to reckon with: the topology's, or a longer one that was measured.
     pub(crate) fn rtt(&self) -> Duration {
-        self.rtt
+        self.state().round_trip.now()
+    }
+
+    /// The topology's round trip.
+    pub(crate) fn rtt_expected(&self) -> Duration {
+        self.state().round_trip.expected()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -123,6 +135,7 @@ impl Link {
         let mut state = self.state();
         state.outbound = Some(outbound);
         state.connection += 1;
+        state.round_trip.begin_anew();
         state.news = true;
         drop(state);
         self.came.notify_waiters();
@@ -192,7 +205,11 @@ impl Link {
         let sent = {
             let state = &mut *self.state();
             let known = state.pings.iter().find(|(nonce, _)| *nonce == answer.nonce);
-            known.map(|(_, sent)| *sent)
+            let sent = known.map(|(_, sent)| *sent);
+            if let Some(sent) = sent {
+                state.round_trip.measured(sent.elapsed());
+            }
+            sent
         };
         if let Some(sent) = sent
             && !self.pulses.answered(self.target, sent, answer)
