@@ -19,6 +19,7 @@ mod leaders;
 mod open;
 mod reconcile;
 mod slots;
+mod stopping;
 mod succession;
 mod trials;
 mod view;
@@ -67,9 +68,6 @@ use crate::membership::report::Reports;
 use crate::snapshot_store::SnapshotStore;
 use crate::transport::server::{Groups, PeerServer};
 use crate::transport::{Pulses, SNAPSHOTS_ARRIVING_MAX, grpc};
-
-/// How long a stopping node waits for its leaderships to be taken over.
-const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Two ping intervals, and as much for a busy machine.
 const ANSWER_SLACK: Duration = Duration::from_millis(400);
@@ -406,69 +404,6 @@ impl Host {
             .expect("start opens the directory before it returns");
         DirectoryGroup {
             slot: Arc::clone(slot),
-        }
-    }
-
-    /// Hands leaderships over, stops the groups, closes links and stores. Idempotent.
-    pub async fn shutdown(&self) {
-        self.inner.stop_duties.cancel();
-        self.hand_over_leaderships().await;
-        self.stop_at_once().await;
-    }
-
-    /// Stops without a word to the others: they take over as if the node had died.
-    pub async fn stop_at_once(&self) {
-        self.inner.stop_duties.cancel();
-        for core in self.inner.table.all_loaded() {
-            if core.raft.shutdown().await.is_err() {
-                tracing::warn!(group = %core.group, "group had already stopped");
-            }
-        }
-        self.inner.stop.cancel();
-        self.inner.group_tasks.close();
-        let tasks = self.inner.tasks.lock();
-        let tasks = std::mem::take(&mut *tasks.unwrap_or_else(PoisonError::into_inner));
-        tasks.join_all().await;
-        self.inner.fabric.ended().await;
-        // Candidacies and wakings end by their own limits, and nothing they could do now has an effect.
-        if tokio::time::timeout(HAND_OVER_LIMIT, self.inner.group_tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!("work for single groups did not end in time");
-        }
-        let log = self.inner.log.clone();
-        if blocking::run(move || log.close()).await.is_err() {
-            tracing::error!("closing the log panicked");
-        }
-    }
-
-    /// Gives every leadership to a caught-up voter and waits until the others have taken them.
-    async fn hand_over_leaderships(&self) {
-        let mut waiting = JoinSet::new();
-        for core in self.inner.table.all_loaded() {
-            if !core.leadership.borrow().leads {
-                continue;
-            }
-            waiting.spawn(async move {
-                let voters = core.status().voters;
-                for target in voters.into_iter().filter(|voter| *voter != core.node) {
-                    if core.transfer_leader(target).await.is_ok() {
-                        let mut leadership = core.leadership.clone();
-                        // The group stopped meanwhile: nobody to wait for.
-                        let _ = leadership
-                            .wait_for(|l| !l.leads && l.leader.is_some())
-                            .await;
-                        return;
-                    }
-                }
-            });
-        }
-        if tokio::time::timeout(HAND_OVER_LIMIT, waiting.join_all())
-            .await
-            .is_err()
-        {
-            tracing::warn!("not every leadership was taken over in time, the others will elect");
         }
     }
 }

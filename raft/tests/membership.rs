@@ -165,9 +165,21 @@ async fn dead_node_is_replaced_by_itself_after_the_set_time() {
         .await;
     assert_eq!(members(&cluster, show).await, (vec![1, 2, 4], vec![]));
     sell(&cluster, show, "after", 1).await;
+    cluster
+        .until("the directory has let go of node 3", |host| {
+            let status = host.directory().status();
+            status.voters == ids(&[1, 2, 4]) && status.learners.is_empty()
+        })
+        .await;
     // It comes back, finds that it keeps nothing, and says so.
     cluster.restart(2).await;
     deleted_at_node_3(&cluster, show).await;
+    cluster
+        .until("node 3 follows the directory again", |host| {
+            let status = host.directory().status();
+            status.voters == ids(&[1, 2, 4]) && status.learners == ids(&[3])
+        })
+        .await;
     cluster.shutdown().await;
 }
 

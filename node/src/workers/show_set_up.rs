@@ -52,3 +52,6 @@ pub async fn run(led: Led) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

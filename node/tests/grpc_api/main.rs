@@ -11,5 +11,6 @@ mod my_orders;
 mod node;
 mod payments;
 mod restart;
+mod set_up;
 mod watch;
 mod wrong_input;

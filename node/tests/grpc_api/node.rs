@@ -93,6 +93,19 @@ impl NodeUnderTest {
 
     /// Creates a show and waits until it can be sold.
     pub async fn show(&self, hold_ttl_ms: u64) -> Show {
+        let (event_id, plan_id) = self.event_and_plan().await;
+        let request = show_request(event_id, plan_id, hold_ttl_ms);
+        let show = self.client.directory().create_show(request).await;
+        let show = show.unwrap().into_inner();
+        self.wait_sellable(show.show_id).await;
+        Show {
+            client: self.client.clone(),
+            id: show.show_id,
+        }
+    }
+
+    /// Creates what a show is made of.
+    pub async fn event_and_plan(&self) -> (u64, u64) {
         let mut directory = self.client.directory();
         let plan = v1::ImportPlanRequest {
             slug: "hall".to_owned(),
@@ -107,13 +120,7 @@ impl NodeUnderTest {
             description: String::new(),
         };
         let event = directory.create_event(event).await.unwrap().into_inner();
-        let request = show_request(event.event_id, plan.plan_id, hold_ttl_ms);
-        let show = directory.create_show(request).await.unwrap().into_inner();
-        self.wait_sellable(show.show_id).await;
-        Show {
-            client: self.client.clone(),
-            id: show.show_id,
-        }
+        (event.event_id, plan.plan_id)
     }
 
     pub async fn wait_sellable(&self, show_id: u64) {

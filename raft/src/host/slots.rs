@@ -195,3 +195,24 @@ impl Table {
         (slots.len(), in_memory, parked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_returns_is_told_once_of_what_fell_asleep_without_it_and_of_nothing_else() {
+        let (table, returned) = (Table::default(), NodeId::new(3));
+        for group in 1..=3 {
+            table.place(GroupId::new(group), Placement::default());
+        }
+        table.asleep_without(GroupId::new(2), [returned].into());
+        table.asleep_without(GroupId::new(3), [NodeId::new(2)].into());
+        let missed = || table.take_asleep_without(&[returned]);
+        assert_eq!(missed(), [GroupId::new(2)]);
+        assert!(missed().is_empty());
+        // The next sleep is another: this one had everybody.
+        table.asleep_without(GroupId::new(2), BTreeSet::new());
+        assert!(missed().is_empty());
+    }
+}

@@ -95,6 +95,7 @@ impl Driven {
 
 /// What a group's membership shall be.
 struct Wanted {
+    /// Another one for another target.
     generation: u64,
     target: Target,
     preference: Vec<NodeId>,
@@ -108,7 +109,10 @@ impl Host {
         loop {
             news.all_seen();
             let waiting = self.drive_due(&limit);
-            if !news.wait(waiting.then_some(RETRY_INTERVAL)).await {
+            // Silence grows without an event, and whoever is silent for too long leaves the directory.
+            let leads = self.directory().leadership().borrow().leads;
+            let watching = waiting || (leads && self.somebody_is_silent());
+            if !news.wait(watching.then_some(RETRY_INTERVAL)).await {
                 return;
             }
         }
@@ -134,8 +138,8 @@ impl Host {
             .into_iter()
             .filter(|(group, _)| led(*group))
             .collect();
-        if self.directory_differs() {
-            due.push((GroupId::DIRECTORY, 0));
+        if let Some(generation) = self.directory_due() {
+            due.push((GroupId::DIRECTORY, generation));
         }
         let groups = due.iter().map(|(group, _)| *group).collect();
         self.inner.driven.forget_all_but(&groups);
@@ -159,17 +163,17 @@ impl Host {
         !due.is_empty()
     }
 
-    fn directory_differs(&self) -> bool {
+    /// The generation of the directory's target, when this node leads the directory and its members are others.
+    fn directory_due(&self) -> Option<u64> {
         let directory = self.directory();
         if !directory.leadership().borrow().leads {
-            return false;
+            return None;
         }
-        let Some(wanted) = self.wanted(GroupId::DIRECTORY) else {
-            return false;
-        };
+        let wanted = self.wanted(GroupId::DIRECTORY)?;
         let status = directory.status();
-        status.voters.into_iter().collect::<BTreeSet<_>>() != wanted.target.voters
-            || status.learners.into_iter().collect::<BTreeSet<_>>() != wanted.target.learners
+        let differs = status.voters.into_iter().collect::<BTreeSet<_>>() != wanted.target.voters
+            || status.learners.into_iter().collect::<BTreeSet<_>>() != wanted.target.learners;
+        differs.then_some(wanted.generation)
     }
 
     /// Takes steps until the group is settled or has to wait for long; returns how long to leave it alone then.
@@ -235,7 +239,7 @@ impl Host {
         if group.is_directory() {
             let (target, preference) = self.directory_target();
             return Some(Wanted {
-                generation: 0,
+                generation: target.number(),
                 target,
                 preference,
             });
@@ -339,5 +343,28 @@ fn missing(waiting: &Waiting) -> BTreeSet<NodeId> {
     match waiting {
         Waiting::CatchUp(nodes) | Waiting::Spread(nodes) => nodes.clone(),
         Waiting::Commit | Waiting::Quorum | Waiting::Heir => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_waits_for_a_silent_node_is_worked_on_again_when_it_shall_be_another() {
+        let (driven, group) = (Driven::default(), GroupId::DIRECTORY);
+        let is_heard = |node: NodeId| node != NodeId::new(4);
+        assert!(driven.begin(group, 1, is_heard));
+        assert!(!driven.begin(group, 2, is_heard), "a task is at it");
+        let rest = Rest {
+            generation: 1,
+            until: Instant::now(),
+            silent: [NodeId::new(4)].into(),
+        };
+        driven.end(group, Some(rest.clone()));
+        assert!(!driven.begin(group, 1, is_heard), "it would be in vain");
+        assert!(driven.begin(group, 2, is_heard));
+        driven.end(group, Some(rest));
+        assert!(driven.begin(group, 1, |_| true), "the node is back");
     }
 }

@@ -4,6 +4,7 @@
 //! some step is always taken when the nodes needed for it live and have caught up. Must never: remember anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use holdfast_region_config::NodeId;
 
@@ -33,12 +34,21 @@ pub(crate) struct View {
 }
 
 /// Who shall be a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
     /// Who shall vote; never empty.
     pub(crate) voters: BTreeSet<NodeId>,
     /// Who shall only follow; none of them votes.
     pub(crate) learners: BTreeSet<NodeId>,
+}
+
+impl Target {
+    /// A number that another target does not have, within this process: for a group whose targets have no generation.
+    pub(crate) fn number(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// One change; the next is planned when it is committed.

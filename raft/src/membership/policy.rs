@@ -58,7 +58,7 @@ impl Host {
         }
     }
 
-    fn somebody_is_silent(&self) -> bool {
+    pub(super) fn somebody_is_silent(&self) -> bool {
         let board = &self.inner.fabric.board;
         let mut links = self.inner.fabric.links().into_iter();
         !self.inner.replace_after.is_zero() && links.any(|(node, _)| !board.is_heard(node))
@@ -161,12 +161,13 @@ impl Host {
         found
     }
 
-    /// Who shall be a member of the directory's own group: its voters without the nodes that are out, everybody else as a
-    /// learner. A node that is leaving goes on learning: it has to hear when its replicas are released.
+    /// Who shall be a member of the directory's own group: its voters without the nodes that are out, and everybody else as a
+    /// learner. A node that is leaving goes on learning: it has to hear when its replicas are released. One that was removed or given
+    /// up does not; given up for its silence it learns again as soon as it is heard.
     pub(crate) fn directory_target(&self) -> (Target, Vec<NodeId>) {
         let topology = self.inner.topology.now();
         let placement = place_directory_without(&topology, &self.unavailable_nodes());
-        let (removed, _) = self.directory().read(|directory| {
+        let (mut gone, _) = self.directory().read(|directory| {
             let nodes = directory.nodes().iter();
             nodes
                 .filter(|(_, record)| record.state == NodeState::Removed)
@@ -174,20 +175,45 @@ impl Host {
                 .collect::<BTreeSet<NodeId>>()
         });
         let voters: BTreeSet<NodeId> = placement.voters.into_iter().collect();
+        let is_heard = |node: NodeId| self.inner.fabric.board.is_heard(node);
+        // A leader that is cut off itself gives nobody up: it could not commit that either.
+        let heard = voters.iter().filter(|voter| is_heard(**voter));
+        if heard.count() * 2 > voters.len() {
+            gone.extend(self.given_up());
+        }
         let status = self.directory().status();
-        let members = status.voters.into_iter().chain(status.learners);
-        let learners = topology
-            .nodes
-            .iter()
-            .map(|node| node.id)
-            .chain(members)
-            .filter(|node| !voters.contains(node) && !removed.contains(node));
-        let target = Target {
-            learners: learners.collect(),
-            voters,
-        };
-        (target, placement.leader_preference)
+        let members = status.voters.into_iter().chain(status.learners).collect();
+        let mut learners = directory_members(&topology, &members, &gone, is_heard);
+        learners.retain(|node| !voters.contains(node));
+        (Target { voters, learners }, placement.leader_preference)
     }
+
+    /// Of those that have been silent for too long, the ones from which nothing has come all the while. A node that rests is silent by
+    /// its own word, but it follows.
+    fn given_up(&self) -> Vec<NodeId> {
+        let limit = self.inner.replace_after;
+        let is_mute = |node: &NodeId| {
+            let link = self.inner.fabric.link(*node);
+            let heard = link.and_then(|link| link.last_heard());
+            heard.is_none_or(|at| at.elapsed() >= limit)
+        };
+        self.long_silent().into_iter().filter(is_mute).collect()
+    }
+}
+
+/// Who takes part in the directory, voting or not: its members, and every other node of the topology once it is heard, without those
+/// that are gone. A node that is away is not brought in only to be given up again, as by a leader that has just started and cannot know
+/// for how long it has been silent.
+fn directory_members(
+    topology: &Topology,
+    members: &BTreeSet<NodeId>,
+    gone: &BTreeSet<NodeId>,
+    is_heard: impl Fn(NodeId) -> bool,
+) -> BTreeSet<NodeId> {
+    let nodes = topology.nodes.iter().map(|node| node.id);
+    let heard = nodes.filter(|node| is_heard(*node));
+    let all = members.iter().copied().chain(heard);
+    all.filter(|node| !gone.contains(node)).collect()
 }
 
 fn nodes_on_the_way_out(directory: &DirectoryState) -> BTreeSet<NodeId> {

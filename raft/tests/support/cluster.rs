@@ -260,6 +260,12 @@ impl Cluster {
     }
 
     pub(crate) async fn directory(&self, command: DirectoryCommand) -> DirectoryOutcome {
+        let outcomes = self.directory_all(&[command]).await;
+        outcomes.into_iter().next().expect("one outcome a command")
+    }
+
+    /// Commits the commands as one entry.
+    async fn directory_all(&self, commands: &[DirectoryCommand]) -> Vec<DirectoryOutcome> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for running in self.running.iter().flatten() {
@@ -267,8 +273,8 @@ impl Cluster {
                 if !directory.leadership().borrow().leads {
                     continue;
                 }
-                if let Ok((_, outcome)) = directory.propose(command.clone()).await {
-                    return outcome;
+                if let Ok((_, outcomes)) = directory.propose_all(commands).await {
+                    return outcomes;
                 }
             }
             assert!(Instant::now() < deadline, "the directory has no leader");
@@ -283,15 +289,34 @@ impl Cluster {
         .await;
         self.directory(DirectoryCommand::CreateEvent(sample::event()))
             .await;
+        self.directory(self.creation_of(show)).await
+    }
+
+    fn creation_of(&self, show: NewShow) -> DirectoryCommand {
         let nodes = NODES.min(self.topology.nodes.len());
         let voters: Vec<NodeId> = (0..nodes).map(|n| self.node_id(n)).collect();
-        let command = DirectoryCommand::CreateShow {
+        DirectoryCommand::CreateShow {
             show: Box::new(show),
             leader_preference: voters.clone(),
             voters,
             learners: Vec::new(),
-        };
-        self.directory(command).await
+        }
+    }
+
+    /// Creates many shows at once, in the order of their slugs.
+    pub(crate) async fn create_shows(&self, slugs: &[String]) -> Vec<ShowId> {
+        let mut commands = vec![
+            DirectoryCommand::ImportPlan(Box::new(sample::plan("harbour", 8))),
+            DirectoryCommand::CreateEvent(sample::event()),
+        ];
+        let shows = slugs.iter().map(|slug| harbour_show(slug));
+        commands.extend(shows.map(|show| self.creation_of(show)));
+        let outcomes = self.directory_all(&commands).await;
+        let shows = outcomes.into_iter().filter_map(|outcome| match outcome {
+            DirectoryOutcome::Show { show_id, .. } => Some(show_id),
+            _ => None,
+        });
+        shows.collect()
     }
 
     pub(crate) async fn create_show(&self, show: NewShow) -> ShowId {

@@ -74,6 +74,25 @@ fn replacement_is_brought_in_caught_up_swapped_and_the_old_one_sent_away() {
 }
 
 #[test]
+fn a_learner_that_is_given_up_is_sent_away_without_being_waited_for() {
+    let wanted = target([1, 2, 3], []);
+    let mut view = calm([1, 2, 3], [4]);
+    view.live.remove(&node(4));
+    view.matched.remove(&node(4));
+    assert_eq!(
+        next_step(&view, &wanted, &[]),
+        Next::Do(Step::RemoveLearners(set([4])))
+    );
+}
+
+#[test]
+fn targets_are_told_apart_by_their_numbers() {
+    let (voting, learning) = (target([1, 2, 3], []), target([1, 2], [3]));
+    assert_ne!(voting.number(), learning.number());
+    assert_eq!(voting.number(), target([3, 2, 1], []).number());
+}
+
+#[test]
 fn interrupted_change_is_completed_first_whatever_is_wanted_by_then() {
     let mut view = calm([1, 2, 3], []);
     view.configs = vec![set([1, 2, 3]), set([1, 2, 4])];

@@ -1,4 +1,4 @@
-//! Which goal a show is placed anew for when its topology has shrunk.
+//! Which goal a show is placed anew for when its topology has shrunk, and who takes part in the directory.
 
 use holdfast_region_config::GroupId;
 
@@ -84,4 +84,23 @@ fn a_show_survives_a_region_again_as_soon_as_the_topology_has_three() {
     let record = show_on(&[1, 2, 3]);
     let request = request_for(&topology_up_to(6), &record, &without(3)).unwrap();
     assert_eq!(request.goal, SurvivalGoal::Region);
+}
+
+#[test]
+fn the_directory_keeps_who_is_away_lets_go_of_who_is_gone_and_brings_in_who_is_heard() {
+    let set = |numbers: &[u64]| ids(numbers).into_iter().collect::<BTreeSet<_>>();
+    let (topology, members) = (topology_up_to(6), set(&[1, 3, 5, 6]));
+    let is_heard = |node: NodeId| [1, 3, 4].contains(&node.get());
+    let taking_part = |gone: &[u64]| directory_members(&topology, &members, &set(gone), is_heard);
+    assert_eq!(
+        taking_part(&[]),
+        set(&[1, 3, 4, 5, 6]),
+        "n2 is brought in when it is heard"
+    );
+    assert_eq!(taking_part(&[6]), set(&[1, 3, 4, 5]));
+    assert_eq!(
+        taking_part(&[4]),
+        set(&[1, 3, 5, 6]),
+        "removed, and heard all the same"
+    );
 }
