@@ -9,6 +9,7 @@
 //! | file | family |
 //! |---|---|
 //! | [`process`] | kill -9, pause, graceful stop, restart with an empty disk, gateway gone |
+//! | [`throttle`] | a gateway without processor time |
 //! | [`region`] | everything of a region gone, everything everywhere gone |
 //! | [`partition`] | isolated, halves, bridge, majorities in a ring, one way, flapping |
 //! | [`link`] | slow, thin and lossy ways |
@@ -33,6 +34,7 @@ pub mod partition;
 pub mod process;
 pub mod region;
 pub mod rolling;
+pub mod throttle;
 pub mod upgrade;
 
 use std::collections::BTreeSet;
@@ -61,6 +63,8 @@ pub enum FaultSpec {
     DamagedSnapshots(damage::DamagedSnapshots),
     /// A region's gateway dies; healed, it starts again.
     GatewayGone(process::GatewayGone),
+    /// A region's gateway gets its processor in short turns only.
+    GatewayThrottled(throttle::GatewayThrottled),
     /// A region dies, nodes and gateway; healed, all of it starts again.
     RegionGone(region::RegionGone),
     /// Every process dies; healed, all start again.
@@ -151,6 +155,8 @@ pub(crate) enum Undo {
     Door(door::Opened),
     /// A task moves a clock.
     Jumps(clock::Jumps),
+    /// A thread stops a process and lets it go on.
+    Turns(throttle::Turns),
 }
 
 impl FaultSpec {
@@ -179,6 +185,7 @@ impl FaultSpec {
             Self::SlowLink(fault) => fault.check(),
             Self::SlowDisk(fault) => fault.check(),
             Self::ClockJumps(fault) => fault.check(),
+            Self::GatewayThrottled(fault) => fault.check(),
             _ => Ok(()),
         }
     }
@@ -208,6 +215,7 @@ impl FaultSpec {
             Self::EmptyDisk(fault) => fault.describe(),
             Self::DamagedSnapshots(fault) => fault.describe(),
             Self::GatewayGone(fault) => fault.describe(),
+            Self::GatewayThrottled(fault) => fault.describe(),
             Self::RegionGone(fault) => fault.describe(),
             Self::EverythingGone(fault) => fault.describe(),
             Self::IsolateNode(fault) => fault.describe(),
@@ -244,7 +252,10 @@ impl FaultSpec {
             | Self::SyncErrors(disk::SyncErrors { node })
             | Self::ClockSkew(clock::ClockSkew { node, .. })
             | Self::ClockJumps(clock::ClockJumps { node, .. }) => Targets::of_node(node, topology),
-            Self::GatewayGone(process::GatewayGone { region }) => Targets::of_gateway(region),
+            Self::GatewayGone(process::GatewayGone { region })
+            | Self::GatewayThrottled(throttle::GatewayThrottled { region, .. }) => {
+                Targets::of_gateway(region)
+            }
             Self::RegionGone(region::RegionGone { region })
             | Self::IsolateRegion(partition::IsolateRegion { region }) => {
                 Targets::of_regions([region], topology)
@@ -278,6 +289,7 @@ impl FaultSpec {
             Self::EmptyDisk(fault) => fault.start(lab, rng).await,
             Self::DamagedSnapshots(fault) => fault.start(lab, rng).await,
             Self::GatewayGone(fault) => fault.start(lab, rng).await,
+            Self::GatewayThrottled(fault) => fault.start(lab, rng).await,
             Self::RegionGone(fault) => fault.start(lab, rng).await,
             Self::EverythingGone(fault) => fault.start(lab).await,
             Self::IsolateNode(fault) => fault.start(lab, rng).await,
@@ -326,6 +338,7 @@ impl Running {
             Undo::Toxics(toxics) => toxics.remove(),
             Undo::Door(opened) => opened.shut().await?,
             Undo::Jumps(jumps) => jumps.end().await?,
+            Undo::Turns(turns) => turns.end().await,
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ pub mod pressure;
 pub mod rules;
 pub mod shell;
 pub mod stage;
+mod starved;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -10,7 +10,7 @@ use holdfast_region_config::{NodeId, RegionId, Topology};
 
 use super::files::Files;
 use super::ports::Ports;
-use super::process::Process;
+use super::process::{Process, Signals};
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,11 @@ impl Member {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(Process::pid)
+    }
+
+    /// What reaches it later, for as long as this process of it lives; `None` while it does not run.
+    pub(crate) fn signals(&self) -> Option<Signals> {
+        self.process.as_ref().map(Process::signals)
     }
 }
 

@@ -1,11 +1,13 @@
 //! One child process.
 //!
-//! Owns: its id, its standard input, its end. Must never: signal an id whose process was already waited for.
+//! Owns: its id, its standard input, its end. Must never: signal an id whose process was already waited for; clones of its
+//! `Signals` keep to that too, wherever they are.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal as UnixSignal, kill};
@@ -36,6 +38,74 @@ pub enum Signal {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    signals: Signals,
+}
+
+/// What reaches a process from outside. Clones may outlive it; they reach nobody then, for its number may be another's.
+#[derive(Debug, Clone)]
+pub(crate) struct Signals(Arc<Mutex<Reach>>);
+
+/// Behind a lock that is never held over an await.
+#[derive(Debug)]
+struct Reach {
+    /// `None` once somebody waits for the process's end, or has seen it.
+    pid: Option<Pid>,
+    /// It stands still by [`Signals::stand_still`], and obeys nobody but SIGKILL until it goes on.
+    stands: bool,
+}
+
+impl Signals {
+    fn of(child: &Child) -> Self {
+        let pid = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(Arc::new(Mutex::new(Reach {
+            pid: pid.map(Pid::from_raw),
+            stands: false,
+        })))
+    }
+
+    fn reach(&self) -> MutexGuard<'_, Reach> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the process until [`Self::go_on`]; whether there still is one.
+    pub(crate) fn stand_still(&self) -> bool {
+        let mut reach = self.reach();
+        reach.stands = reach.send(UnixSignal::SIGSTOP);
+        reach.stands
+    }
+
+    /// Lets it go on; whether there still is one.
+    pub(crate) fn go_on(&self) -> bool {
+        let mut reach = self.reach();
+        reach.stands = false;
+        reach.send(UnixSignal::SIGCONT)
+    }
+
+    /// Somebody is about to wait for its end: from here on nobody reaches it. It must not be left standing still, or it could not
+    /// obey what it was told before.
+    fn end(&self) {
+        let mut reach = self.reach();
+        if reach.stands {
+            reach.send(UnixSignal::SIGCONT);
+        }
+        *reach = Reach {
+            pid: None,
+            stands: false,
+        };
+    }
+}
+
+impl Reach {
+    /// Whether there is somebody whom it was sent to.
+    fn send(&self, signal: UnixSignal) -> bool {
+        let Some(pid) = self.pid else {
+            return false;
+        };
+        if let Err(error) = kill(pid, signal) {
+            tracing::debug!(%pid, %error, "signal not delivered");
+        }
+        true
+    }
 }
 
 impl Process {
@@ -74,7 +144,8 @@ impl Process {
                 path: binary.to_owned(),
                 source,
             })?;
-        Ok(Self { child })
+        let signals = Signals::of(&child);
+        Ok(Self { child, signals })
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
@@ -83,30 +154,35 @@ impl Process {
 
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<String> {
+        // Held meanwhile: once it was waited for, nobody may reach its number any more.
+        let mut reach = self.signals.reach();
         match self.child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(describe(status)),
+            Ok(Some(status)) => {
+                reach.pid = None;
+                Some(describe(status))
+            }
             Err(error) => Some(format!("cannot be asked: {error}")),
         }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        // `id` is `None` once the child was waited for, so the number cannot belong to another process.
-        let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()) else {
-            return;
-        };
         let signal = match signal {
             Signal::Terminate => UnixSignal::SIGTERM,
             Signal::Kill => UnixSignal::SIGKILL,
             Signal::Pause => UnixSignal::SIGSTOP,
             Signal::Continue => UnixSignal::SIGCONT,
         };
-        if let Err(error) = kill(Pid::from_raw(pid), signal) {
-            tracing::debug!(pid, %error, "signal not delivered");
-        }
+        self.signals.reach().send(signal);
+    }
+
+    /// For signals that are sent later.
+    pub(crate) fn signals(&self) -> Signals {
+        self.signals.clone()
     }
 
     pub(crate) async fn kill(mut self) {
+        self.signals.end();
         if let Err(error) = self.child.kill().await {
             tracing::debug!(%error, "already gone");
         }
@@ -114,6 +190,7 @@ impl Process {
 
     /// Waits for the end that was asked for, and kills when it does not come.
     pub(crate) async fn wait_or_kill(mut self, patience: Duration) {
+        self.signals.end();
         if tokio::time::timeout(patience, self.child.wait())
             .await
             .is_err()
@@ -121,6 +198,13 @@ impl Process {
             tracing::warn!(pid = self.child.id(), "does not end when asked, is killed");
             self.kill().await;
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It is killed, and waited for by nobody knows whom.
+        self.signals.end();
     }
 }
 

@@ -43,3 +43,31 @@ fn what_is_named_is_known_before_anything_runs() {
     let wrong = parse("kind = \"kill\"\nnode = \"n99\"").unwrap();
     assert!(wrong.check(&topology).is_err());
 }
+
+#[test]
+fn a_throttled_gateway_runs_and_stands_for_a_while_each() {
+    let topology = Topology::preset("three-regions").unwrap();
+    let throttled = parse("kind = \"gateway-throttled\"\nregion = \"westeurope\"").unwrap();
+    assert!(throttled.check(&topology).is_ok());
+    assert_eq!(
+        throttled.describe(),
+        "let the gateway of region westeurope run for 500 µs after every 5 ms"
+    );
+    assert_eq!(throttled.targets(&topology).regions.len(), 1);
+    assert!(throttled.targets(&topology).nodes.is_empty());
+    for (key, value) in [
+        ("run_us", "0"),
+        ("run_us", "1_000_001"),
+        ("stand_ms", "0"),
+        ("stand_ms", "10_001"),
+    ] {
+        let text =
+            format!("kind = \"gateway-throttled\"\nregion = \"westeurope\"\n{key} = {value}");
+        let error = parse(&text)
+            .unwrap()
+            .check(&topology)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}

@@ -112,6 +112,8 @@ pub enum LabStep {
     LeadersAway,
     /// A crowd waits in the first show's waiting room, and somebody has paused it.
     StandingRoom,
+    /// A rush for sold seats at the first region's gateway, which gets too little processor time; both end with the next `heal`.
+    Starve,
 }
 
 impl Page {
@@ -231,8 +233,9 @@ fn lab_step(text: &str) -> anyhow::Result<LabStep> {
         "stall-payments" => Ok(LabStep::StallPayments),
         "leaders-away" => Ok(LabStep::LeadersAway),
         "standing-room" => Ok(LabStep::StandingRoom),
+        "starve" => Ok(LabStep::Starve),
         other => bail!(
-            "the lab knows inject, heal, overload, stall-payments, leaders-away and standing-room, not {other:?}"
+            "the lab knows inject, heal, overload, stall-payments, leaders-away, standing-room and starve, not {other:?}"
         ),
     }
 }

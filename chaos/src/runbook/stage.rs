@@ -19,6 +19,7 @@ use super::newcomer::Newcomers;
 use super::page::LabStep;
 use super::pressure;
 use super::shell::{Ended, Shell};
+use super::starved;
 use crate::cluster::gateway_name;
 use crate::demo::bin_dir;
 use crate::fault::{FaultSpec, Running};
@@ -164,6 +165,13 @@ impl Stage {
             LabStep::StandingRoom => {
                 self.people.push(line::standing_room(&self.lab).await?);
                 said.push("a crowd before a paused room".to_owned());
+            }
+            LabStep::Starve => {
+                let (throttled, people) = starved::rush(&mut self.lab, &mut self.rng).await?;
+                let what = &throttled.report().what;
+                said.push(format!("a rush for seats that are gone: {what}"));
+                self.faults.push(throttled);
+                self.people.push(people);
             }
             LabStep::Heal => {
                 self.people.clear();

@@ -105,6 +105,22 @@ impl Stage {
         self.lab.cluster.member(member).unwrap().pid()
     }
 
+    /// Whether a member is stopped, as the system says: the letter behind its name.
+    fn stands(&self, member: &str) -> bool {
+        let pid = self.pid(member).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let (_, state) = stat.rsplit_once(')').unwrap();
+        state.trim_start().starts_with('T')
+    }
+
+    async fn until_stands(&self, member: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.stands(member) {
+            assert!(Instant::now() < until, "{member} does not stand still");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     async fn ready(&mut self, member: &str) {
         self.lab.cluster.wait_ready(member, PATIENCE).await.unwrap();
     }

@@ -31,6 +31,8 @@ async fn processes_end_stand_still_and_come_back() {
     stage.heal(gateway).await;
     stage.ready("gateway-westeurope").await;
 
+    throttled_gateways_go_on_when_healed_and_when_they_are_told_to_end(&mut stage).await;
+
     let gone = stage
         .start("kind = \"region-gone\"\nregion = \"other\"")
         .await;
@@ -42,6 +44,27 @@ async fn processes_end_stand_still_and_come_back() {
         stage.ready(name).await;
     }
     stage.lab.stop().await;
+}
+
+async fn throttled_gateways_go_on_when_healed_and_when_they_are_told_to_end(stage: &mut Stage) {
+    const NAME: &str = "gateway-westeurope";
+    let turns =
+        "kind = \"gateway-throttled\"\nregion = \"westeurope\"\nrun_us = 500\nstand_ms = 200";
+    let throttled = stage.start(turns).await;
+    stage.until_stands(NAME).await;
+    stage.heal(throttled).await;
+    assert!(!stage.stands(NAME), "it was left standing");
+    stage.ready(NAME).await;
+
+    // Its end is asked for while it stands: it goes on and ends in order, and whoever has its number next is let alone.
+    let throttled = stage.start(turns).await;
+    stage.until_stands(NAME).await;
+    stage.lab.cluster.terminate(NAME).await.unwrap();
+    let log = std::fs::read_to_string(&stage.lab.cluster.member(NAME).unwrap().log).unwrap();
+    assert!(log.contains("gateway stopped"), "it was killed instead");
+    stage.heal(throttled).await;
+    stage.lab.cluster.spawn(NAME).unwrap();
+    stage.ready(NAME).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
