@@ -1,7 +1,7 @@
 // Journeys of one buyer: with the mouse, with keys alone, without scripts, in a standing area.
 
 import assert from "node:assert/strict";
-import { Buyer, api, at, heading, look, mapReady, newPage, path, seatOn } from "./stage.mjs";
+import { Buyer, api, at, heading, look, lookScriptless, mapReady, newPage, path, seatOn } from "./stage.mjs";
 
 /** From the hold's document to tickets, by the forms. */
 async function payUp(page, pictures) {
@@ -173,11 +173,13 @@ export const buying = {
     await page.getByRole("button", { name: new RegExp(`^${other.zone}`) }).click();
     await page.getByRole("group", { name: "Also chosen" }).getByText(`seat ${seat.number}`).waitFor();
     await look(page, "list", { axe: false });
+    await lookScriptless(browser, page, "list-choice");
     await page.locator("button.hold").first().click();
     await heading(page, "These are yours for now");
     await page.getByRole("button", { name: "More time" }).click();
     await heading(page, "These are yours for now");
     await look(page, "list-hold", { axe: false });
+    await lookScriptless(browser, page, "list-hold");
     await payUp(page);
     await page.getByRole("link", { name: "My orders", exact: true }).click();
     await page.getByText("confirmed").waitFor();

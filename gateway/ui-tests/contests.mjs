@@ -1,7 +1,7 @@
 // Journeys in which somebody else is quicker, or the clock is.
 
 import assert from "node:assert/strict";
-import { Buyer, at, heading, look, mapReady, newPage, path, seatOn } from "./stage.mjs";
+import { Buyer, at, heading, look, lookScriptless, mapReady, newPage, path, seatOn } from "./stage.mjs";
 
 /** Lets `page` see the seats once and keeps it from hearing of changes, as if the network were slow. */
 const deafen = async (page) => {
@@ -66,6 +66,7 @@ export const contests = {
     await page.locator("button.hold").first().click();
     await page.getByRole("heading", { name: "Someone was quicker" }).waitFor();
     await look(page, "list-conflict", { axe: false });
+    await lookScriptless(browser, page, "list-conflict");
     await page.getByRole("button", { name: "Hold these 2 seats instead" }).click();
     await heading(page, "These are yours for now");
   },

@@ -74,6 +74,7 @@ export const rooms = {
     await heading(second, queued.event_name);
     await second.getByRole("heading", { name: "You are in" }).waitFor();
     await look(second, "room-in-phone", { axe: false });
+    await lookScriptless(browser, second, "room-in");
     await second.getByRole("button", { name: "Find and hold" }).click();
     await heading(second, "These are yours for now");
     await second.getByRole("button", { name: "Continue to payment" }).click();
