@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use holdfast_chaos::buyer::http_client;
 use holdfast_chaos::dns_client::{Answer, ask};
 use holdfast_chaos::lab::{Lab, LabOptions};
 use holdfast_chaos::season::GridShow;
@@ -161,9 +162,25 @@ async fn a_region_whose_nodes_are_gone_is_not_answered_though_its_gateway_lives(
     lab.stop().await;
 }
 
-/// A gateway and a node whose files know no address of a node come up by what DNS says.
+/// Waits until the gateway of region `at` sees gateways of the regions `others`.
+async fn sees_gateways_of(lab: &Lab, at: usize, others: &[usize]) {
+    let url = format!("{}/v1/route/observations", lab.gateway(at));
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = http_client().get(&url).send().await.unwrap();
+        let said: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let sees = |at: &usize| said["sees"][lab.region(*at).as_str()]["gateways"] == true;
+        if others.iter().all(sees) {
+            return;
+        }
+        assert!(Instant::now() < until, "{said}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A gateway and a node whose files know no address of a node, nor of a gateway, come up by what DNS says.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_and_a_node_find_the_nodes_by_name() {
+async fn a_gateway_and_a_node_find_nodes_and_gateways_by_name() {
     let mut options = LabOptions::trio(vec![GridShow::new("found", "eastus", 4, 4)]);
     options.dns = true;
     let mut lab = Lab::start(options).await.unwrap();
@@ -174,7 +191,7 @@ async fn a_gateway_and_a_node_find_the_nodes_by_name() {
     let addrs =
         |node: &holdfast_region_config::topology::Node| format!("node-{}.invalid:1", node.id);
     let topology = topology
-        .with_addrs(addrs, |gateway| gateway.addr.clone())
+        .with_addrs(addrs, |gateway| format!("{}.invalid:1", gateway.region))
         .unwrap();
     std::fs::write(&nameless, topology.to_toml()).unwrap();
     for name in ["n3", "gateway-southeastasia"] {
@@ -198,5 +215,6 @@ async fn a_gateway_and_a_node_find_the_nodes_by_name() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     answers(&lab, &[2], &[SECOND_ADDR, FIRST_ADDR]).await;
+    sees_gateways_of(&lab, 2, &[0, 1]).await;
     lab.stop().await;
 }

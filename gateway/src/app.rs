@@ -10,7 +10,10 @@ use crate::answers::Answers;
 use crate::catalogue::Catalogue;
 use crate::client_address::ClientAddresses;
 use crate::config::Config;
+use crate::gateways::Gateways;
 use crate::geo::Geo;
+use crate::geo::echo::Echoes;
+use crate::geo::exchange::ClusterToken;
 use crate::layouts::Layouts;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -20,6 +23,7 @@ use crate::queue::{Rooms, token::Signer};
 use crate::rates::Rates;
 use crate::session::Sessions;
 use crate::upstream::Upstream;
+use crate::{chance, clock};
 
 /// The parts of a running gateway.
 pub struct App {
@@ -35,6 +39,8 @@ pub struct App {
     pub clients: ClientAddresses,
     /// Which regions are near an address.
     pub geo: Arc<Geo>,
+    /// How far clients are.
+    pub echoes: Echoes,
     /// Events and shows as last heard.
     pub catalogue: Catalogue,
     /// Plans of shows.
@@ -47,6 +53,10 @@ pub struct App {
     pub answers: Answers,
     /// Which regions are well, by what all of them see.
     pub observatory: Observatory,
+    /// Where the gateways of all regions are.
+    pub gateways: Gateways,
+    /// By what they know this one for one of them.
+    pub cluster_token: ClusterToken,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Places for requests in work.
@@ -75,11 +85,14 @@ impl App {
             rates,
             clients: ClientAddresses::new(&config.proxies),
             geo: Arc::new(geo),
+            echoes: Echoes::new(chance::draw(), clock::now()),
             catalogue: Catalogue::default(),
             layouts: Layouts::default(),
             live: Live::new(config.live.clone(), Arc::clone(&metrics)),
             answers: Answers::default(),
             observatory: Observatory::default(),
+            gateways: Gateways::new(config.discovery.as_ref()),
+            cluster_token: ClusterToken::of(&sessions),
             rooms: Rooms::new(Signer::new(|purpose| sessions.derived(purpose))),
             draining: AtomicBool::new(false),
             config,

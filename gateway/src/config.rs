@@ -15,7 +15,7 @@ use toml::{Table, Value};
 
 use crate::client_address::{self, ProxyConfig};
 use crate::dns::config::DnsConfig;
-use crate::geo::{self, GeoConfig};
+use crate::geo::{self, GeoConfig, origins};
 use crate::limits;
 use crate::live::settings::LiveSettings;
 use crate::rates::{self, RateConfig};
@@ -85,7 +85,7 @@ pub struct Config {
     /// Live maps and quick rejections.
     #[serde(default)]
     pub live: LiveSettings,
-    /// Who is asked where the nodes are; without it the topology file says it.
+    /// Who is asked where the nodes are, and the gateways of other regions; without it the topology file says it.
     #[serde(default)]
     pub discovery: Option<Discovery>,
     /// The authoritative DNS server; none without it.
@@ -239,6 +239,11 @@ impl Config {
             ),
             ("rates.exempt", self.rates.exempt.len(), rates::EXEMPT_MAX),
             ("geo.network", self.geo.network.len(), geo::NETWORKS_MAX),
+            (
+                "geo.round_trips.origins",
+                self.geo.round_trips.origins.len(),
+                origins::ORIGINS_MAX,
+            ),
         ];
         for (key, found, max) in lists {
             if found > max {

@@ -1,30 +1,39 @@
 //! Where on Earth an address is, and which regions are near it.
 //!
 //! ```text
-//!   networks the operator placed ─► country the edge named ─► database file ─► nobody knows: as seen from this region
-//!                                                        └─► coordinates ─► distance ─► regions, nearest first
+//!   networks the operator placed ─► country the edge named ─► database file ─► measured round trips ─► nobody knows: as from here
+//!                                                        └─► coordinates ─► distance ──┴─► regions, nearest first
 //! ```
 //!
 //! Owns: that order, and how wide an answer holds: an answer about one address is true for the whole range that it was
-//! found under, so that a resolver may keep it for all of them and for nobody else. Must never: ask anybody over the network,
-//! or keep an address.
+//! found under, so that a resolver may keep it for all of them and for nobody else. Must never: keep anybody waiting for what
+//! it does not know yet ([`exchange`] asks others in its own time), or keep an address: round trips are those of networks.
 
 pub mod countries;
 pub mod database;
 pub mod distance;
+pub mod echo;
+pub mod exchange;
+pub mod measured;
+pub mod origins;
+pub mod told;
+mod triangle;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_region_config::ids::RegionId;
-use holdfast_region_config::topology::Topology;
+use holdfast_region_config::topology::{Region, Topology};
 use serde::Deserialize;
 
 use self::countries::Country;
 use self::database::{Database, DatabaseError};
 use self::distance::Position;
-use crate::network::Network;
+use self::measured::{Measured, network_of};
+use self::origins::RoundTripConfig;
+use crate::network::{Network, plain};
+use crate::{chance, clock};
 
 /// Networks that an operator may place by hand.
 pub const NETWORKS_MAX: usize = 1_024;
@@ -42,6 +51,8 @@ pub struct GeoConfig {
     pub database: Option<PathBuf>,
     /// Networks whose region is known better than any database knows it. The longest range that fits counts.
     pub network: Vec<PlacedNetwork>,
+    /// Where browsers measure how far each region is.
+    pub round_trips: RoundTripConfig,
 }
 
 /// One network that an operator placed.
@@ -65,6 +76,8 @@ pub enum Source {
     City,
     /// The database, by country.
     Country,
+    /// Round trips to its network were measured.
+    Measured,
     /// Nobody knows; taken to be where this gateway is, since that is where it turned up.
     Unknown,
 }
@@ -78,6 +91,7 @@ impl Source {
             Self::Edge => "edge",
             Self::City => "city",
             Self::Country => "country",
+            Self::Measured => "measured",
             Self::Unknown => "unknown",
         }
     }
@@ -86,8 +100,11 @@ impl Source {
 /// Regions in the order of their distance from an address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nearest {
-    /// Nearest first, each with the round trip that such a distance costs. Every region of the topology is in it.
+    /// Nearest first, each with the round trip that was measured, or that such a distance costs. Every region of the topology is
+    /// in it. Measured ones that differ by less than anybody would feel may stand the other way round.
     pub regions: Vec<(RegionId, Duration)>,
+    /// Those of them whose round trip was measured.
+    pub measured: Vec<RegionId>,
     /// The answer holds for every address that shares this many leading bits; 0 = for everybody.
     pub prefix_len: u8,
     /// How it was found out.
@@ -102,6 +119,7 @@ pub struct Geo {
     own: RegionId,
     networks: Vec<PlacedNetwork>,
     database: Option<Database>,
+    measured: Measured,
 }
 
 impl Geo {
@@ -114,6 +132,7 @@ impl Geo {
         let mut networks = config.network.clone();
         networks.sort_by_key(|placed| std::cmp::Reverse(placed.range.prefix_len()));
         Ok(Self {
+            measured: Measured::new(own.clone(), chance::draw()),
             own,
             networks,
             database,
@@ -163,13 +182,31 @@ impl Geo {
                 };
             }
         }
+        if let Some(nearest) = self.by_round_trips(topology, addr) {
+            return nearest;
+        }
         let unknown = from_region(topology, &self.own);
         nearest(addr, unknown, self.ignorance(apart), Source::Unknown)
     }
 
-    /// For how wide a range nobody knows: without a database only the placed ranges matter.
+    /// By what was measured to the network of `addr`; `None` when nothing was, or only by regions that are gone.
+    fn by_round_trips(&self, topology: &Topology, addr: IpAddr) -> Option<Nearest> {
+        let mut measured = self.measured.of(network_of(addr), clock::now());
+        measured.retain(|(region, _)| topology.region(region).is_some());
+        if measured.is_empty() {
+            return None;
+        }
+        Some(Nearest {
+            regions: triangle::order(topology, &self.own, &measured),
+            measured: measured.into_iter().map(|(region, _)| region).collect(),
+            ..nearest(addr, Vec::new(), u8::MAX, Source::Measured)
+        })
+    }
+
+    /// For how wide a range nobody knows: without a database only the placed ranges matter. Once any network was measured, a wide
+    /// answer would be kept for it too, so each holds for one network.
     fn ignorance(&self, apart: u8) -> u8 {
-        if self.database.is_none() {
+        if self.database.is_none() && self.measured.is_empty() {
             apart
         } else {
             u8::MAX
@@ -181,6 +218,21 @@ impl Geo {
     pub fn database(&self) -> Option<&str> {
         self.database.as_ref().map(Database::describe)
     }
+
+    /// Round trips to networks.
+    #[must_use]
+    pub const fn measured(&self) -> &Measured {
+        &self.measured
+    }
+}
+
+/// How many bits of `addr` an answer is told apart by at most.
+fn prefix_len_max(addr: IpAddr) -> u8 {
+    if plain(addr).is_ipv4() {
+        PREFIX_LEN_MAX_V4
+    } else {
+        PREFIX_LEN_MAX_V6
+    }
 }
 
 fn nearest(
@@ -191,14 +243,10 @@ fn nearest(
 ) -> Nearest {
     // Equal distances keep the order of the topology.
     regions.sort_by_key(|(_, estimate)| *estimate);
-    let longest = if addr.is_ipv4() {
-        PREFIX_LEN_MAX_V4
-    } else {
-        PREFIX_LEN_MAX_V6
-    };
     Nearest {
         regions,
-        prefix_len: prefix_len.min(longest),
+        measured: Vec::new(),
+        prefix_len: prefix_len.min(prefix_len_max(addr)),
         source,
         country: None,
     }
@@ -212,25 +260,25 @@ fn from_position(topology: &Topology, position: Position) -> Vec<(RegionId, Dura
         .collect()
 }
 
-/// Measured round trips where the topology has them, the distance between the two regions where it has not.
 fn from_region(topology: &Topology, from: &RegionId) -> Vec<(RegionId, Duration)> {
-    let here = topology.region(from).map(|region| Position {
-        lat: region.lat,
-        lon: region.lon,
-    });
-    let estimate = |to: &holdfast_region_config::topology::Region| {
-        topology.rtt.get(from, &to.id).unwrap_or_else(|| {
-            let there = Position {
-                lat: to.lat,
-                lon: to.lon,
-            };
-            distance::round_trip(here.map_or(distance::FARTHEST_KM, |here| here.km_to(there)))
-        })
-    };
     let regions = topology.regions.iter();
     regions
-        .map(|region| (region.id.clone(), estimate(region)))
+        .map(|region| (region.id.clone(), between(topology, from, region)))
         .collect()
+}
+
+/// The measured round trip where the topology has one, that of the distance between the two regions where it has not.
+fn between(topology: &Topology, from: &RegionId, to: &Region) -> Duration {
+    let by_distance = || {
+        let place = |region: &Region| Position {
+            lat: region.lat,
+            lon: region.lon,
+        };
+        let here = topology.region(from).map(place);
+        distance::round_trip(here.map_or(distance::FARTHEST_KM, |here| here.km_to(place(to))))
+    };
+    let measured = topology.rtt.get(from, &to.id);
+    measured.unwrap_or_else(by_distance)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod page;
 mod probes;
 mod queue;
 mod request;
+mod round_trips;
 mod seats;
 mod session;
 mod shard;
@@ -46,6 +47,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::app::App;
+use crate::geo::exchange;
 use crate::problem::Problem;
 
 pub use self::page::PAGES;
@@ -101,6 +103,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/challenge", || get(challenge::challenge)),
     route("POST", "/v1/guests", || post(session::guest)),
     route("GET", "/v1/route/observations", || get(observations::all)),
+    route("GET", "/v1/route/echo", || get(round_trips::echo)),
+    route("GET", exchange::PATH, || get(round_trips::told)),
     route("GET", "/v1/openapi.json", || get(assets::openapi)),
     route("GET", "/", || get(page::start)),
     route("GET", "/assets/{name}", || get(assets::asset)),
@@ -120,12 +124,13 @@ pub fn router(app: Arc<App>) -> Router {
     let api = routes(ROUTES, Router::new());
     // What documents ask goes through the same routes, inside the request that asked for the document.
     let own = page::Api(Arc::new(api.clone().with_state(Arc::clone(&app))));
+    let policy = guard::policy(&app.config.geo.round_trips);
     routes(PAGES, api)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(axum::Extension(own))
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
+            (Arc::clone(&app), policy),
             guard::around,
         ))
         .with_state(app)

@@ -10,6 +10,7 @@
 //! | [`client_address`], [`geo`], [`network`] | who is asking from where, and which regions are near |
 //! | [`live`] | the seats of shows that somebody looks at: streams to viewers, and holds that are doomed already |
 //! | [`observatory`] | which regions are well, by what all of them see |
+//! | [`gateways`] | where the gateways of other regions are |
 //! | [`dns`] | which gateways a user is sent to by name |
 //! | [`routing`] | which region serves a request |
 //! | [`footprint`], [`positions`] | what a request touched, and how far its session has seen |
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod dns;
 pub mod footprint;
+pub mod gateways;
 pub mod geo;
 pub mod http;
 pub mod layouts;

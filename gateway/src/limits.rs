@@ -65,6 +65,11 @@ pub const NODE_COOL_DOWN: Duration = Duration::from_millis(1_500);
 pub const NODE_COOL_DOWN_MAX: Duration = Duration::from_secs(12);
 /// A node whose directory is older than this has lost the majority: several heartbeats between the farthest regions.
 pub const NODE_CUT_OFF_AGE: Duration = Duration::from_secs(4);
+/// A node that said that it cannot serve a show is asked last for that show for this long: about as long as an election takes,
+/// so that one that is well again is found out soon, and one that is not costs a try every other second.
+pub const SHOW_COOL_DOWN: Duration = Duration::from_secs(2);
+/// Such words remembered, one a show and node, of about 60 bytes: as many as shows that a lost region may leave behind at once.
+pub const SHOW_TROUBLES_MAX: usize = 32_768;
 /// How often each node is asked how it is.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a probe waits beyond the round trip that the topology promises.

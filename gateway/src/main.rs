@@ -51,6 +51,8 @@ Configuration is TOML:
 
   [geo]                                     # optional: where addresses are (docs/routing.md)
   database = \"country.mmdb\"
+  [geo.round_trips]                         # optional: where browsers measure how far a region is
+  origins = { eastus = \"https://eastus.tickets.example\", westeurope = \"https://westeurope.tickets.example\" }
 
   [rates]                                   # optional: how often somebody may ask (docs/limits.md)
   address_per_s    = 40

@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod door;
+pub mod round_trips;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use prometheus::{
 
 use self::dns::DnsMetrics;
 use self::door::DoorMetrics;
+use self::round_trips::RoundTripMetrics;
 use crate::live::metrics::LiveMetrics;
 
 /// Sub-millisecond for what is answered here, seconds for what crosses oceans.
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Claims of places in waiting rooms that went to a shard, by what they came to.
     pub queue_claims: IntCounterVec,
+    /// Round trips to clients.
+    pub round_trips: RoundTripMetrics,
     catalogue_age: Gauge,
     /// Of the DNS server.
     pub dns: DnsMetrics,
@@ -66,6 +70,7 @@ impl Metrics {
         let metrics = Self {
             door: DoorMetrics::new(&registry)?,
             live: LiveMetrics::new(&registry)?,
+            round_trips: RoundTripMetrics::new(&registry)?,
             registry,
             requests: counter(
                 "holdfast_gateway_requests_total",

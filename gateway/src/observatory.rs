@@ -21,8 +21,8 @@ use holdfast_region_config::ids::RegionId;
 use serde::{Deserialize, Serialize};
 
 use self::damper::Damper;
-pub(crate) use self::poll::PATH;
 pub use self::poll::keep_watching;
+pub(crate) use self::poll::{PATH, fetch};
 
 /// How often everybody is asked.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);

@@ -31,13 +31,14 @@ use crate::config::Config;
 use crate::dns::service::{DnsError, DnsService};
 use crate::geo::Geo;
 use crate::geo::database::DatabaseError;
+use crate::geo::exchange;
 use crate::metrics::Metrics;
 use crate::queue::rooms;
 use crate::rates::Rates;
 use crate::rates::office::{OfficeKeys, OfficeKeysError};
 use crate::session::{KeyError, Sessions};
 use crate::upstream::{Upstream, UpstreamSetupError, survey};
-use crate::{catalogue, http, limits, observatory};
+use crate::{catalogue, gateways, http, limits, observatory};
 
 /// Pause after the system refused to accept a connection, such as when file handles ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -176,6 +177,15 @@ impl Server {
         let tasks = TaskTracker::new();
         tasks.spawn(catalogue::keep_fresh(Arc::clone(&app), stop.child_token()));
         tasks.spawn(observatory::keep_watching(
+            Arc::clone(&app),
+            stop.child_token(),
+        ));
+        tasks.spawn(gateways::keep_found(
+            Arc::clone(&app),
+            app.config.topology_source(),
+            stop.child_token(),
+        ));
+        tasks.spawn(exchange::keep_exchanging(
             Arc::clone(&app),
             stop.child_token(),
         ));

@@ -6,21 +6,22 @@
 //!            └─(trouble)─► other voters, near first ─► pause ─► again     always the same caller and key
 //! ```
 //!
-//! Owns: node clients, their health as seen from here, remembered leaders. Must never: change a request between tries,
-//! or call an outcome definite while an earlier try may still happen.
+//! Owns: node clients, their health as seen from here, for all shows and for each, remembered leaders. Must never: change a
+//! request between tries, or call an outcome definite while an earlier try may still happen.
 
 pub mod health;
 pub mod own;
 mod peers;
 pub mod read;
 pub mod route;
+pub mod show_health;
 pub mod survey;
 pub mod watch;
 pub mod write;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_node_api::v1;
 use holdfast_region_config::ids::RegionId;
@@ -36,6 +37,7 @@ use crate::routing::budget::{self, Budget};
 
 use self::peers::Peers;
 pub use self::peers::{Peer, UpstreamSetupError};
+use self::show_health::{ShowHealth, ShowTroubles};
 
 /// Where a show's leader is likely to be, from the catalogue.
 #[derive(Debug, Clone, Default)]
@@ -105,6 +107,8 @@ pub struct Upstream {
     read_retries: Budget,
     write_retries: Budget,
     hedges: Budget,
+    /// Which node cannot serve which show.
+    show_troubles: ShowTroubles,
     /// Show → node that last took a write of it. Never held over an await.
     leaders: Mutex<HashMap<u64, u64>>,
     /// Show → highest log index a write through this gateway got: a later read here must see it.
@@ -130,6 +134,7 @@ impl Upstream {
             read_retries: Budget::new(budget::READ_RETRIES),
             write_retries: Budget::new(budget::WRITE_RETRIES),
             hedges: Budget::new(budget::HEDGES),
+            show_troubles: ShowTroubles::default(),
             leaders: Mutex::default(),
             written: Mutex::default(),
             write_budget: Duration::from_millis(config.limits.write_budget_ms),
@@ -189,21 +194,42 @@ impl Upstream {
     }
 
     /// All nodes in the order of the choice of region: those that answer first, then those that may again, then the rest (if
-    /// all look dead, still try).
-    fn near(&self) -> Vec<u64> {
+    /// all look dead, still try). Of those alike, the ones last that cannot serve show `show_id` by their own word.
+    fn near(&self, show_id: u64) -> Vec<u64> {
         let now = crate::clock::now();
         let peers = self.peers();
+        let ids = peers.iter().map(|peer| peer.id);
+        let ill = self.show_troubles.asked_last(show_id, ids, now);
         let mut order: Vec<_> = peers
             .iter()
-            .map(|peer| (peer.health.circuit(now), peer.id))
+            .map(|peer| (peer.health.circuit(now), ill.contains(&peer.id), peer.id))
             .collect();
         // Stable: within a state the order of the list stays, and that is the choice's.
-        order.sort_by_key(|(circuit, _)| *circuit);
-        order.into_iter().map(|(_, id)| id).collect()
+        order.sort_by_key(|(circuit, ill, _)| (*circuit, *ill));
+        order.into_iter().map(|(.., id)| id).collect()
+    }
+
+    /// What `node` can do for show `show_id` at `now` by its own word, and how long ago it said so. One that said nothing lately
+    /// is good.
+    #[must_use]
+    pub fn show_health(
+        &self,
+        show_id: u64,
+        node: u64,
+        now: Instant,
+    ) -> (ShowHealth, Option<Duration>) {
+        match self.show_troubles.of(show_id, node, now) {
+            Some((health, since)) => (health, Some(since)),
+            None => (ShowHealth::Good, None),
+        }
+    }
+
+    fn is_good_for(&self, show_id: u64, node: u64, now: Instant) -> bool {
+        self.show_troubles.of(show_id, node, now).is_none()
     }
 
     /// The node believed to lead `place`: the last one that did, else the voter at home. Nobody when that node did not
-    /// answer just now: those near here know better who leads.
+    /// answer just now, or said that it cannot serve this show: those near here know better who leads.
     fn leader_guess(&self, place: &ShowPlace) -> Option<u64> {
         let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
         let guess = leaders.get(&place.show_id).copied().or_else(|| {
@@ -214,7 +240,8 @@ impl Upstream {
             place.voters.iter().find(at_home).copied()
         });
         let now = crate::clock::now();
-        guess.filter(|id| self.peer(*id).is_some_and(|peer| peer.health.is_well(now)))
+        let well = |id: &u64| self.peer(*id).is_some_and(|peer| peer.health.is_well(now));
+        guess.filter(|id| well(id) && self.is_good_for(place.show_id, *id, now))
     }
 
     /// Who leads `place` as far as it is known here, whether it answers or not.

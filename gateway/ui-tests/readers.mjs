@@ -1,9 +1,33 @@
 // Journeys of readers: another language, the dark, little room, no motion.
 
 import assert from "node:assert/strict";
-import { PHONE, at, fits, heading, look, lookScriptless, mapReady, newPage, seatOn } from "./stage.mjs";
+import { PHONE, api, at, fits, gateways, heading, look, lookScriptless, mapReady, newPage, seatOn } from "./stage.mjs";
+
+const LOOKS = 60;
+const LOOK_MS = 250;
 
 export const readers = {
+  async "measures the way to every region, once"(browser) {
+    const page = await newPage(browser, at(0));
+    const asked = [];
+    page.on("requestfinished", (request) => {
+      const { origin, pathname } = new URL(request.url());
+      if (pathname === "/v1/route/echo") asked.push(origin);
+    });
+    await page.goto("/");
+    // Once to open the connection, and two times to take the time.
+    for (let looked = 0; looked < LOOKS && asked.length < 3 * gateways.length; looked += 1) await page.waitForTimeout(LOOK_MS);
+    assert.deepEqual([...new Set(asked)].sort(), gateways.map((url) => new URL(url).origin).sort());
+    const { client, entry } = await api("/route/explain?client=127.0.0.1");
+    assert.equal(client.known_by, "measured");
+    assert.equal(client.range, "127.0.0.0/24", "a network, and no address");
+    assert.ok(entry.region, "somebody is named");
+    const before = asked.length;
+    await page.reload();
+    await page.waitForTimeout(4 * LOOK_MS);
+    assert.equal(asked.length, before, "not again on the same day");
+  },
+
   async "speaks German, and keeps to it"(browser, { hall, row }) {
     const page = await newPage(browser, at(0), { locale: "de-DE" });
     await page.goto("/");
@@ -55,11 +79,12 @@ export const readers = {
   async "reflows at four times the size"(browser, { hall, arena }) {
     // 1280 px at 400 % are 320 CSS px.
     const page = await newPage(browser, at(0), { viewport: { width: 320, height: 256 } });
-    for (const address of ["/", `/shows/${hall.id}`, `/shows/${arena.id}`, "/orders"]) {
+    for (const [name, address] of Object.entries({ events: "/", show: `/shows/${hall.id}`, arena: `/shows/${arena.id}`, orders: "/orders" })) {
       await page.goto(address);
       await page.locator("h1").waitFor();
       if (address.startsWith("/shows")) await mapReady(page);
       await fits(page, address);
+      await look(page, `narrow-${name}`);
     }
     await page.getByRole("link", { name: "All events" }).first().waitFor();
   },

@@ -77,8 +77,17 @@ pub(super) fn configure(
         let region = ("region".to_owned(), network.region.as_str().into());
         toml::Value::Table(toml::Table::from_iter([range, region]))
     });
-    let geo =
-        toml::Table::from_iter([("network".to_owned(), toml::Value::Array(placed.collect()))]);
+    // Where a page measures how far each region is: its gateways' own addresses, all of them as near as can be.
+    let origins = topology.regions.iter().map(|region| {
+        let origin = format!("http://{}", ports.gateway(&region.id));
+        (region.id.to_string(), origin.into())
+    });
+    let origins = ("origins".to_owned(), toml::Value::Table(origins.collect()));
+    let round_trips = toml::Table::from_iter([origins]);
+    let geo = toml::Table::from_iter([
+        ("network".to_owned(), toml::Value::Array(placed.collect())),
+        ("round_trips".to_owned(), toml::Value::Table(round_trips)),
+    ]);
     config.insert("geo".to_owned(), toml::Value::Table(geo));
 }
 

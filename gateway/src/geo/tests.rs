@@ -20,8 +20,8 @@ fn geo(networks: &[(&str, &str)]) -> Geo {
         .collect();
     let own = topology().regions[0].id.clone();
     let config = GeoConfig {
-        database: None,
         network,
+        ..GeoConfig::default()
     };
     Geo::open(own, &config).unwrap()
 }
@@ -107,11 +107,76 @@ fn a_country_that_the_edge_named_is_nearer_to_some_regions_than_to_others() {
 fn a_database_that_cannot_be_read_is_named() {
     let config = GeoConfig {
         database: Some("no/such/file.mmdb".into()),
-        network: Vec::new(),
+        ..GeoConfig::default()
     };
     let own = topology().regions[0].id.clone();
     let error = Geo::open(own, &config).unwrap_err().to_string();
     assert!(error.contains("no/such/file.mmdb"), "{error}");
+}
+
+/// As if region `from`'s gateway had told it.
+fn measured(geo: &Geo, network: &str, from: &str, round_trip_ms: u64) {
+    let one = told::RoundTrip {
+        network: network.parse().unwrap(),
+        round_trip_us: round_trip_ms * 1_000,
+        good_for_ms: 60_000,
+    };
+    let from = RegionId::new(from).unwrap();
+    geo.measured().hear(&from, &[one], clock::now());
+}
+
+#[test]
+fn a_measured_network_is_near_whoever_measured_it_least_and_no_answer_is_wider_than_one() {
+    let topology = topology();
+    let geo = geo(&[]);
+    let at = |addr: &str| geo.nearest_regions(&topology, addr.parse().unwrap());
+    assert_eq!(at("192.0.2.7").prefix_len, 0);
+    measured(&geo, "203.0.113.0/24", "southeastasia", 35);
+    measured(&geo, "203.0.113.0/24", "eastus", 210);
+    measured(&geo, "2001:db8:0:100::/56", "brazilsouth", 20);
+    let near = at("203.0.113.200");
+    assert_eq!(
+        (first(&near), near.source),
+        ("southeastasia", Source::Measured)
+    );
+    assert_eq!((near.prefix_len, near.regions.len()), (24, 5));
+    assert_eq!(near.regions[0].1, Duration::from_millis(35));
+    let by = ["eastus", "southeastasia"].map(|id| RegionId::new(id).unwrap());
+    assert_eq!(near.measured, by);
+    let six = at("2001:db8:0:1ab::9");
+    assert_eq!((first(&six), six.prefix_len), ("brazilsouth", 56));
+    // Who is not known is still where they turned up, and that holds for their own network only.
+    for (stranger, prefix_len) in [("203.0.114.9", 24), ("2001:db8:0:200::9", 56)] {
+        let there = at(stranger);
+        let found = (first(&there), there.source, there.prefix_len);
+        assert_eq!(found, ("eastus", Source::Unknown, prefix_len), "{stranger}");
+    }
+}
+
+#[test]
+fn what_an_operator_or_an_edge_knows_goes_before_what_was_measured() {
+    let topology = topology();
+    let geo = geo(&[("203.0.113.128/25", "westeurope")]);
+    measured(&geo, "203.0.113.0/24", "southeastasia", 35);
+    let at = |addr: &str, country: &str| {
+        let country = Country::new(country);
+        geo.nearest_regions_of(&topology, addr.parse().unwrap(), country)
+    };
+    assert_eq!(at("203.0.113.200", "XX").source, Source::Network);
+    assert_eq!(at("203.0.113.7", "DE").source, Source::Edge);
+    assert_eq!(at("203.0.113.7", "XX").source, Source::Measured);
+}
+
+#[test]
+fn what_a_region_that_is_gone_had_measured_is_not_gone_by() {
+    let topology = topology();
+    let geo = geo(&[]);
+    measured(&geo, "203.0.113.0/24", "mars", 1);
+    let nearest = geo.nearest_regions(&topology, "203.0.113.9".parse().unwrap());
+    assert_eq!(
+        (first(&nearest), nearest.source),
+        ("eastus", Source::Unknown)
+    );
 }
 
 /// Where a database of the real world is, for whoever has one.
@@ -125,7 +190,7 @@ fn a_real_database_places_well_known_addresses() {
     };
     let config = GeoConfig {
         database: Some(path.into()),
-        network: Vec::new(),
+        ..GeoConfig::default()
     };
     let geo = Geo::open(RegionId::new("eastus").unwrap(), &config).unwrap();
     for (addr, region) in [

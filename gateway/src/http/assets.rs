@@ -65,6 +65,11 @@ const FILES: &[(&str, &str, &str)] = &[
     ("work.js", JS, include_str!("../../ui/work.js")),
     ("queue.js", JS, include_str!("../../ui/queue.js")),
     ("order.js", JS, include_str!("../../ui/order.js")),
+    (
+        "round-trips.js",
+        JS,
+        include_str!("../../ui/round-trips.js"),
+    ),
 ];
 
 /// Something that is the binary's own, packed once.

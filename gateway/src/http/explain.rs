@@ -23,6 +23,7 @@ use crate::clock;
 use crate::network::Network;
 use crate::problem::Problem;
 use crate::routing::score::{Candidate, Ranked};
+use crate::upstream::show_health::ShowHealth;
 use crate::upstream::{Peer, ShowPlace};
 
 /// Only without the server that says who is at the other end.
@@ -93,7 +94,7 @@ fn candidate(one: &Ranked, chosen: bool) -> Value {
 }
 
 /// To the hundredth, so that people can read it.
-fn ms(duration: Duration) -> f64 {
+pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
@@ -103,6 +104,7 @@ fn serving(app: &App, show: Option<&ShowPlace>, now: Instant) -> Value {
     let choice = router.choice();
     let peers = app.upstream.peers();
     let node = |peer: &Arc<Peer>| {
+        let of_show = show.map(|show| app.upstream.show_health(show.show_id, peer.id, now));
         json!({
             "node": peer.id,
             "circuit": peer.health.circuit(now).as_str(),
@@ -110,6 +112,8 @@ fn serving(app: &App, show: Option<&ShowPlace>, now: Instant) -> Value {
             "slow_ms": peer.latency.slow().map(ms),
             "directory_age_ms": peer.health.directory_age().map(ms),
             "replica": show.map(|show| replica(show, peer.id)),
+            "show_health": of_show.map(|(health, _)| health.as_str()),
+            "show_health_age_ms": of_show.and_then(|(_, since)| since).map(ms),
         })
     };
     let regions = choice.ranked.iter().map(|one| {
@@ -139,11 +143,14 @@ fn replica(show: &ShowPlace, node: u64) -> &'static str {
 
 fn of_show(app: &App, show: &ShowPlace, now: Instant) -> Value {
     let leader = app.upstream.leader_known(show);
-    let reads = app.upstream.peers();
-    let reads = reads.iter().find(|peer| {
-        peer.health.is_well(now)
-            && (show.voters.contains(&peer.id) || show.learners.contains(&peer.id))
-    });
+    let peers = app.upstream.peers();
+    let mut reads: Vec<&Arc<Peer>> = peers.iter().collect();
+    reads.retain(|peer| peer.health.is_well(now) && replica(show, peer.id) != "none");
+    let health = |node| app.upstream.show_health(show.show_id, node, now).0;
+    let good = reads
+        .iter()
+        .find(|peer| health(peer.id) == ShowHealth::Good);
+    let reads = good.or_else(|| reads.first());
     json!({
         "show": ShowRef(show.show_id).to_string(),
         "home_region": show.home_region,

@@ -14,15 +14,16 @@ use tracing::Instrument as _;
 use super::{door, local, origin, page, trail};
 use crate::admission::Class;
 use crate::app::App;
+use crate::geo::origins::RoundTripConfig;
 use crate::problem::Problem;
 use crate::{clock, footprint, limits};
 
-/// The page loads nothing from anywhere else, sends forms to nobody else, and nobody may frame it.
+/// The page loads nothing from anywhere else, sends forms to nobody else, and nobody may frame it. [`policy`] adds to it what it
+/// measures the way to.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const SAFETY: [(&str, &str); 6] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
+const SAFETY: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     // With no-referrer, browsers would name no origin on our own forms, and we could not tell them from a stranger's.
     ("referrer-policy", "same-origin"),
@@ -34,7 +35,22 @@ const SAFETY: [(&str, &str); 6] = [
     ),
 ];
 
-pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// What the page may do, as every answer says it.
+pub(super) fn policy(config: &RoundTripConfig) -> HeaderValue {
+    let extended = config.listed().and_then(|origins| {
+        let own = "connect-src 'self'";
+        let policy = CONTENT_SECURITY_POLICY.replace(own, &format!("{own} {origins}"));
+        HeaderValue::from_str(&policy).ok()
+    });
+    extended.unwrap_or_else(|| HeaderValue::from_static(CONTENT_SECURITY_POLICY))
+}
+
+/// With the app goes its [`policy`].
+pub(super) async fn around(
+    State((app, policy)): State<(Arc<App>, HeaderValue)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = clock::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -51,7 +67,7 @@ pub(super) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     if let Some(reader) = reader {
         response = reader.reads(&app, response).await;
     }
-    add_safety(response.headers_mut());
+    add_safety(response.headers_mut(), policy);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     if local::answered(response.headers()) {
         let whole = &app.metrics.live.local_rejection_request_seconds;
@@ -168,7 +184,8 @@ fn as_problem(response: Response) -> Response {
     Problem::new("invalid_parameter", "the address or a header is malformed").into_response()
 }
 
-fn add_safety(headers: &mut HeaderMap) {
+fn add_safety(headers: &mut HeaderMap, policy: HeaderValue) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in SAFETY {
         headers.insert(
             HeaderName::from_static(name),

@@ -43,6 +43,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
 /// `GET /metrics`: Prometheus text.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let age_ms = app.catalogue.current().map(|catalogue| catalogue.age_ms());
+    app.metrics
+        .round_trips
+        .known(&app.geo.measured().networks());
     let kind = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

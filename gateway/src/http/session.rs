@@ -33,7 +33,8 @@ pub(super) fn buyer(app: &App, headers: &HeaderMap) -> Result<Buyer, Problem> {
         })
 }
 
-fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// What `Authorization: Bearer` has, or else the cookie.
+pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or("");
         let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));

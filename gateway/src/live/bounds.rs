@@ -17,7 +17,8 @@ pub const FIRST_STATE_WAIT: Duration = Duration::from_secs(4);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// A node that answers no probe for this long, beyond the round trip, is left for another one.
 pub const SILENCE_MAX: Duration = Duration::from_millis(1_500);
-/// A replica that says that it is older than this is left for another one, while there is another one.
+/// A replica that says that it is older than this is left for another one, while there is another one: by those who follow it
+/// and by each read (`upstream/read.rs`).
 pub const REPLICA_AGE_MAX: Duration = Duration::from_secs(3);
 /// From a replica that is not the nearest, the nearest is tried again after this.
 pub const RETURN_AFTER: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@ use holdfast_region_config::Topology;
 use holdfast_region_config::ids::RegionId;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,8 +28,6 @@ pub(crate) const PATH: &str = "/v1/route/observations";
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Largest answer, bytes: 32 regions with all that is said about each.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
-/// Gateways asked in one round.
-const GATEWAYS_MAX: usize = 128;
 
 /// Asks and judges every second until `stop`.
 pub async fn keep_watching(app: Arc<App>, stop: CancellationToken) {
@@ -51,10 +50,11 @@ async fn look_around(app: &App) {
     let own_region = &app.config.region;
     let ready = ask_all(&topology, own_region, app).await;
     let nodes = regions_that_commit(app);
+    let gateways = app.gateways.known(&topology);
     let sees = topology.regions.iter().map(|region| {
         let here = region.id == *own_region;
         // A region without a gateway of its own is served by the others'.
-        let none = topology.gateways_in(&region.id).next().is_none();
+        let none = !gateways.contains_key(&region.id);
         let sight = Sight {
             nodes: nodes.contains(&region.id),
             gateways: none || ready.contains(&region.id) || (here && !app.draining()),
@@ -82,13 +82,8 @@ fn regions_that_commit(app: &App) -> BTreeSet<RegionId> {
 /// Regions other than `own` of which a gateway answered and is ready; what it sees is taken note of.
 async fn ask_all(topology: &Topology, own: &RegionId, app: &App) -> BTreeSet<RegionId> {
     let mut asking = JoinSet::new();
-    let others = topology
-        .gateways
-        .iter()
-        .filter(|gateway| gateway.region != *own);
-    for gateway in others.take(GATEWAYS_MAX) {
-        let rtt = topology.rtt.get(own, &gateway.region).unwrap_or_default();
-        let (addr, region) = (gateway.addr.clone(), gateway.region.clone());
+    for (region, addr) in app.gateways.elsewhere(topology, own) {
+        let rtt = topology.rtt.get(own, &region).unwrap_or_default();
         asking.spawn(async move {
             // Two round trips: one to connect, one to ask.
             let answer = tokio::time::timeout(ANSWER_TIMEOUT + 2 * rtt, ask(&addr)).await;
@@ -114,20 +109,33 @@ async fn ask_all(topology: &Topology, own: &RegionId, app: &App) -> BTreeSet<Reg
 
 /// What the gateway at `addr` sees; `None` when it does not answer, or not in our words.
 async fn ask(addr: &str) -> Option<Observations> {
+    fetch(addr, PATH, None, ANSWER_BYTES_MAX).await
+}
+
+/// What the gateway at `addr` has at `path` for whoever shows `token`, in at most `bytes_max`; `None` when it does not answer, or
+/// not in our words.
+pub(crate) async fn fetch<T: DeserializeOwned>(
+    addr: &str,
+    path: &str,
+    token: Option<&str>,
+    bytes_max: usize,
+) -> Option<T> {
     let stream = TcpStream::connect(addr).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let request = Request::get(PATH)
+    let mut request = Request::get(path)
         .header(header::HOST, addr)
-        .header(header::CONNECTION, "close")
-        .body(Body::empty())
-        .ok()?;
+        .header(header::CONNECTION, "close");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Body::empty()).ok()?;
     let answered = async {
         let response = sender.send_request(request).await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }
         let body = Body::new(response.into_body());
-        let bytes = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.ok()?;
+        let bytes = axum::body::to_bytes(body, bytes_max).await.ok()?;
         serde_json::from_slice(&bytes).ok()
     };
     let mut answered = std::pin::pin!(answered);

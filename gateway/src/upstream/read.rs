@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   best node ──────────(no answer after what few answers exceed)──► the next one as well; the first answer counts
-//!       └─(trouble)─► the next one, while the budget for extra tries lasts
+//!       └─(trouble, or an answer that is too old)─► the next one, while the budget for extra tries lasts
 //! ```
+//!
+//! When all answers are too old, the freshest is given, and says how old it is.
 //!
 //! Owns: the order of nodes for reads, the time each gets, and the second question. Must never: hide how old an answer is, or
 //! ask a write twice: that is `write.rs`, which waits.
@@ -20,6 +22,7 @@ use tonic::{Code, Response, Status};
 
 use super::{Peer, ShowPlace, Upstream, UpstreamError};
 use crate::footprint::{self, Dated};
+use crate::live::bounds::REPLICA_AGE_MAX;
 use crate::{clock, limits};
 
 /// From whom a read may come.
@@ -40,6 +43,26 @@ type Ended<T> = (
     Instant,
     Result<Result<Response<T>, Status>, tokio::time::error::Elapsed>,
 );
+
+/// An answer, and who gave it.
+struct Given<T> {
+    peer: Arc<Peer>,
+    answer: T,
+}
+
+impl<T: Dated> Given<T> {
+    /// How long ago its replica last knew itself to be current. What has no age never changes.
+    fn age(&self) -> Duration {
+        let as_of = self.answer.as_of();
+        as_of.map_or(Duration::ZERO, |as_of| Duration::from_millis(as_of.age_ms))
+    }
+
+    /// This is the one that is handed out.
+    fn take(self, place: &ShowPlace) -> T {
+        footprint::served(&self.peer, place.show_id, self.answer.as_of());
+        self.answer
+    }
+}
 
 impl Upstream {
     /// Asks nodes until one decides. A node that says "there is none" decides.
@@ -84,19 +107,22 @@ impl Upstream {
     {
         let mut order = self.order(place, freshness).into_iter();
         let mut running = FuturesUnordered::new();
-        let mut last = UpstreamError::new("unavailable", "no node can be reached");
+        // The freshest of the answers that were too old, else the last error.
+        let mut best: Result<Given<T>, UpstreamError> =
+            Err(UpstreamError::new("unavailable", "no node can be reached"));
         let mut hedge_at = None;
         loop {
             if running.is_empty() {
                 let left = self.read_budget.saturating_sub(started.elapsed());
-                let Some(peer) = order.next().filter(|_| !left.is_zero()) else {
-                    return Err(last);
+                let worth = |peer: &Arc<Peer>| best.is_err() || self.may_be_fresher(place, peer);
+                let Some(peer) = order.find(worth).filter(|_| !left.is_zero()) else {
+                    return best.map(|given| given.take(place));
                 };
                 // Going to the leader after a wait for a session's index is the plan, not a repeat.
-                let planned = *tries == 0 || (*tries == 1 && freshness == Freshness::Seen);
-                if !planned && !self.read_retries.take(clock::now()) {
+                let waited = *tries == 1 && freshness == Freshness::Seen && best.is_err();
+                if *tries > 0 && !waited && !self.read_retries.take(clock::now()) {
                     self.count_read("over_budget");
-                    return Err(last);
+                    return best.map(|given| given.take(place));
                 }
                 hedge_at =
                     (*tries == 0 && freshness == Freshness::Near).then(|| hedge_delay(&peer));
@@ -121,9 +147,13 @@ impl Upstream {
                 }
             };
             match self.judged(place, freshness, ended) {
-                Verdict::Answered(answer) => return Ok(answer),
-                Verdict::Decided(error) => return Err(error),
-                Verdict::Elsewhere(error) => last = error,
+                Verdict::Answered(given) => return Ok(given.take(place)),
+                // What a refusal is based on may be older still: it does not say.
+                Verdict::Decided(error) => {
+                    return best.or(Err(error)).map(|given| given.take(place));
+                }
+                Verdict::TooOld(given) => best = Ok(fresher(best, given)),
+                Verdict::Elsewhere(error) => best = best.or(Err(error)),
                 Verdict::Unreachable => {}
             }
         }
@@ -131,11 +161,11 @@ impl Upstream {
 
     /// The nodes in the order in which they are asked.
     fn order(&self, place: &ShowPlace, freshness: Freshness) -> Vec<Arc<Peer>> {
-        let mut order = self.near();
+        let mut order = self.near(place.show_id);
         // A node without a replica can only say so.
         order.sort_by_key(|id| !place.may_be_at(*id));
         if freshness == Freshness::Near {
-            self.spill(&mut order);
+            self.spill(place, &mut order);
         } else if let Some(leader) = self.leader_guess(place) {
             // Whoever waits for an index asks near home once, then where it was written.
             let at = usize::from(freshness == Freshness::Seen && order.first() != Some(&leader));
@@ -145,20 +175,31 @@ impl Upstream {
         order.into_iter().filter_map(|id| self.peer(id)).collect()
     }
 
-    /// Moves the nodes of the region that takes this request ahead, when the first one is full.
-    fn spill(&self, order: &mut [u64]) {
+    /// Moves the nodes of the region that takes this request ahead, when the first one is full; but none that cannot serve the
+    /// show.
+    fn spill(&self, place: &ShowPlace, order: &mut [u64]) {
         let choice = self.router.choice();
-        let Some(region) = self.router.spills_to(&choice, clock::now()) else {
+        let now = clock::now();
+        let Some(region) = self.router.spills_to(&choice, now) else {
             return;
         };
         self.count_read("spilled");
         let peers = self.peers();
         let there = |id: u64| {
-            peers
-                .iter()
-                .any(|peer| peer.id == id && peer.region == region)
+            let mut all = peers.iter();
+            all.any(|peer| peer.id == id && peer.region == region)
+                && place.may_be_at(id)
+                && self.is_good_for(place.show_id, id, now)
         };
         order.sort_by_key(|id| !there(*id));
+    }
+
+    /// Whether `peer` has a replica that may be younger than one that was too old, and answers.
+    fn may_be_fresher(&self, place: &ShowPlace, peer: &Peer) -> bool {
+        let now = clock::now();
+        place.may_be_at(peer.id)
+            && peer.health.commits(now)
+            && self.is_good_for(place.show_id, peer.id, now)
     }
 
     fn judged<T: Dated>(
@@ -184,19 +225,24 @@ impl Upstream {
         }
         let verdict = match answer {
             Ok(response) => {
-                let answer = response.into_inner();
-                footprint::served(&peer, place.show_id, answer.as_of());
-                Verdict::Answered(answer)
+                let given = Given {
+                    peer: Arc::clone(&peer),
+                    answer: response.into_inner(),
+                };
+                self.weighed(place, given, now)
             }
             Err(status) => {
                 if status.code() == Code::ResourceExhausted {
                     self.router.saturated(&peer.region, now);
                 }
+                self.refused(place.show_id, peer.id, &status, now);
                 judge(&status)
             }
         };
         match &verdict {
-            Verdict::Answered(_) | Verdict::Decided(_) => peer.health.answered(),
+            Verdict::Answered(_) | Verdict::TooOld(_) | Verdict::Decided(_) => {
+                peer.health.answered();
+            }
             Verdict::Elsewhere(_) => {}
             Verdict::Unreachable => {
                 peer.health.failed(now);
@@ -206,8 +252,43 @@ impl Upstream {
         verdict
     }
 
+    /// What the age of an answer says of its replica.
+    fn weighed<T: Dated>(&self, place: &ShowPlace, given: Given<T>, now: Instant) -> Verdict<T> {
+        let Some(as_of) = given.answer.as_of() else {
+            return Verdict::Answered(given);
+        };
+        let (show_id, node) = (place.show_id, given.peer.id);
+        if as_of.linearizable {
+            self.show_troubles.commits(show_id, node);
+        } else if given.age() > REPLICA_AGE_MAX {
+            self.show_troubles.behind(show_id, node, now);
+            return Verdict::TooOld(given);
+        } else {
+            self.show_troubles.fresh(show_id, node);
+        }
+        Verdict::Answered(given)
+    }
+
+    /// What a refusal says of the node's replica of one show: the node itself is well enough to refuse.
+    fn refused(&self, show_id: u64, node: u64, status: &Status, now: Instant) {
+        match codes::of_status(status).map(|row| row.code) {
+            Some("unavailable") => self.show_troubles.no_quorum(show_id, node, now),
+            // It did not reach the index that was asked for.
+            Some("deadline") => self.show_troubles.behind(show_id, node, now),
+            _ => {}
+        }
+    }
+
     fn count_read(&self, result: &str) {
         self.metrics.read_tries.with_label_values(&[result]).inc();
+    }
+}
+
+/// The younger of two answers; the first of equals.
+fn fresher<T: Dated>(best: Result<Given<T>, UpstreamError>, given: Given<T>) -> Given<T> {
+    match best {
+        Ok(before) if before.age() <= given.age() => before,
+        _ => given,
     }
 }
 
@@ -245,7 +326,9 @@ async fn late(after: Option<Duration>) {
 }
 
 enum Verdict<T> {
-    Answered(T),
+    Answered(Given<T>),
+    /// An answer, older than is handed out while there may be a fresher one.
+    TooOld(Given<T>),
     Decided(UpstreamError),
     /// This node cannot, another may.
     Elsewhere(UpstreamError),
@@ -256,6 +339,7 @@ impl<T> Verdict<T> {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Answered(_) => "answered",
+            Self::TooOld(_) => "too_old",
             Self::Decided(_) => "refused",
             Self::Elsewhere(_) => "elsewhere",
             Self::Unreachable => "unreachable",
@@ -283,3 +367,6 @@ fn judge<T>(status: &Status) -> Verdict<T> {
         _ => Verdict::Unreachable,
     }
 }
+
+#[cfg(test)]
+mod tests;

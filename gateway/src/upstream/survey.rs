@@ -135,4 +135,4 @@ async fn probe(peer: Arc<Peer>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

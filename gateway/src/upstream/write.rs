@@ -75,7 +75,11 @@ impl Upstream {
         started: std::time::Instant,
         progress: &mut Progress,
     ) -> Result<SubmitReply, UpstreamError> {
-        let mut route = Route::new(self.leader_guess(place), &place.voters, &self.near());
+        let mut route = Route::new(
+            self.leader_guess(place),
+            &place.voters,
+            &self.near(place.show_id),
+        );
         let mut pause = limits::RETRY_BACKOFF_MIN;
         loop {
             let left = self.write_budget.saturating_sub(started.elapsed());
@@ -131,11 +135,8 @@ impl Upstream {
                 peer.health.answered();
                 let code = failure.code();
                 self.count(codes::of_failure(code));
-                if code == FailureCode::Overloaded {
-                    self.router.saturated(&peer.region, clock::now());
-                }
+                self.learn(peer, show_id, code, &failure);
                 if code == FailureCode::NotLeader {
-                    self.forget_leader(show_id, peer.id);
                     if self.peer(failure.leader_node_id).is_some() {
                         route.admit(failure.leader_node_id);
                     }
@@ -146,6 +147,7 @@ impl Upstream {
             Ok(reply) if reply.result.is_some() => {
                 peer.health.answered();
                 self.count("decided");
+                self.show_troubles.commits(show_id, peer.id);
                 self.remember_leader(show_id, peer.id);
                 self.remember_written(show_id, reply.index);
                 footprint::served(peer, show_id, None);
@@ -176,6 +178,21 @@ impl Upstream {
                 };
                 Tried::Again
             }
+        }
+    }
+
+    /// What a failure says of `peer`, to those who come later.
+    fn learn(&self, peer: &Peer, show_id: u64, code: FailureCode, failure: &Failure) {
+        let now = clock::now();
+        match code {
+            FailureCode::Overloaded => self.router.saturated(&peer.region, now),
+            FailureCode::NotLeader => self.forget_leader(show_id, peer.id),
+            FailureCode::Unavailable => self.show_troubles.no_quorum(show_id, peer.id, now),
+            // It was written and nobody confirmed it. A queue that was too long says "deadline" too: and that nothing happened.
+            FailureCode::Deadline if failure.maybe_happened => {
+                self.show_troubles.no_quorum(show_id, peer.id, now);
+            }
+            _ => {}
         }
     }
 

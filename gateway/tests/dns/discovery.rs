@@ -1,8 +1,10 @@
-//! Nodes find each other by the SRV records of a gateway's zone.
+//! Nodes find each other by the SRV records of a gateway's zone, and gateways find each other.
 
-use holdfast_node_api::discovery::{Discovery, DiscoveryError, Finder};
+use holdfast_node_api::discovery::{
+    Discovery, DiscoveryError, Finder, FoundGateways, GatewayFinder,
+};
 
-use crate::server::Server;
+use crate::server::{Server, region};
 
 fn discovery(server: &Server, srv: &str) -> Discovery {
     Discovery {
@@ -41,4 +43,32 @@ async fn what_was_told_last_holds_while_nobody_answers() {
     assert_eq!(finder.addresses().await.len(), 2);
     drop(server);
     assert_eq!(finder.addresses().await.len(), 2);
+}
+
+fn lines(found: &FoundGateways) -> Vec<String> {
+    let regions = found.iter();
+    let lines = regions.map(|(region, addrs)| format!("{region} {addrs:?}"));
+    lines.collect()
+}
+
+#[tokio::test]
+async fn gateways_are_found_region_by_region_and_kept_while_nobody_answers() {
+    let server = Server::start(1, 1_000).await;
+    let nodes = discovery(&server, "_holdfast-node._tcp.holdfast.example");
+    let finder = GatewayFinder::new(&nodes).unwrap();
+    assert!(finder.addresses().is_empty(), "nobody was asked yet");
+    finder
+        .look(&["eastus", "mars", "westeurope"].map(region))
+        .await;
+    let both = ["eastus [127.0.0.1:8101]", "westeurope [127.0.0.1:8102]"];
+    assert_eq!(lines(&finder.addresses()), both, "mars has none");
+    drop(server);
+    finder.look(&["eastus", "westeurope"].map(region)).await;
+    assert_eq!(lines(&finder.addresses()), both);
+    finder.look(&[region("eastus")]).await;
+    assert_eq!(
+        lines(&finder.addresses()),
+        both[..1],
+        "no region, no gateway"
+    );
 }

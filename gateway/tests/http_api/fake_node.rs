@@ -250,8 +250,10 @@ impl Inventory for FakeNode {
             available: 50,
             ..v1::AreaState::default()
         }];
+        let older = world.old_replicas.get(&self.id).copied();
         let as_of = world.as_of(read).map(|as_of| v1::AsOf {
             index: behind.unwrap_or(as_of.index),
+            age_ms: older.unwrap_or(as_of.age_ms),
             ..as_of
         });
         Ok(Response::new(v1::SeatMap {

@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) seen: Vec<(u64, Vec<u8>, String)>,
     /// What reads say of their age, ms.
     pub(crate) age_ms: u64,
+    /// The same of seat maps of nodes whose replica is older than the others'.
+    pub(crate) old_replicas: HashMap<u64, u64>,
     /// Seat map reads are refused.
     pub(crate) reads_down: bool,
     /// The index of buyers does not answer.

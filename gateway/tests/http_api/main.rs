@@ -25,5 +25,6 @@ mod queue;
 mod retry;
 mod routing;
 mod sessions;
+mod show_health;
 mod turned_away;
 mod validation;

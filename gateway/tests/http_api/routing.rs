@@ -1,13 +1,18 @@
 //! Where an answer comes from, and that slow or lost nodes cost a reader little.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_gateway::geo::exchange::ClusterToken;
+use holdfast_gateway::session::Sessions;
 use holdfast_node_api::v1::CatalogueNode;
 
-use crate::harness::Harness;
+use crate::browser::Browser;
+use crate::fake_show::World;
+use crate::harness::{Answer, Harness};
 
 /// The header as pairs.
-fn route(answer: &crate::harness::Answer) -> Vec<(String, String)> {
+fn route(answer: &Answer) -> Vec<(String, String)> {
     let line = answer.headers["x-holdfast-route"].to_str().unwrap();
     let pairs = line
         .split(", ")
@@ -106,10 +111,123 @@ async fn the_choice_is_explained() {
     assert_eq!(h.get("/v1/route/explain?show=s9").await.problem().0, 404);
 }
 
+/// What a second request, with the token of the first, is answered: as the page asks.
+async fn echoed(h: &Harness) -> Answer {
+    let first = h.get("/v1/route/echo").await;
+    assert_eq!(first.headers["cache-control"], "no-store");
+    assert_eq!(first.headers["access-control-allow-origin"], "*");
+    assert!(first.json()["round_trip_ms"].is_null(), "{}", first.text);
+    let token = first.json()["token"].as_str().unwrap().to_owned();
+    h.get(&format!("/v1/route/echo?token={token}")).await
+}
+
+#[tokio::test]
+async fn a_client_that_answers_at_once_is_measured() {
+    let h = Harness::start().await;
+    let echo = echoed(&h).await;
+    assert_eq!(echo.status, 200, "{}", echo.text);
+    assert_eq!(echo.json()["region"], "here");
+    let took_ms = echo.json()["round_trip_ms"].as_f64().unwrap();
+    assert!((0.0..=2_000.0).contains(&took_ms), "{took_ms}");
+    let own = h.get("/v1/route/explain").await.json();
+    assert_eq!(own["client"]["known_by"], "measured");
+    assert_eq!(own["client"]["range"], "127.0.0.0/24");
+    let entry = &own["entry"]["candidates"][0];
+    assert_eq!(own["entry"]["region"], "here");
+    assert_eq!(entry["region"], "here");
+    assert_eq!(entry["measured_ms"], echo.json()["round_trip_ms"]);
+    let stranger = h.get("/v1/route/explain?client=203.0.113.9").await.json();
+    assert_eq!(stranger["client"]["known_by"], "unknown");
+    assert_eq!(stranger["client"]["range"], "203.0.113.0/24", "no wider");
+    let metrics = h.get("/metrics").await.text;
+    for line in [
+        "holdfast_gateway_round_trips_total 1",
+        "holdfast_gateway_round_trip_networks{about=\"here\"} 1",
+    ] {
+        assert!(metrics.contains(line), "no {line} in:\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_forged_or_another_gateways_is_refused() {
+    let h = Harness::start().await;
+    let other = h.beside().await.get("/v1/route/echo").await.json();
+    let own = h.get("/v1/route/echo").await.json();
+    let own = own["token"].as_str().unwrap();
+    let forged = format!("{}AAAA", &own[..own.len() - 4]);
+    for bad in [forged.as_str(), "x", other["token"].as_str().unwrap()] {
+        let no = h.get(&format!("/v1/route/echo?token={bad}")).await;
+        assert_eq!(no.problem(), (400, "invalid_parameter".to_owned()));
+        assert_eq!(no.json()["errors"][0]["field"], "token");
+    }
+    let unknown = h.get("/v1/route/echo?tokens=x").await;
+    assert_eq!(unknown.json()["errors"][0]["field"], "tokens");
+    let own = h.get("/v1/route/explain").await.json();
+    assert_eq!(own["client"]["known_by"], "unknown", "nothing was measured");
+}
+
+#[tokio::test]
+async fn only_gateways_of_the_cluster_are_told_what_was_measured_and_only_once() {
+    let h = Harness::start().await;
+    assert_eq!(echoed(&h).await.status, 200);
+    // The key of the harness, as another gateway has it.
+    let token = |key: u8| {
+        let sessions = Sessions::new([key; 32], Duration::from_secs(60));
+        format!("Bearer {}", ClusterToken::of(&sessions).text())
+    };
+    let (ours, theirs) = (token(7), token(8));
+    let ask = async |path: &str, token: &str| {
+        let headers = [("authorization", token)];
+        h.send("GET", path, &headers, None).await
+    };
+    for stranger in [theirs.as_str(), "Bearer ", "Basic x"] {
+        let no = ask("/v1/route/round-trips", stranger).await;
+        assert_eq!(
+            no.problem(),
+            (401, "token_invalid".to_owned()),
+            "{stranger}"
+        );
+    }
+    let no = h.get("/v1/route/round-trips").await;
+    assert_eq!(no.problem(), (401, "token_invalid".to_owned()));
+    let told = ask("/v1/route/round-trips", &ours).await.json();
+    assert_eq!(told["region"], "here");
+    assert_eq!(told["round_trips"].as_array().unwrap().len(), 1);
+    assert_eq!(told["round_trips"][0]["network"], "127.0.0.0/24");
+    let next = told["next"].as_str().unwrap();
+    let news = ask(&format!("/v1/route/round-trips?after={next}"), &ours).await;
+    assert_eq!(news.json()["round_trips"], serde_json::json!([]));
+    assert_eq!(news.json()["next"], next);
+    let again = ask("/v1/route/round-trips?after=0-9", &ours).await.json();
+    let heard = again["round_trips"].as_array().unwrap().len();
+    assert_eq!(heard, 1, "who heard another process begins anew");
+    let no = ask("/v1/route/round-trips?after=x", &ours).await;
+    assert_eq!(no.problem(), (400, "invalid_parameter".to_owned()));
+    assert_eq!(no.json()["errors"][0]["field"], "after");
+}
+
+#[tokio::test]
+async fn a_page_is_told_where_to_measure_and_may() {
+    let sections = "[geo.round_trips]\norigins = { here = \"https://here.example\", there = \"http://127.0.0.1:81\" }";
+    let world = Arc::new(Mutex::new(World::led_by(1)));
+    let h = Harness::configured(world, "", sections).await;
+    let page = Browser::new(&h).open("/").await;
+    let origins = "https://here.example http://127.0.0.1:81";
+    page.has(&format!("data-origins=\"{origins}\""));
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    let connect = format!("; connect-src 'self' {origins};");
+    assert!(policy.contains(&connect), "{policy}");
+    let h = Harness::start().await;
+    let page = Browser::new(&h).open("/").await;
+    assert!(!page.text.contains("data-origins"));
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("; connect-src 'self';"), "{policy}");
+}
+
 #[tokio::test]
 async fn a_region_whose_nodes_are_gone_is_served_through_another_one() {
     let h = Harness::start().await;
-    let there = crate::fake_node::start(3, std::sync::Arc::clone(&h.world)).await;
+    let there = crate::fake_node::start(3, Arc::clone(&h.world)).await;
     let node = |node_id, region: &str, addr: String, removed| CatalogueNode {
         node_id,
         region: region.to_owned(),

@@ -5,8 +5,10 @@
 //! ```
 //!
 //! A target's first label says which node it is: `n7`. Names of any DNS server will do; a gateway's own zone has them
-//! (`docs/dns.md`). Owns: asking, the tries, and reading targets. Must never: make up a node, or wait without end.
+//! (`docs/dns.md`), and those of the gateways beside them ([`GatewayFinder`]). Owns: asking, the tries, and reading targets. Must
+//! never: make up a node, or wait without end.
 
+mod gateways;
 mod source;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType, rdata::SRV};
 use hickory_resolver::{Resolver, TokioResolver};
 use serde::Deserialize;
 
+pub use self::gateways::{FoundGateways, GatewayFinder};
 pub use self::source::{Occasions, TopologySource};
 
 /// Tries before it is given up the first time; with the pauses between them about ten seconds.
@@ -66,6 +69,14 @@ pub enum DiscoveryError {
     /// An answer in which no target is a node.
     #[error("{srv} at {resolver} names no node: the first label of a target must be like n7")]
     NoNodes {
+        /// Who was asked.
+        resolver: SocketAddr,
+        /// What was asked.
+        srv: String,
+    },
+    /// An answer in which no target has an address.
+    #[error("{srv} at {resolver} names no gateway that has an address")]
+    NoGateways {
         /// Who was asked.
         resolver: SocketAddr,
         /// What was asked.
@@ -118,23 +129,9 @@ impl Discovery {
     /// # Errors
     /// [`DiscoveryError`], as the last of `tries` had it.
     pub async fn find(&self, tries: u32) -> Result<Found, DiscoveryError> {
-        let mut name = Name::from_ascii(&self.srv).map_err(|error| DiscoveryError::Name {
-            srv: self.srv.clone(),
-            reason: error.to_string(),
-        })?;
-        // Whole, also without the dot at its end: nothing is searched for.
-        name.set_fqdn(true);
+        let name = absolute(&self.srv)?;
         let resolver = self.resolver()?;
-        let mut pause = PAUSE_MIN;
-        for _ in 1..tries {
-            match self.once(&resolver, &name).await {
-                Ok(found) => return Ok(found),
-                Err(error) => tracing::debug!(%error, "not found yet"),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        self.once(&resolver, &name).await
+        tried(tries, || self.once(&resolver, &name)).await
     }
 
     fn resolver(&self) -> Result<TokioResolver, DiscoveryError> {
@@ -161,21 +158,16 @@ impl Discovery {
     }
 
     async fn once(&self, resolver: &TokioResolver, name: &Name) -> Result<Found, DiscoveryError> {
-        let found = resolver.lookup(name.clone(), RecordType::SRV).await;
+        let found = services(resolver, name).await;
         let found = found.map_err(|error| self.lookup(error))?;
         let targets = found
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(service) => Some((node_of(service)?, service.clone())),
-                _ => None,
-            });
+            .into_iter()
+            .filter_map(|service| Some((node_of(&service)?, service)));
         let mut nodes = BTreeMap::new();
         for (node, service) in targets.take(TARGETS_MAX) {
-            let addrs = resolver.lookup_ip(service.target.clone()).await;
-            let addrs = addrs.map_err(|error| self.lookup(error))?;
-            if let Some(addr) = addrs.iter().next() {
-                nodes.insert(node, SocketAddr::new(addr, service.port));
+            let addr = address(resolver, &service).await;
+            if let Some(addr) = addr.map_err(|error| self.lookup(error))? {
+                nodes.insert(node, addr);
             }
         }
         if nodes.is_empty() {
@@ -186,6 +178,52 @@ impl Discovery {
         }
         Ok(nodes)
     }
+}
+
+/// The name as it stands, also without the dot at its end: nothing is searched for.
+fn absolute(srv: &str) -> Result<Name, DiscoveryError> {
+    let mut name = Name::from_ascii(srv).map_err(|error| DiscoveryError::Name {
+        srv: srv.to_owned(),
+        reason: error.to_string(),
+    })?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+/// Asks until there is an answer, `tries` times at most.
+async fn tried<T, F, Fut>(tries: u32, once: F) -> Result<T, DiscoveryError>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, DiscoveryError>>,
+{
+    let mut pause = PAUSE_MIN;
+    for _ in 1..tries {
+        match once().await {
+            Ok(found) => return Ok(found),
+            Err(error) => tracing::debug!(%error, "not found yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    once().await
+}
+
+/// The SRV records of `name`.
+async fn services(resolver: &TokioResolver, name: &Name) -> Result<Vec<SRV>, NetError> {
+    let found = resolver.lookup(name.clone(), RecordType::SRV).await?;
+    let records = found.answers().iter();
+    let services = records.filter_map(|record| match &record.data {
+        RData::SRV(service) => Some(service.clone()),
+        _ => None,
+    });
+    Ok(services.collect())
+}
+
+/// The first address of a service's target.
+async fn address(resolver: &TokioResolver, service: &SRV) -> Result<Option<SocketAddr>, NetError> {
+    let addrs = resolver.lookup_ip(service.target.clone()).await?;
+    let first = addrs.iter().next();
+    Ok(first.map(|addr| SocketAddr::new(addr, service.port)))
 }
 
 /// `n7.nodes.example.` is node 7.

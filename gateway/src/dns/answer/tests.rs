@@ -7,8 +7,10 @@ use hickory_proto::op::Query;
 use holdfast_region_config::Topology;
 
 use super::*;
+use crate::clock;
 use crate::dns::config::DnsConfig;
 use crate::dns::geography::Places;
+use crate::geo::told::RoundTrip;
 use crate::geo::{Geo, GeoConfig};
 
 const CONFIG: &str = "listen = \"127.0.0.1:0\"\nzone = \"holdfast.example\"\nnames = [\"@\", \"tickets\"]\n\
@@ -125,6 +127,29 @@ fn a_user_is_sent_to_the_nearest_regions() {
     assert_eq!(data(&elsewhere.answers)[0], "192.0.2.10");
     // 203 and 10 differ in their first bit.
     assert_eq!(elsewhere.scope_bits, 1);
+}
+
+#[test]
+fn a_user_whose_network_was_measured_is_sent_where_it_is_near() {
+    let mut world = World::new();
+    let geo = Geo::open(RegionId::new("eastus").unwrap(), &GeoConfig::default()).unwrap();
+    let told = RoundTrip {
+        network: "203.0.113.0/24".parse().unwrap(),
+        round_trip_us: 30_000,
+        good_for_ms: 60_000,
+    };
+    let asia = RegionId::new("southeastasia").unwrap();
+    geo.measured().hear(&asia, &[told], clock::now());
+    let topology = Topology::preset("three-regions").unwrap();
+    world.geography = Places::new(Arc::new(geo), Arc::new(topology));
+    let at = |client| world.ask(TICKETS, RecordType::A, DNSClass::IN, client);
+    let measured = at("203.0.113.9");
+    assert_eq!(data(&measured.answers)[0], "192.0.2.30");
+    assert_eq!(measured.scope_bits, 24);
+    // Wider, a resolver would keep it for the measured network too.
+    let neighbour = at("203.0.112.9");
+    assert_eq!(data(&neighbour.answers)[0], "192.0.2.10");
+    assert_eq!(neighbour.scope_bits, 24);
 }
 
 #[test]

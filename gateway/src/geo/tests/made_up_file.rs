@@ -180,7 +180,7 @@ fn each_form_of_record_leads_to_the_region_next_to_it() {
     let topology = topology();
     let config = GeoConfig {
         database: Some(path),
-        network: Vec::new(),
+        ..GeoConfig::default()
     };
     let geo = Geo::open(RegionId::new("westeurope").unwrap(), &config).unwrap();
     assert_eq!(geo.database(), Some("made-up of build 1700000000"));
@@ -200,6 +200,15 @@ fn each_form_of_record_leads_to_the_region_next_to_it() {
     }
     let mapped = geo.nearest_regions(&topology, "::ffff:192.0.2.9".parse().unwrap());
     assert_eq!(first(&mapped), "westeurope");
+    // What the file knows stays as it is; what it does not may have been measured.
+    measured(&geo, "192.0.2.0/24", "southeastasia", 5);
+    measured(&geo, "8.8.8.0/24", "southeastasia", 5);
+    let source = |addr: &str| {
+        let nearest = geo.nearest_regions(&topology, addr.parse().unwrap());
+        nearest.source
+    };
+    assert_eq!(source("192.0.2.9"), Source::Country);
+    assert_eq!(source("8.8.8.8"), Source::Measured);
 }
 
 #[test]
@@ -212,7 +221,7 @@ fn a_damaged_file_finds_nothing_and_breaks_nothing() {
         let (_dir, path) = written(&bad);
         let config = GeoConfig {
             database: Some(path),
-            network: Vec::new(),
+            ..GeoConfig::default()
         };
         let Ok(geo) = Geo::open(RegionId::new("westeurope").unwrap(), &config) else {
             continue;

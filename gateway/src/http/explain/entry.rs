@@ -42,7 +42,7 @@ pub(super) fn entry(app: &App, client: Client, now: Instant) -> (Nearest, Value)
         "region": told.choice.regions.first().map(|region| region.as_str()),
         "pinned": told.pinned.as_ref().map(|region| region.as_str()),
         "fail_open": told.fails_open(),
-        "candidates": told.candidates(&nearest.regions, &known),
+        "candidates": told.candidates(&nearest.regions, &nearest.measured, &known),
     });
     (nearest, body)
 }
@@ -102,8 +102,13 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Every region, in the order of DNS and then of distance.
-    fn candidates(&self, regions: &[(RegionId, Duration)], known: &[Candidate]) -> Vec<Value> {
+    /// Every region, in the order of DNS and then of distance. The way to the client was measured by those in `measured`.
+    fn candidates(
+        &self,
+        regions: &[(RegionId, Duration)],
+        measured: &[RegionId],
+        known: &[Candidate],
+    ) -> Vec<Value> {
         let mut ordered: Vec<&(RegionId, Duration)> = regions.iter().collect();
         ordered.sort_by_key(|(region, _)| self.position(region));
         let one = |(region, estimate): &(RegionId, Duration)| {
@@ -120,7 +125,7 @@ impl<'a> Told<'a> {
                 "health": health.as_str(),
                 "drained": self.steering.drained.contains(region),
                 "cost_ms": ms(*estimate),
-                "measured_ms": Value::Null,
+                "measured_ms": measured.contains(region).then(|| ms(*estimate)),
                 "expected_ms": ms(*estimate),
             })
         };
@@ -155,8 +160,12 @@ mod tests {
             (id("b"), far(3)),
             (id("c"), far(4)),
         ];
-        let listed = told.candidates(&regions, &[]);
+        let listed = told.candidates(&regions, &[id("a")], &[]);
         assert_eq!(listed[0]["chosen"], true);
+        for one in &listed {
+            let measured = one["measured_ms"] == one["cost_ms"];
+            assert_eq!(measured, one["region"] == "a", "the rest is estimated");
+        }
         assert_eq!(
             listed[0]["region"].as_str(),
             told.choice.regions.first().map(|region| region.as_str()),

@@ -68,6 +68,7 @@ fn frame(visit: &Visit, document: Document<'_>) -> Markup {
     let words = visit.words;
     let code = words.language.code();
     let messages = format!("/assets/messages-{code}.json");
+    let origins = visit.app.config.geo.round_trips.listed();
     html! {
         (DOCTYPE)
         html lang=(code) {
@@ -86,7 +87,7 @@ fn frame(visit: &Visit, document: Document<'_>) -> Markup {
                 @for name in scripts(document.view) { link rel="modulepreload" href={ "/assets/" (name) }; }
                 script type="module" src="/assets/app.js" {}
             }
-            body data-view=(document.view) {
+            body data-view=(document.view) data-origins=[origins] {
                 a.skip href="#main" { (words.t("skip")) }
                 (header(visit))
                 main #main.page tabindex="-1" { (document.main) }

@@ -38,7 +38,7 @@ a = { b = 20.0 }
 b = { a = 20.0 }
 "#;
 
-fn upstream() -> Upstream {
+pub(in crate::upstream) fn upstream() -> Upstream {
     let text = "region = \"a\"\nhttp_listen = \"127.0.0.1:0\"\ntopology = \"t\"\nsession_key_file = \"k\"\n";
     let none = std::collections::BTreeMap::new();
     let config = Config::parse(text, "test", std::path::Path::new(""), &none).unwrap();
@@ -96,7 +96,7 @@ async fn a_region_is_as_good_as_its_best_node() {
     upstream.review(&none);
     let choice = upstream.router().choice();
     assert!(choice.fail_open, "still an order");
-    assert_eq!(upstream.near().len(), 3);
+    assert_eq!(upstream.near(1).len(), 3);
 }
 
 #[tokio::test]
