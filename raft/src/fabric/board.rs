@@ -288,6 +288,21 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_that_only_this_node_does_not_hear_is_not_stood_against_whoever_wants_it_led_here() {
+        let (board, group, leader) = (board(), GroupId::new(3), NodeId::new(2));
+        board.take_claim(group, leader, 5, None);
+        assert!(!board.is_heard(leader));
+        board.wait_for_leader(group);
+        assert!(board.orphans().is_empty(), "a majority may hear it");
+        board.call_voters(group);
+        assert_eq!(board.orphans().len(), 1, "another has stood in vain");
+        board.take_claim(group, leader, 6, None);
+        board.wait_for_leader(group);
+        board.bereave(leader, Instant::now());
+        assert_eq!(board.orphans().len(), 1, "it is another process now");
+    }
+
+    #[test]
     fn a_silence_is_false_only_when_the_same_process_is_heard_again() {
         let board = board();
         let other = NodeId::new(2);

@@ -81,9 +81,27 @@ impl Board {
         changed
     }
 
-    /// Groups that have lost their leader, with since when something may be done.
+    /// Groups that have lost their leader, with since when something may be done. Not those that another node claims: when a
+    /// majority finds that one dead, they are looked for by its claims; when only this node does not hear it, the term of a takeover that
+    /// nobody grants would depose the leader of those who do. But whoever is called by a voter that stood in vain stands all the same.
     pub(crate) fn orphans(&self) -> Vec<(GroupId, Instant)> {
-        locked(&self.orphans).all()
+        let all = locked(&self.orphans).all();
+        let claims = locked(&self.claims);
+        let is_anothers = |group| {
+            let claim = claims.get(group);
+            claim.is_some_and(|claim| claim.leader != self.me)
+        };
+        let all: Vec<_> = all
+            .into_iter()
+            .map(|(group, since)| (group, since, is_anothers(group)))
+            .collect();
+        drop(claims);
+        let orphans = locked(&self.orphans);
+        let is_called = |group| orphans.is_called(group) || orphans.outran(group).is_some();
+        all.into_iter()
+            .filter(|(group, _, is_anothers)| !is_anothers || is_called(*group))
+            .map(|(group, since, _)| (group, since))
+            .collect()
     }
 
     /// Whether a voter of the group stood in vain and calls the others.
