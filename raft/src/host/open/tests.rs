@@ -33,7 +33,11 @@ async fn a_replica_that_is_asked_to_lead_stays_although_a_look_found_it_unused()
     let host = lone_host(dir.path(), &Arc::<DiskFaults>::default()).await;
     let core = host.inner.table.loaded(GroupId::DIRECTORY).unwrap();
     // A candidate that is put away forgets that it stands: those who voted for it wait for nobody.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let asked = tokio::time::Instant::now();
     core.look_again();
+    let unused = core.gate.unused_for();
+    assert!(unused <= asked.elapsed() + Duration::from_millis(1));
     assert!(!host.put_away(&core, Duration::from_secs(60)).await);
     assert!(!core.gate.is_closed());
     host.shutdown().await;
