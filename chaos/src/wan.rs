@@ -11,6 +11,7 @@
 //! Owns: the links, what is cut, the control API. Must never: drop or reorder bytes of a connection that lives. A
 //! partition stalls connections, as a real one does, and what was on the way arrives when it heals.
 
+mod alarm;
 pub mod control;
 mod doom;
 mod flow;
@@ -38,6 +39,7 @@ pub use link::CONNECTIONS_MAX;
 pub use shape::{Direction, Partitions};
 pub use toxic::{Toxic, ToxicError, ToxicKind};
 
+use self::alarm::Alarm;
 use self::link::{Ends, Link, Places};
 use self::metrics::Metrics;
 use self::proxy::Proxy;
@@ -130,6 +132,9 @@ pub enum WanError {
         /// The toxic's name.
         toxic: String,
     },
+    /// The system gave no thread to keep the time.
+    #[error("no thread for the emulated network's clock: {0}")]
+    Thread(#[source] std::io::Error),
     /// A toxic that makes no sense.
     #[error(transparent)]
     Toxic(#[from] ToxicError),
@@ -150,15 +155,17 @@ struct Shared {
     toxic_count: AtomicU64,
     seed: u64,
     metrics: Metrics,
+    alarm: Alarm,
 }
 
 impl Wan {
     /// Starts a proxy for every spec. `seed` fixes what every connection draws. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// [`WanError::Socket`] when the system refuses.
+    /// [`WanError::Socket`] and [`WanError::Thread`] when the system refuses.
     pub fn start(specs: Vec<LinkSpec>, seed: u64) -> Result<Self, WanError> {
         let metrics = Metrics::new();
+        let alarm = Alarm::start()?;
         let mut proxies = BTreeMap::new();
         for spec in specs {
             let name = link_name(&spec.dialler, &spec.server);
@@ -180,7 +187,15 @@ impl Wan {
                 upstream: spec.upstream.to_string(),
             };
             let shape = LinkShape::new(spec.rtt);
-            let link = Link::new(name.clone(), Some(ends), places, shape, seed, &metrics);
+            let link = Link::new(
+                name.clone(),
+                Some(ends),
+                places,
+                shape,
+                seed,
+                &metrics,
+                &alarm,
+            );
             let proxy = Proxy::running(Arc::new(link), spec.listener);
             proxies.insert(name, Arc::new(proxy));
         }
@@ -190,6 +205,7 @@ impl Wan {
             toxic_count: AtomicU64::new(1),
             seed,
             metrics,
+            alarm,
         };
         Ok(Self {
             shared: Arc::new(shared),

@@ -7,6 +7,7 @@
 //! Owns: the floor's arithmetic. Must never: measure two buyers of one show at once.
 
 mod wake;
+mod way;
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(super) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
     let lab = Lab::start(options).await?;
     let mut results = measure(&lab, &shows, args.samples, &dir).await?;
     lab.stop().await;
+    results.extend(way::measure().await?);
     if !args.no_wake {
         results.extend(wake::measure(&dir).await?);
     }

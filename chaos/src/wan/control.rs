@@ -58,7 +58,7 @@ impl From<WanError> for ApiError {
             | WanError::Listen { .. }
             | WanError::TooManyLinks
             | WanError::TooManyToxics => StatusCode::BAD_REQUEST,
-            WanError::Socket { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            WanError::Socket { .. } | WanError::Thread(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
     }

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::alarm::Alarm;
 use super::doom::doom;
 use super::flow::FlowEnd;
 use super::metrics::Metrics;
@@ -64,6 +65,7 @@ pub(crate) struct Link {
     downstream_bytes: IntCounter,
     pieces: IntCounter,
     blocked: IntGauge,
+    alarm: Alarm,
 }
 
 impl Link {
@@ -74,6 +76,7 @@ impl Link {
         shape: LinkShape,
         seed: u64,
         metrics: &Metrics,
+        alarm: &Alarm,
     ) -> Self {
         let label = [name.as_str()];
         let bytes = |direction: Direction| {
@@ -94,6 +97,7 @@ impl Link {
             downstream_bytes: bytes(Direction::Downstream),
             pieces: metrics.pieces.clone(),
             blocked: metrics.blocked.with_label_values(&label),
+            alarm: alarm.clone(),
             name,
         }
     }
@@ -221,6 +225,7 @@ impl Link {
             connection_seed: seed,
             bytes: bytes.clone(),
             pieces: self.pieces.clone(),
+            alarm: self.alarm.clone(),
         };
         let up = pump(Direction::Upstream, &self.upstream_bytes);
         let down = pump(Direction::Downstream, &self.downstream_bytes);

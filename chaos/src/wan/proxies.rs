@@ -56,8 +56,8 @@ impl Wan {
         let mut shape = LinkShape::new(Duration::ZERO);
         shape.enabled = false;
         let shared = &self.shared;
-        let link =
-            |name: String| Link::new(name, None, places, shape, shared.seed, &shared.metrics);
+        let (seed, metrics, alarm) = (shared.seed, &shared.metrics, &shared.alarm);
+        let link = |name: String| Link::new(name, None, places, shape, seed, metrics, alarm);
         let proxy = {
             let proxies = shared.proxies.write();
             let mut proxies = proxies.unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::alarm::Alarm;
 use super::flow::{Flow, FlowEnd};
 use super::shape::{Direction, LinkShape};
 
@@ -45,6 +46,7 @@ pub(crate) struct Pump {
     pub(crate) connection_seed: u64,
     pub(crate) bytes: IntCounter,
     pub(crate) pieces: IntCounter,
+    pub(crate) alarm: Alarm,
 }
 
 enum Piece {
@@ -124,9 +126,7 @@ impl Pump {
     ) -> PumpEnd {
         let mut shape = self.shape.clone();
         while let Some((leaves_at, piece)) = queue.recv().await {
-            if leaves_at > Instant::now() {
-                sleep_until(leaves_at).await;
-            }
+            self.alarm.wait_until(leaves_at.into_std()).await;
             let open = |shape: &LinkShape| !shape.is_cut(self.direction);
             if shape.wait_for(open).await.is_err() {
                 return PumpEnd::Broken;
