@@ -47,8 +47,6 @@ pub(super) struct Writer {
 pub(super) struct Written {
     pub(super) by: NodeId,
     pub(super) at: Instant,
-    /// How many nodes were asked, one after the other, until one acknowledged.
-    pub(super) asked: u32,
 }
 
 /// What one node said.
@@ -88,14 +86,12 @@ impl Writer {
         let mut at = self.place_of(first).unwrap_or(0);
         let mut request = request.clone();
         let mut hopped = false;
-        let mut asked = 0;
         while Instant::now() < until {
             at = self.living(at);
-            asked += 1;
             match self.ask(at, &request).await? {
                 Said::Done => {
                     let (by, at) = (self.nodes[at].0, Instant::now());
-                    return Ok(Some(Written { by, at, asked }));
+                    return Ok(Some(Written { by, at }));
                 }
                 // Two nodes may name each other while leadership moves.
                 Said::Elsewhere(other) if hopped => {
