@@ -71,6 +71,8 @@ pub(crate) enum Change {
 struct Peer {
     /// The newest proof that the path works both ways.
     proof: Option<Instant>,
+    /// The last one before it began to rest.
+    proof_before_rest: Option<Instant>,
     /// Mean gap between proofs, and mean deviation from it.
     gap: Duration,
     deviation: Duration,
@@ -96,6 +98,7 @@ impl Peer {
     fn new() -> Self {
         Self {
             proof: None,
+            proof_before_rest: None,
             gap: Duration::from_millis(100),
             deviation: Duration::ZERO,
             answered: None,
@@ -290,7 +293,7 @@ impl Liveness {
         peer.incarnation = Some(pulse.incarnation);
         if pulse.resting {
             // By its own word it is as good as dead, and relies on no promise.
-            peer.proof = None;
+            peer.proof_before_rest = peer.proof.take().or(peer.proof_before_rest);
             peer.said = Some(pulse);
             peer.heard_since = None;
             if !std::mem::replace(&mut peer.silent, true) {
@@ -427,9 +430,10 @@ impl Liveness {
         self.gaps
     }
 
-    /// Time since the last proof of life; `None` = never heard.
+    /// Time since the last proof of life, of which one that rests gives none; `None` = never heard.
     pub(crate) fn silence(&self, node: NodeId, now: Instant) -> Option<Duration> {
-        let proof = self.peers.get(&node)?.proof?;
+        let peer = self.peers.get(&node)?;
+        let proof = peer.proof.or(peer.proof_before_rest)?;
         Some(now.saturating_duration_since(proof))
     }
 

@@ -10,9 +10,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use holdfast_region_config::GroupId;
 
 use super::Host;
+use super::stopping::STOPPING_MAX;
 use crate::disk::DiskState;
 
 /// The directory could not be opened although the disk works: another attempt after this.
@@ -47,9 +49,11 @@ impl Host {
         let Ok(no_opening) = inner.opening.acquire_many(super::OPENING_MAX).await else {
             return;
         };
-        for core in inner.table.all_loaded() {
+        let loaded = stream::iter(inner.table.all_loaded());
+        let closed = loaded.for_each_concurrent(STOPPING_MAX, |core| async move {
             self.close(&core).await;
-        }
+        });
+        closed.await;
         for (group, _) in inner.fabric.board.claims_of(inner.node) {
             inner.fabric.claim(group, None);
         }

@@ -18,7 +18,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Replicas that are stopped at a time: enough that those in the middle of a write share its fsync and no processor is idle, few enough
 /// that whatever else the process still does gets its turn.
-const STOPPING_MAX: usize = 64;
+pub(super) const STOPPING_MAX: usize = 64;
 
 impl Host {
     /// Hands leaderships over, stops the groups, closes links and stores. Idempotent.

@@ -238,9 +238,15 @@ fn node_that_rests_is_silent_at_once_and_shielded_by_nobody() {
         resting: true,
         ..pulse(2)
     };
-    let changes = view.pinged(node(2), 1, at(start, 1_010), resting);
+    let changes = view.pinged(node(2), 1, at(start, 1_010), resting.clone());
     assert_eq!(changes, [Change::Silent(node(2))]);
     assert!(!view.shields(node(2), at(start, 1_010)));
-    let again = view.pinged(node(2), 2, at(start, 1_500), pulse(2));
+    // It is silent since it was last of use, however often it says that it still rests.
+    view.pinged(node(2), 2, at(start, 1_400), resting);
+    let silence = view.silence(node(2), at(start, 1_410));
+    assert_eq!(silence, Some(Duration::from_millis(410)));
+    let again = view.pinged(node(2), 3, at(start, 1_500), pulse(2));
     assert_eq!(again, [Change::Heard(node(2))]);
+    let silence = view.silence(node(2), at(start, 1_510));
+    assert_eq!(silence, Some(Duration::from_millis(10)));
 }
