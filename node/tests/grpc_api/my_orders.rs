@@ -98,22 +98,13 @@ async fn an_order_is_listed_once_it_is_confirmed_and_after_a_restart() {
     assert_eq!(catalogue.shows.len(), 1, "an index is not on sale");
     assert_eq!(catalogue.buyer_indexes[0].group_id, group);
 
-    let NodeUnderTest {
-        server,
-        client,
-        dir,
-    } = node;
-    server.stop().await;
-    drop(client);
+    let dir = node.stop().await;
     let node = NodeUnderTest::start_in(dir, Surroundings::default()).await;
     node.wait_sellable(show.id).await;
     let orders = listed(&node, group, 1, 2).await.orders;
     let ids: Vec<u64> = orders.iter().map(|order| order.order_id).collect();
     assert_eq!(ids, [second, first], "the latest first");
-    let third = crate::node::Show {
-        client: node.client.clone(),
-        id: show.id,
-    };
+    let third = node.known_show(show.id);
     let until = tokio::time::Instant::now() + LONG;
     // Led again only after an election; until then the pipe says so.
     while third

@@ -17,21 +17,7 @@ use tempfile::TempDir;
 pub const LONG: Duration = Duration::from_secs(30);
 
 /// One node in one region.
-pub const TOPOLOGY: &str = r#"
-cluster = "node-test"
-[[region]]
-id = "here"
-name = "Here"
-lat = 0.0
-lon = 0.0
-[[node]]
-id = 1
-region = "here"
-addr = "127.0.0.1:1"
-[rtt]
-source = "one region only"
-local_ms = 1.0
-"#;
+pub const TOPOLOGY: &str = include_str!("../../testdata/one_node.toml");
 
 /// Two rows of six seats and an area for forty.
 pub const PLAN: &str = r##"{"name": "Test hall", "size": {"width": 300, "height": 200},
@@ -91,6 +77,20 @@ impl NodeUnderTest {
         }
     }
 
+    /// Stops it in order; what is left is its directory.
+    pub async fn stop(self) -> TempDir {
+        self.server.stop().await;
+        self.dir
+    }
+
+    /// A show by its id, whether it exists or not.
+    pub fn known_show(&self, id: u64) -> Show {
+        Show {
+            client: self.client.clone(),
+            id,
+        }
+    }
+
     /// Creates a show and waits until it can be sold.
     pub async fn show(&self, hold_ttl_ms: u64) -> Show {
         let (event_id, plan_id) = self.event_and_plan().await;
@@ -98,10 +98,7 @@ impl NodeUnderTest {
         let show = self.client.directory().create_show(request).await;
         let show = show.unwrap().into_inner();
         self.wait_sellable(show.show_id).await;
-        Show {
-            client: self.client.clone(),
-            id: show.show_id,
-        }
+        self.known_show(show.show_id)
     }
 
     /// Creates what a show is made of.

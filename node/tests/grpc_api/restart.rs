@@ -3,7 +3,7 @@
 use holdfast_node::server::Surroundings;
 use holdfast_node_api::v1;
 
-use crate::node::{NodeUnderTest, Show, hold_of, hold_seats, rejection_of};
+use crate::node::{NodeUnderTest, hold_of, hold_seats, rejection_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_acknowledged_is_there_after_a_restart() {
@@ -13,20 +13,11 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     let order = show.pay_for(2, &[2], "tok_approve").await;
     show.order_until(2, order, |o| o.state() == v1::OrderState::OrderConfirmed)
         .await;
-    let NodeUnderTest {
-        server,
-        client,
-        dir,
-    } = node;
-    server.stop().await;
-    drop(client);
+    let dir = node.stop().await;
 
     let node = NodeUnderTest::start_in(dir, Surroundings::default()).await;
     node.wait_sellable(show.id).await;
-    let show = Show {
-        client: node.client.clone(),
-        id: show.id,
-    };
+    let show = node.known_show(show.id);
     // A restarted single node leads again only after an election; the pipe's answer says so until then.
     let replay = loop {
         let reply = show.submit(1, "hold", hold_seats(&[0, 1])).await;

@@ -16,7 +16,7 @@ use holdfast_region_config::{NodeId, RegionId, SurvivalGoal, Topology};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::node::{
-    LONG, NodeUnderTest, Show, TOPOLOGY, hold_of, hold_seats, rejection_of, show_request,
+    LONG, NodeUnderTest, TOPOLOGY, hold_of, hold_seats, rejection_of, show_request,
 };
 
 const PAUSE: Duration = Duration::from_millis(10);
@@ -117,13 +117,7 @@ async fn a_show_of_a_node_that_was_killed_is_sold_after_its_restart(reached: Rea
     let node = NodeUnderTest::start().await;
     let (event_id, plan_id) = node.event_and_plan().await;
     let request = show_request(event_id, plan_id, 0);
-    let NodeUnderTest {
-        server,
-        client,
-        dir,
-    } = node;
-    server.stop().await;
-    drop(client);
+    let dir = node.stop().await;
     let data_dir = dir.path().join("data");
     let show_id = create_and_die(&data_dir, new_show(request.clone()), reached).await;
 
@@ -137,10 +131,7 @@ async fn a_show_of_a_node_that_was_killed_is_sold_after_its_restart(reached: Rea
     let catalogue = node.client.directory().get_catalogue(catalogue).await;
     assert_eq!(catalogue.unwrap().into_inner().shows.len(), 1);
 
-    let show = Show {
-        client: node.client.clone(),
-        id: show_id,
-    };
+    let show = node.known_show(show_id);
     let hold = hold_of(show.submit(1, "all", hold_seats(&[0, 1, 2, 3, 4, 5])).await);
     assert_eq!(hold.quantity, 6);
     let taken = rejection_of(show.submit(2, "late", hold_seats(&[5])).await);

@@ -100,10 +100,7 @@ async fn a_probe_is_answered_while_nothing_changes() {
 async fn an_unknown_show_is_named_and_a_stopping_node_says_so() {
     let node = NodeUnderTest::start().await;
     let show = node.show(0).await;
-    let nobody = Show {
-        client: node.client.clone(),
-        id: 999,
-    };
+    let nobody = node.known_show(999);
     let (probes, requests) = mpsc::channel(4);
     let first = v1::WatchSeatsRequest {
         show_id: nobody.id,

@@ -37,21 +37,7 @@ const LONG: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 const SEATS: usize = 4;
 
-const TOPOLOGY: &str = r#"
-cluster = "set-up"
-[[region]]
-id = "here"
-name = "Here"
-lat = 0.0
-lon = 0.0
-[[node]]
-id = 1
-region = "here"
-addr = "127.0.0.1:1"
-[rtt]
-source = "one region only"
-local_ms = 1.0
-"#;
+const TOPOLOGY: &str = include_str!("../../../testdata/one_node.toml");
 
 /// The groups of a node, and none of its workers.
 async fn start(dir: &Path) -> Host {
