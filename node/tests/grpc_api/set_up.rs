@@ -15,9 +15,7 @@ use holdfast_raft::{
 use holdfast_region_config::{NodeId, RegionId, SurvivalGoal, Topology};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::node::{
-    LONG, NodeUnderTest, TOPOLOGY, hold_of, hold_seats, rejection_of, show_request,
-};
+use crate::node::{LONG, NodeUnderTest, TOPOLOGY, hold_of, hold_seats, rejection_of, show_request};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
