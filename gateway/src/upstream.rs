@@ -195,7 +195,8 @@ impl Upstream {
 
     /// All nodes in the order of the choice of region: those that answer first, then those that may again, then the rest (if
     /// all look dead, still try). Of those alike, the ones last that cannot serve show `show_id` by their own word.
-    fn near(&self, show_id: u64) -> Vec<u64> {
+    #[must_use]
+    pub fn near(&self, show_id: u64) -> Vec<u64> {
         let now = crate::clock::now();
         let peers = self.peers();
         let ids = peers.iter().map(|peer| peer.id);

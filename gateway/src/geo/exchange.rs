@@ -18,7 +18,7 @@ use sha2::Sha256;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::told::{Cursor, Told};
+use super::told::{Cursor, TOLD_MAX, Told};
 use crate::app::App;
 use crate::clock;
 use crate::observatory::fetch;
@@ -28,6 +28,9 @@ use crate::session::Sessions;
 pub const PATH: &str = "/v1/route/round-trips";
 /// Networks change seldom, and an answer that comes a round later is as good.
 const ROUND_INTERVAL: Duration = Duration::from_secs(10);
+/// A gateway that has more to tell than fits into one answer is asked again at once, so many times in a round: all that it may
+/// know is heard in a minute and a half.
+const ANSWERS_A_ROUND: usize = 16;
 /// Beyond the round trips between the two gateways.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Largest answer, bytes: 512 networks at less than 100 bytes each.
@@ -70,13 +73,25 @@ pub async fn keep_exchanging(app: Arc<App>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = ask_others(&app, &mut heard) => {}
+            () = hear_others(&app, &mut heard) => {}
         }
     }
 }
 
 /// One round; `heard` is how far each gateway was heard, by its address.
-async fn ask_others(app: &App, heard: &mut BTreeMap<String, Cursor>) {
+async fn hear_others(app: &App, heard: &mut BTreeMap<String, Cursor>) {
+    for _ in 0..ANSWERS_A_ROUND {
+        if !ask_others(app, heard).await {
+            break;
+        }
+    }
+    let topology = app.upstream.topology();
+    app.geo.measured().tidy(&topology, clock::now());
+}
+
+/// One answer of each; whether one of them has more to tell.
+async fn ask_others(app: &App, heard: &mut BTreeMap<String, Cursor>) -> bool {
+    let mut more = false;
     let topology = app.upstream.topology();
     let own = &app.config.region;
     let others = app.gateways.elsewhere(&topology, own);
@@ -104,9 +119,10 @@ async fn ask_others(app: &App, heard: &mut BTreeMap<String, Cursor>) {
             heard.insert(addr, told.next);
             let measured = app.geo.measured();
             measured.hear(&region, &told.round_trips, clock::now());
+            more |= told.round_trips.len() >= TOLD_MAX;
         }
     }
-    app.geo.measured().tidy(&topology, clock::now());
+    more
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ impl Measured {
     pub fn tidy(&self, topology: &Topology, now: Instant) {
         self.with(|logs| {
             logs.retain(|region, log| {
-                log.forget(now);
+                log.forget_old(now);
                 *region == self.own || topology.region(region).is_some()
             });
         });
@@ -200,6 +200,15 @@ impl Log {
         self.forget(now);
     }
 
+    /// Forgets whatever is too old. What was heard lasts for different times, so that the order of arrival is not that of ending.
+    fn forget_old(&mut self, now: Instant) {
+        self.networks.retain(|_, known| known.good_until > now);
+        let networks = &self.networks;
+        self.changes
+            .retain(|_, network| networks.contains_key(network));
+    }
+
+    /// Makes room: forgets the first to come, while they are too old or there are too many.
     fn forget(&mut self, now: Instant) {
         while let Some(first) = self.changes.first_entry() {
             let network = *first.get();

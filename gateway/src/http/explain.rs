@@ -23,7 +23,6 @@ use crate::clock;
 use crate::network::Network;
 use crate::problem::Problem;
 use crate::routing::score::{Candidate, Ranked};
-use crate::upstream::show_health::ShowHealth;
 use crate::upstream::{Peer, ShowPlace};
 
 /// Only without the server that says who is at the other end.
@@ -144,13 +143,9 @@ fn replica(show: &ShowPlace, node: u64) -> &'static str {
 fn of_show(app: &App, show: &ShowPlace, now: Instant) -> Value {
     let leader = app.upstream.leader_known(show);
     let peers = app.upstream.peers();
-    let mut reads: Vec<&Arc<Peer>> = peers.iter().collect();
-    reads.retain(|peer| peer.health.is_well(now) && replica(show, peer.id) != "none");
-    let health = |node| app.upstream.show_health(show.show_id, node, now).0;
-    let good = reads
-        .iter()
-        .find(|peer| health(peer.id) == ShowHealth::Good);
-    let reads = good.or_else(|| reads.first());
+    let near = app.upstream.near(show.show_id).into_iter();
+    let mut near = near.filter_map(|node| peers.iter().find(|peer| peer.id == node));
+    let reads = near.find(|peer| peer.health.is_well(now) && replica(show, peer.id) != "none");
     json!({
         "show": ShowRef(show.show_id).to_string(),
         "home_region": show.home_region,

@@ -272,7 +272,7 @@ impl Upstream {
     /// What a refusal says of the node's replica of one show: the node itself is well enough to refuse.
     fn refused(&self, show_id: u64, node: u64, status: &Status, now: Instant) {
         match codes::of_status(status).map(|row| row.code) {
-            Some("unavailable") => self.show_troubles.no_quorum(show_id, node, now),
+            Some("unavailable") => self.show_troubles.unable(show_id, node, now),
             // It did not reach the index that was asked for.
             Some("deadline") => self.show_troubles.behind(show_id, node, now),
             _ => {}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   an answer that is too old   ─► behind    ─┐
-//!   "no quorum" from the node   ─► no quorum ─┴─► asked last for this show, for 2 s ─► good
+//!   "unavailable" from the node ─► unable    ─┴─► asked last for this show, for 2 s ─► good
 //!   a fresh answer, a decision  ─────────────────────────────────────────────────────► good
 //! ```
 //!
@@ -22,8 +22,8 @@ pub enum ShowHealth {
     Good,
     /// Its replica was older than is shown while there is a newer one.
     Behind,
-    /// It had no majority to commit or to confirm with.
-    NoQuorum,
+    /// It could not serve the show: it had no majority to commit or to confirm with, or did not open its replica in time.
+    Unable,
 }
 
 impl ShowHealth {
@@ -33,7 +33,7 @@ impl ShowHealth {
         match self {
             Self::Good => "good",
             Self::Behind => "behind",
-            Self::NoQuorum => "no_quorum",
+            Self::Unable => "unable",
         }
     }
 }
@@ -61,9 +61,9 @@ impl ShowTroubles {
         self.note(show_id, node, ShowHealth::Behind, now);
     }
 
-    /// At `now` `node` said that it has no majority for show `show_id`.
-    pub(super) fn no_quorum(&self, show_id: u64, node: u64, now: Instant) {
-        self.note(show_id, node, ShowHealth::NoQuorum, now);
+    /// At `now` `node` said that it cannot serve show `show_id`.
+    pub(super) fn unable(&self, show_id: u64, node: u64, now: Instant) {
+        self.note(show_id, node, ShowHealth::Unable, now);
     }
 
     fn note(&self, show_id: u64, node: u64, what: ShowHealth, now: Instant) {
@@ -141,7 +141,7 @@ mod tests {
         let last = |show, now| troubles.asked_last(show, 1..=3, now);
         assert!(last(7, now).is_empty());
         troubles.behind(7, 2, now);
-        troubles.no_quorum(7, 3, now + MS(500));
+        troubles.unable(7, 3, now + MS(500));
         assert_eq!(last(7, now + MS(500)), [2, 3]);
         assert!(last(8, now + MS(500)).is_empty(), "another show");
         let told = troubles.of(7, 2, now + MS(500));
@@ -159,9 +159,9 @@ mod tests {
         troubles.behind(7, 1, now);
         troubles.fresh(7, 1);
         assert_eq!(health(&troubles, 7, 1, now), ShowHealth::Good);
-        troubles.no_quorum(7, 1, now);
+        troubles.unable(7, 1, now);
         troubles.fresh(7, 1);
-        assert_eq!(health(&troubles, 7, 1, now), ShowHealth::NoQuorum);
+        assert_eq!(health(&troubles, 7, 1, now), ShowHealth::Unable);
         troubles.commits(7, 1);
         assert_eq!(health(&troubles, 7, 1, now), ShowHealth::Good);
         troubles.behind(7, 1, now);

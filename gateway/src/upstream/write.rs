@@ -187,10 +187,10 @@ impl Upstream {
         match code {
             FailureCode::Overloaded => self.router.saturated(&peer.region, now),
             FailureCode::NotLeader => self.forget_leader(show_id, peer.id),
-            FailureCode::Unavailable => self.show_troubles.no_quorum(show_id, peer.id, now),
+            FailureCode::Unavailable => self.show_troubles.unable(show_id, peer.id, now),
             // It was written and nobody confirmed it. A queue that was too long says "deadline" too: and that nothing happened.
             FailureCode::Deadline if failure.maybe_happened => {
-                self.show_troubles.no_quorum(show_id, peer.id, now);
+                self.show_troubles.unable(show_id, peer.id, now);
             }
             _ => {}
         }

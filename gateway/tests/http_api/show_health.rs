@@ -51,7 +51,7 @@ async fn a_leader_that_cannot_commit_is_told_by_show() {
     h.world.lock().unwrap().steps.extend(failures);
     let no = h.hold(&buyer, "k", r#"{"seats":["A-1"]}"#).await;
     assert_eq!(no.problem(), (503, "unavailable".to_owned()));
-    assert_eq!(show_health(&h, 1).await, ("no_quorum".to_owned(), true));
+    assert_eq!(show_health(&h, 1).await, ("unable".to_owned(), true));
     assert_eq!(show_health(&h, 2).await, ("good".to_owned(), false));
     h.world.lock().unwrap().steps.clear();
     let held = h.hold(&buyer, "k", r#"{"seats":["A-1"]}"#).await;

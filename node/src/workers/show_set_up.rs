@@ -9,6 +9,7 @@ use holdfast_inventory::{
     command::{Command, Entry, Envelope},
     ids::RequestId,
     outcome::Outcome,
+    show::ShowSetUp,
 };
 
 use crate::leader_scope::Led;
@@ -29,13 +30,7 @@ pub async fn run(led: Led) {
             tokio::time::sleep(RETRY_DELAY).await;
             continue;
         };
-        let command = Command::SetUpShow(Box::new(set_up));
-        let request = RequestId::internal("set-up", show.get());
-        let now_ms = led.context.clock.now_ms();
-        let entry = Entry {
-            now_ms,
-            commands: vec![Envelope { request, command }],
-        };
+        let entry = entry(&led, set_up);
         // Directly, not through the proposer: a layout is large and would fill an entry that others wait for.
         match led.group.propose(&entry).await {
             Ok(committed) => match committed.outcomes.first() {
@@ -50,6 +45,16 @@ pub async fn run(led: Led) {
                 tokio::time::sleep(RETRY_DELAY).await;
             }
         }
+    }
+}
+
+/// The same request whoever makes it: the entry of a worker that looked before another one's was applied is a repeat.
+fn entry(led: &Led, set_up: ShowSetUp) -> Entry {
+    let request = RequestId::internal("set-up", led.group.show_id().get());
+    let command = Command::SetUpShow(Box::new(set_up));
+    Entry {
+        now_ms: led.context.clock.now_ms(),
+        commands: vec![Envelope { request, command }],
     }
 }
 

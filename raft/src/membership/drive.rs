@@ -310,7 +310,7 @@ impl Host {
                 return moved.is_ok();
             }
             Step::AddLearners(nodes) => {
-                // One that was a member before has been deleted since.
+                // One that was a member before may have been deleted since.
                 nodes
                     .iter()
                     .for_each(|node| core.kinship.forget(node.get()));

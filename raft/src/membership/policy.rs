@@ -194,8 +194,7 @@ impl Host {
         let limit = self.inner.replace_after;
         let is_mute = |node: &NodeId| {
             let link = self.inner.fabric.link(*node);
-            let heard = link.and_then(|link| link.last_heard());
-            heard.is_none_or(|at| at.elapsed() >= limit)
+            link.is_none_or(|link| link.silence() >= limit)
         };
         self.long_silent().into_iter().filter(is_mute).collect()
     }

@@ -70,6 +70,7 @@ struct State {
 /// The link to one peer; cheap to share.
 pub(crate) struct Link {
     target: NodeId,
+    made: Instant,
     pulses: Arc<dyn Pulses>,
     next_session: AtomicU64,
     reset: Notify,
@@ -93,6 +94,7 @@ impl Link {
         };
         Arc::new(Self {
             target,
+            made: Instant::now(),
             pulses,
             next_session: AtomicU64::new(1),
             reset: Notify::new(),
@@ -124,6 +126,11 @@ impl Link {
     /// When anything last came from the peer; `None` = never.
     pub(crate) fn last_heard(&self) -> Option<Instant> {
         self.state().last_heard
+    }
+
+    /// For how long nothing has come from the peer, since the link was made at most: a new address is a new link.
+    pub(crate) fn silence(&self) -> Duration {
+        self.last_heard().unwrap_or(self.made).elapsed()
     }
 
     pub(crate) fn is_connected(&self) -> bool {

@@ -117,6 +117,21 @@ fn what_is_too_old_and_regions_that_are_gone_are_forgotten() {
 }
 
 #[test]
+fn what_ends_earlier_is_forgotten_although_it_was_heard_later() {
+    let topology = Topology::preset("three-regions").unwrap();
+    let (here, now) = (measured("eastus", 1), clock::now());
+    let there = measured("westeurope", 2);
+    let later = now + 1_000 * MS;
+    there.take(nth(1), 50 * MS, later);
+    there.take(nth(2), 50 * MS, now);
+    hears(&here, &there, None, later);
+    here.tidy(&topology, now + GOOD_FOR);
+    let of_each = [(id("eastus"), 0), (id("westeurope"), 1)];
+    assert_eq!(here.networks(), of_each);
+    assert!(!here.of(nth(1), now + GOOD_FOR).is_empty());
+}
+
+#[test]
 fn two_gateways_come_to_know_the_same_and_hear_only_what_is_new() {
     let (here, there) = (measured("here", 1), measured("there", 2));
     let now = clock::now();

@@ -85,23 +85,13 @@ impl Board {
     /// majority finds that one dead, they are looked for by its claims; when only this node does not hear it, the term of a takeover that
     /// nobody grants would depose the leader of those who do. But whoever is called by a voter that stood in vain stands all the same.
     pub(crate) fn orphans(&self) -> Vec<(GroupId, Instant)> {
-        let all = locked(&self.orphans).all();
-        let claims = locked(&self.claims);
-        let is_anothers = |group| {
-            let claim = claims.get(group);
-            claim.is_some_and(|claim| claim.leader != self.me)
-        };
-        let all: Vec<_> = all
-            .into_iter()
-            .map(|(group, since)| (group, since, is_anothers(group)))
-            .collect();
-        drop(claims);
-        let orphans = locked(&self.orphans);
-        let is_called = |group| orphans.is_called(group) || orphans.outran(group).is_some();
-        all.into_iter()
-            .filter(|(group, _, is_anothers)| !is_anothers || is_called(*group))
-            .map(|(group, since, _)| (group, since))
-            .collect()
+        let mut all = locked(&self.orphans).all();
+        all.retain(|(group, _)| {
+            let claim = self.claim_of(*group);
+            let is_anothers = claim.is_some_and(|claim| claim.leader != self.me);
+            !is_anothers || self.is_called(*group) || self.outran(*group).is_some()
+        });
+        all
     }
 
     /// Whether a voter of the group stood in vain and calls the others.
@@ -131,7 +121,8 @@ impl Board {
         locked(&self.orphans).took_at(node)
     }
 
-    /// The group is to be led: it is an orphan from now on, unless a live node claims it.
+    /// The group is to be led: it is an orphan from now on, unless a live node claims it. If one claims it that is not heard here, it
+    /// is stood for when others do not hear that one either, see [`Board::orphans`].
     pub(crate) fn want_leader(&self, group: GroupId) {
         if self.is_led(group) {
             return;

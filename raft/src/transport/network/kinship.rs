@@ -11,7 +11,7 @@
 //! The voter has all of it on disk: a vote is written after the entries that were accepted before it, and answered when it is
 //! written. And entries of earlier terms are committed only by one of the leader's own (§5.4.2), which does go over the wire.
 //!
-//! A replica that is given up is deleted. What is known of it has to be forgotten before it is added again.
+//! A replica that is given up may be deleted. What is known of it has to be forgotten before it is added again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
