@@ -1,4 +1,4 @@
-//! Wakes whoever waits for a time, to within a tenth of a millisecond on a machine that has a processor to spare.
+//! Wakes whoever waits for a time: a way over it is half a millisecond late at the median, its sockets included.
 //!
 //! The runtime's timer counts in milliseconds and rounds up, and so does its wait for sockets beneath it. A piece would leave one
 //! to two milliseconds late at every way, and whoever measures over the emulated network would measure that. A thread of its
