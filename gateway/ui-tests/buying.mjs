@@ -1,7 +1,7 @@
 // Journeys of one buyer: with the mouse, with keys alone, without scripts, in a standing area.
 
 import assert from "node:assert/strict";
-import { Buyer, api, at, heading, look, lookScriptless, mapReady, newPage, path, seatOn } from "./stage.mjs";
+import { Buyer, api, at, heading, isChosen, look, lookScriptless, mapReady, newPage, path, seatOn } from "./stage.mjs";
 
 /** From the hold's document to tickets, by the forms. */
 async function payUp(page, pictures) {
@@ -10,6 +10,20 @@ async function payUp(page, pictures) {
   if (pictures) await look(page, "pay");
   await page.locator("button.pay").click();
   await heading(page, "You are going!");
+}
+
+/** The scripts of the page have noted that card. */
+const cardKept = (page, token) => page.waitForFunction((wanted) => sessionStorage.getItem("holdfast.card") === wanted, token);
+
+/** The order's script does not come until what this answers with is called. */
+async function withholdScript(page) {
+  let come;
+  const until = new Promise((done) => (come = done));
+  await page.route("**/assets/order.js", async (route) => {
+    await until;
+    await route.continue();
+  });
+  return come;
 }
 
 export const buying = {
@@ -58,15 +72,16 @@ export const buying = {
     await heading(page, "Pay for your order");
     await look(page, "pay");
     await page.getByLabel("A card that is declined").check();
+    await cardKept(page, "tok_decline");
     await page.reload();
-    assert.ok(await page.getByLabel("A card that is declined").isChecked(), "the choice of card survives a reload");
+    await isChosen(page, "A card that is declined");
     await page.locator("button.pay").click();
     await page.getByRole("heading", { name: "The payment was declined" }).waitFor();
     await look(page, "declined");
     await page.getByLabel("A card that is approved").check();
     await page.locator("button.pay").click();
     await heading(page, "You are going!");
-    assert.equal(await page.locator(".ticket").count(), 2);
+    await page.locator(".ticket").nth(1).waitFor();
     await look(page, "tickets");
     await page.getByRole("link", { name: "All my orders" }).click();
     await heading(page, "My orders");
@@ -137,7 +152,31 @@ export const buying = {
     await tabTo("Pay ");
     await page.keyboard.press("Enter");
     await heading(page, "You are going!");
-    assert.equal(await page.locator(".ticket").count(), 2);
+    await page.locator(".ticket").nth(1).waitFor();
+  },
+
+  async "keeps the card that was chosen before the scripts came"(browser, { hall }) {
+    const page = await newPage(browser, at(1));
+    await page.goto(`/shows/${hall.id}`);
+    await page.getByRole("button", { name: "Find and hold" }).click();
+    await heading(page, "These are yours for now");
+    const come = await withholdScript(page);
+    await page.getByRole("button", { name: "Continue to payment" }).click();
+    await heading(page, "Pay for your order");
+    await page.getByLabel("A card that is declined").check();
+    come();
+    await cardKept(page, "tok_decline");
+    await isChosen(page, "A card that is declined");
+
+    // What was kept earlier gives way to what is chosen now.
+    const comeAgain = await withholdScript(page);
+    await page.reload({ waitUntil: "commit" });
+    await page.getByLabel("A provider that does not answer").check();
+    comeAgain();
+    await cardKept(page, "tok_timeout");
+    await isChosen(page, "A provider that does not answer");
+    await page.locator("button.cancel").click();
+    await heading(page, "This order was cancelled");
   },
 
   async "moves over the map with keys as well"(browser, { hall }) {

@@ -154,6 +154,9 @@ export const heading = (page, text) => page.getByRole("heading", { level: 1, nam
 /** The live map is there and its first answer as well. */
 export const mapReady = (page) => page.locator(".map-bar").waitFor();
 
+/** That choice is made; scripts may make it a moment after the document came. */
+export const isChosen = (page, label) => page.getByLabel(label).and(page.locator(":checked")).waitFor();
+
 export const seatOn = (page, map, seat) => page.locator(`.seat[data-at="${map.seats.findIndex((s) => s.id === seat.id)}"]`);
 
 export const path = (page) => new URL(page.url()).pathname;

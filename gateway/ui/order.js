@@ -28,10 +28,13 @@ export function enhance() {
 }
 
 function keepChoice(form) {
-  const chosen = sessionStorage.getItem(CHOICE);
-  const field = chosen && form.querySelector(`input[value="${CSS.escape(chosen)}"]`);
+  const keep = () => sessionStorage.setItem(CHOICE, new FormData(form).get("token"));
+  form.addEventListener("change", keep);
+  // Who chose before this script came has chosen later than what was kept.
+  if (!form.querySelector("input[name=token]:checked").defaultChecked) keep();
+  const kept = sessionStorage.getItem(CHOICE);
+  const field = kept && form.querySelector(`input[value="${CSS.escape(kept)}"]`);
   if (field) field.checked = true;
-  form.addEventListener("change", () => sessionStorage.setItem(CHOICE, new FormData(form).get("token")));
 }
 
 async function pay(id, form) {
