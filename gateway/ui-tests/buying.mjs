@@ -191,6 +191,7 @@ export const buying = {
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
     assert.notEqual(await name(), first);
+    for (let moved = 0; moved < 60 && !/available$/.test(await name()); moved += 1) await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Space");
     assert.match(await name(), /your choice$/);
     await page.keyboard.press("Space");
