@@ -33,7 +33,12 @@ async fn being_asked_to_lead_is_a_use_of_a_replica() {
     let host = lone_host(dir.path(), &Arc::<DiskFaults>::default()).await;
     let core = host.inner.table.loaded(GroupId::DIRECTORY).unwrap();
     // A candidate that is put away forgets that it stands: those who voted for it wait for nobody.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    for _ in 0..1_000 {
+        if core.gate.unused_for() >= Duration::from_millis(50) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let asked = tokio::time::Instant::now();
     core.look_again();
     let unused = core.gate.unused_for();

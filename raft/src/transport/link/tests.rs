@@ -55,6 +55,20 @@ async fn call_on_a_link_that_is_down_fails_at_once() {
     assert_eq!(error, LinkError::Down(NodeId::new(2)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_silent_since_its_last_frame_or_since_there_is_a_link_to_it() {
+    let link = link_to_two();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(link.silence(), Duration::from_secs(3));
+    let _outbound = connect(&link);
+    assert_eq!(link.silence(), Duration::from_secs(3), "nothing came yet");
+    link.received(pb::Frame::default());
+    assert_eq!(link.silence(), Duration::ZERO);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    link.disconnected();
+    assert_eq!(link.silence(), Duration::from_secs(1));
+}
+
 #[tokio::test]
 async fn broken_connection_wakes_everyone_who_waits() {
     let link = link_to_two();
