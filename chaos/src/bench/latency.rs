@@ -6,6 +6,7 @@
 //!
 //! Owns: the floor's arithmetic. Must never: measure two buyers of one show at once.
 
+mod ratios;
 mod wake;
 mod way;
 
@@ -18,6 +19,7 @@ use holdfast_region_config::placement::commit_floor;
 use holdfast_region_config::{GroupId, NodeId, place};
 use tokio::time::Instant;
 
+use self::ratios::Ratios;
 use super::LatencyArgs;
 use super::report::{Measurement, Report};
 use super::stats::quantile;
@@ -70,14 +72,14 @@ async fn measure(
     bin_dir: &Path,
 ) -> anyhow::Result<Vec<Measurement>> {
     let mut results = Vec::new();
-    let mut worst = [[0.0_f64; 2]; 2];
+    let mut ratios = [Ratios::default(), Ratios::default()];
     let count = usize::try_from(samples)? + WARM_UP;
     let topology = lab.cluster.topology();
     for (at, hall) in halls.iter().enumerate() {
         let show_id = lab.shows[at].show_id;
         let home = hall.home_region.parse()?;
         let placement = place(topology, &home, GroupId::new(show_id))?;
-        for (away, worst) in worst.iter_mut().enumerate() {
+        for (away, ratios) in ratios.iter_mut().enumerate() {
             let leader = placement.leader_preference[away];
             if away == 1 {
                 move_leader(lab, show_id, leader, bin_dir).await?;
@@ -90,32 +92,23 @@ async fn measure(
                 voters: &placement.voters,
                 used: away * topology.regions.len() * count,
             };
-            let (more, ratios) = each_gateway(lab, &led, count).await?;
-            results.extend(more);
-            for (worst, ratio) in worst.iter_mut().zip(ratios) {
-                *worst = worst.max(ratio);
-            }
+            results.extend(each_gateway(lab, &led, count, ratios).await?);
         }
     }
-    let worst = ["at_home", "away"].into_iter().zip(worst);
-    results.extend(worst.flat_map(|(where_, [p50, p99])| {
-        let name = |what: &str| format!("leader_{where_}.worst_{what}_ratio");
-        [
-            Measurement::new(name("p50"), p50, "x floor").against("<= 1.05"),
-            Measurement::new(name("p99"), p99, "x floor").against("<= 1.25"),
-        ]
-    }));
+    let [home, away] = ratios;
+    results.extend(home.measurements("at_home"));
+    results.extend(away.measurements("away"));
     Ok(results)
 }
 
-/// Holds through every gateway on a show led as said; the figures, and the worst ratios to the floor.
+/// Holds through every gateway on a show led as said.
 async fn each_gateway(
     lab: &Lab,
     led: &Led<'_>,
     count: usize,
-) -> anyhow::Result<(Vec<Measurement>, [f64; 2])> {
+    ratios: &mut Ratios,
+) -> anyhow::Result<Vec<Measurement>> {
     let mut results = Vec::new();
-    let mut worst = [0.0_f64; 2];
     let topology = lab.cluster.topology();
     let seats = led.hall.seats();
     let commit = commit_floor(topology, led.leader, led.voters);
@@ -138,7 +131,7 @@ async fn each_gateway(
         };
         let name = |what: &str| format!("hold_latency.{path}.{what}");
         let (p50, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
-        worst = [worst[0].max(p50 / floor_ms), worst[1].max(p99 / floor_ms)];
+        ratios.add(&times, floor_ms);
         results.extend([
             Measurement::new(name("floor"), floor_ms, "ms"),
             Measurement::new(name("p50"), p50, "ms"),
@@ -147,7 +140,7 @@ async fn each_gateway(
             Measurement::new(name("p99_ratio"), p99 / floor_ms, "x floor"),
         ]);
     }
-    Ok((results, worst))
+    Ok(results)
 }
 
 /// Moves a show's leader as an operator would; it stays there.
