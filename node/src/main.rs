@@ -18,6 +18,10 @@ use tokio::{
     sync::oneshot,
 };
 
+/// Shows come and go by thousands, opened by one thread and put away by another: what they leave has to go back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The configuration, the topology or the surroundings are not usable.
 const EXIT_CANNOT_START: u8 = 3;
 /// The cluster does not want this node: its number stands for another disk, or for a node that was removed.
