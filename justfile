@@ -41,6 +41,7 @@ drill *ARGS:
 # Figures for the README.
 bench:
     cargo build --release -p holdfast-node -p holdfast-gateway -p holdfast-chaos
+    target/release/holdfast-chaos bench latency
     target/release/holdfast-chaos bench hold
 
 # Every bench of docs/benchmarks.md with the flags of its table, one JSON file each, then all figures that have a target. More
@@ -57,6 +58,7 @@ bench-all OUT="target/bench":
     target/release/holdfast-chaos bench failover --shards 1000 --json > {{ OUT }}/failover-1000.json
     target/release/holdfast-chaos bench failover --shards 1000 --near --json > {{ OUT }}/failover-1000-near.json
     target/release/holdfast-chaos bench failover --shards 1000 --mode blackhole --json > {{ OUT }}/failover-1000-blackhole.json
+    target/release/holdfast-chaos bench failover --shards 20 --hot 20 --json > {{ OUT }}/failover-20.json
     target/release/holdfast-chaos bench evacuate --shards 1000 --json > {{ OUT }}/evacuate.json
     target/release/holdfast-chaos bench disk --json > {{ OUT }}/disk.json
     target/release/holdfast-chaos bench idle --json > {{ OUT }}/idle.json
@@ -64,6 +66,7 @@ bench-all OUT="target/bench":
     target/release/holdfast-chaos bench gateway --json > {{ OUT }}/gateway.json
     target/release/holdfast-chaos bench rejection --json > {{ OUT }}/rejection.json
     target/release/holdfast-chaos bench sse --json > {{ OUT }}/sse.json
+    target/release/holdfast-chaos bench sse --far --viewers 2000 --json > {{ OUT }}/sse-far.json
     target/release/holdfast-chaos bench dns --seconds 3 --rounds 3 --clients 64 --json > {{ OUT }}/dns.json
     target/release/holdfast-chaos bench queue --json > {{ OUT }}/queue.json
     target/release/holdfast-chaos bench failover --shards 10000 --settle-s 60 --json > {{ OUT }}/failover-10000.json
