@@ -71,8 +71,9 @@ def with_toxic(proxy, kind, attributes, check):
         assert proxy.destroy_toxic(name)
         assert proxy.toxics() == {}
     with dial(proxy) as again:
-        took = trip(again)
-        assert took is not None and took < 0.25, (kind, took)
+        # One trip may be late for other reasons.
+        trips = [trip(again) for _ in range(10)]
+        assert None not in trips and min(trips) < 0.25, (kind, trips)
     print("ok: %s" % kind)
 
 

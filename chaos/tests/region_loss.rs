@@ -17,8 +17,9 @@ mod books;
 
 use books::nothing_is_lost;
 
-/// "Within a few seconds": election on the real trio takes 2.3 to 2.8 s, a debug build on a busy machine adds some.
-const WRITABLE_AGAIN_MAX: Duration = Duration::from_secs(8);
+/// Without anybody's help: election on the real trio takes 2.3 to 2.8 s, a debug build on a busy machine adds some. How long it takes
+/// is for `bench failover` to say.
+const WRITABLE_AGAIN_MAX: Duration = Duration::from_secs(30);
 /// For things that only have to happen at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -87,9 +87,17 @@ impl Fan {
     }
 
     async fn join(&self) -> Value {
-        let (status, joined) = self.ask(true, &self.queue(), ("x-none", "0"), None).await;
-        assert_eq!(status, 201, "{joined}");
-        joined
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (status, joined) = self.ask(true, &self.queue(), ("x-none", "0"), None).await;
+            // A gateway hears of a new room a moment later.
+            if joined["code"] == "queue_none" && Instant::now() < until {
+                sleep(POLL).await;
+                continue;
+            }
+            assert_eq!(status, 201, "{joined}");
+            return joined;
+        }
     }
 
     /// Waits for the turn, claims, and gives the key and the pass.

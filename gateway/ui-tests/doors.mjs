@@ -51,7 +51,7 @@ export const doors = {
       await page.getByRole("button", { name: "Wait 20 seconds instead" }).click();
       await page.getByText("seconds to go").first().waitFor();
       await look(page, "proof-waiting");
-      await heading(page, "These are yours for now");
+      await heading(page, "These are yours for now", { timeout: 90_000 });
       await page.getByRole("button", { name: "Let go" }).click();
       await heading(page, hall.event_name);
     });
@@ -71,7 +71,7 @@ export const doors = {
       await heading(page, "One moment, please");
       await page.waitForTimeout(20_500);
       await page.getByRole("button", { name: "Go on" }).click();
-      await heading(page, "These are yours for now");
+      await heading(page, "These are yours for now", { timeout: 90_000 });
       for (const { number } of [seat, beside]) await page.getByText(`seat ${number}`).first().waitFor();
       await page.getByRole("button", { name: "Let go" }).click();
       await heading(page, hall.event_name);
@@ -130,10 +130,14 @@ export const doors = {
     await withGateway(few, async (base) => {
       const page = await newPage(browser, base, { ...PHONE, javaScriptEnabled: false });
       await page.goto(`/shows/${hall.id}`);
-      for (let asked = 0; asked < 200; asked += 1) {
-        if ((await fetch(`${base}/v1/shows/${hall.id}`)).status === 429) break;
+      // Once a second there is room for one request again: it may be the page's.
+      for (let tries = 0; ; tries += 1) {
+        for (let asked = 0; asked < 200; asked += 1) {
+          if ((await fetch(`${base}/v1/shows/${hall.id}`)).status === 429) break;
+        }
+        if ((await page.goto("/orders")).status() === 429) break;
+        assert.ok(tries < 20, "nobody is turned away");
       }
-      await page.goto("/orders");
       await heading(page, "Too much at once");
       await look(page, "too-much", { axe: false });
       await lookScriptless(browser, page, "too-much", at(0));

@@ -24,6 +24,18 @@ export async function operate(...words) {
   return JSON.parse(stdout);
 }
 
+/** Opens a waiting room, and waits until every gateway has heard of it: for some seconds one may believe what it knew. */
+export async function openRoom(show, ...words) {
+  await operate("queue", "open", show, ...words);
+  const known = async ({ url }) => (await (await fetch(`${url}/v1/shows/${show}/queue`)).json()).state !== "none";
+  for (const gateway of demo.gateways) {
+    for (const until = Date.now() + READY_MS; !(await known(gateway)); ) {
+      if (Date.now() > until) throw new Error(`${gateway.url} does not hear of the room of ${show}`);
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+  }
+}
+
 /** A show of four seats in one row, in a cellar of its own; its id once it is on sale at gateway `base`. */
 export async function smallShow(name, base) {
   const slug = `${name.toLowerCase().replaceAll(" ", "-")}-${process.pid}`;

@@ -1,7 +1,7 @@
 // Journeys through the waiting room: the draw, the line, the turn, with and without scripts. Operators open and close it.
 
 import assert from "node:assert/strict";
-import { operate, smallShow } from "./house.mjs";
+import { openRoom, operate, smallShow } from "./house.mjs";
 import { Buyer, PHONE, at, fits, heading, look, lookScriptless, newPage, path } from "./stage.mjs";
 
 /** Looks again until the document has that heading: what a buyer without scripts does. */
@@ -23,7 +23,7 @@ async function enterRoom(page, show) {
 
 export const rooms = {
   async "waits for the draw, comes in by itself and holds; the next one waits until there is room"(browser, { queued }) {
-    await operate("queue", "open", queued.id, "--sale-at", "+12", "--capacity", 1, "--rate", 600);
+    await openRoom(queued.id, "--sale-at", "+30", "--capacity", 1, "--rate", 600);
     const first = await newPage(browser, at(0));
     await first.goto(`/shows/${queued.id}`);
     await look(first, "room-sign");
@@ -88,7 +88,7 @@ export const rooms = {
 
   async "finds the room closed, misses the turn twice, and is told"(browser) {
     const show = await smallShow("The Missed Turn", at(0));
-    await operate("queue", "open", show, "--opens-at", "+8", "--sale-at", "+12", "--capacity", 1, "--rate", 600, "--claim-window-s", 1);
+    await openRoom(show, "--opens-at", "+20", "--sale-at", "+40", "--capacity", 1, "--rate", 600, "--claim-window-s", 1);
     // Without scripts nothing claims a turn but a hand.
     const page = await newPage(browser, at(0), { ...PHONE, javaScriptEnabled: false });
     const watcher = await newPage(browser, at(0));
@@ -112,7 +112,7 @@ export const rooms = {
     const show = await smallShow("The Full House", at(0));
     const rival = await Buyer.of(at(0));
     await rival.buy(show, ["A-1", "A-2", "A-3", "A-4"]);
-    await operate("queue", "open", show, "--sale-at", "+1", "--capacity", 1, "--rate", 600);
+    await openRoom(show, "--sale-at", "+1", "--capacity", 1, "--rate", 600);
     const page = await newPage(browser, at(1), PHONE);
     await page.goto(`/shows/${show}/queue`);
     await reloadUntil(page, "Sold out, for now");

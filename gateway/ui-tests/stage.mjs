@@ -149,7 +149,7 @@ export async function fits(page, name) {
   assert.ok(overflow <= 0, `${name} must not scroll sideways, it does by ${overflow} px`);
 }
 
-export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+export const heading = (page, text, options) => page.getByRole("heading", { level: 1, name: text }).waitFor(options);
 
 /** The live map is there and its first answer as well. */
 export const mapReady = (page) => page.locator(".map-bar").waitFor();

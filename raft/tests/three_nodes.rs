@@ -137,12 +137,13 @@ async fn leadership_moves_to_a_caught_up_voter_on_request() {
     let cluster = Cluster::start().await;
     let (show, leader) = cluster.on_sale("tides-1").await;
     let target = (leader + 1) % 3;
-    cluster
-        .group(leader, show)
-        .await
-        .transfer_leader(cluster.node_id(target))
-        .await
-        .expect("it is ready");
+    let group = cluster.group(leader, show).await;
+    let until = Instant::now() + Duration::from_secs(20);
+    // It may have been the other follower that made the majority so far.
+    while let Err(why) = group.transfer_leader(cluster.node_id(target)).await {
+        assert!(Instant::now() < until, "{why}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let mut leadership = cluster.group(target, show).await.leadership();
     let moved = leadership.wait_for(|l| l.leads);
     tokio::time::timeout(Duration::from_secs(10), moved)

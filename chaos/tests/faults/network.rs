@@ -97,10 +97,14 @@ async fn a_slow_way_makes_a_far_hold_slow_and_leaves_the_others_alone() {
         "{slowed:?}, calm {calm:?}"
     );
     stage.heal(running).await;
-    let after = took().await;
-    assert!(
-        after < Duration::from_millis(760),
-        "{after:?}, calm {calm:?}"
-    );
+    let until = Instant::now() + PATIENCE;
+    loop {
+        // One hold may be late for other reasons.
+        let after = took().await;
+        if after < Duration::from_millis(760) {
+            break;
+        }
+        assert!(Instant::now() < until, "{after:?}, calm {calm:?}");
+    }
     stage.lab.stop().await;
 }

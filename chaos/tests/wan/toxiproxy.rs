@@ -102,6 +102,15 @@ async fn trip(socket: &mut TcpStream, text: &[u8]) -> std::io::Result<Duration> 
     Ok(began.elapsed())
 }
 
+/// Of ten trips: one may be late for other reasons.
+async fn shortest(socket: &mut TcpStream, bytes: &[u8]) -> Duration {
+    let mut shortest = Duration::MAX;
+    for _ in 0..10 {
+        shortest = shortest.min(trip(socket, bytes).await.unwrap());
+    }
+    shortest
+}
+
 async fn is_silent(socket: &mut TcpStream) -> bool {
     socket.write_all(b"anybody?").await.unwrap();
     timeout(SILENCE, socket.read_u8()).await.is_err()
@@ -125,7 +134,7 @@ async fn a_latency_hits_an_open_connection_and_goes_away() {
     );
     assert!(trip(&mut socket, b"slower").await.unwrap() >= Duration::from_millis(600));
     proxy.heal("latency").await;
-    assert!(trip(&mut socket, b"fast").await.unwrap() < Duration::from_millis(300));
+    assert!(shortest(&mut socket, b"fast").await < Duration::from_millis(300));
 }
 
 #[tokio::test]
@@ -136,7 +145,7 @@ async fn a_thin_line_carries_so_much_in_a_second() {
     // 60,000 bytes at 100 KB/s.
     assert!(trip(&mut socket, &[7; 60_000]).await.unwrap() >= Duration::from_millis(590));
     proxy.heal("bandwidth").await;
-    assert!(trip(&mut socket, &[7; 60_000]).await.unwrap() < Duration::from_millis(590));
+    assert!(shortest(&mut socket, &[7; 60_000]).await < Duration::from_millis(590));
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ impl Harness {
     }
 
     async fn ready(&self) {
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             if self.get("/readyz").await.status == StatusCode::OK {
                 return;
             }

@@ -18,8 +18,8 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::cluster::{Cluster, LONG, PAUSE};
 
-/// What a caller is willing to wait for one hold, over all its tries.
-const BUDGET: Duration = Duration::from_secs(5);
+/// What a caller is willing to wait for one hold, over all its tries, also on a busy machine.
+const BUDGET: Duration = Duration::from_secs(15);
 const BUYERS: u8 = 6;
 
 /// Buyers who hold and release one seat each, without a pause.
@@ -188,7 +188,7 @@ async fn twenty_moves_in_the_middle_of_a_rush_fail_no_hold() {
 async fn a_region_is_evacuated_and_restored_and_a_node_drained_without_a_failed_hold() {
     let mut cluster = Cluster::start().await;
     let show_id = cluster.show().await;
-    assert_eq!(cluster.leader(show_id, &[0, 1, 2]).await, 0);
+    cluster.leader(show_id, &[0]).await;
     cluster.announced().await;
     let rush = Rush::start(&cluster, show_id);
     rush.goes_on(50).await;
