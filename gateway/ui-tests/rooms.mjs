@@ -6,7 +6,7 @@ import { Buyer, PHONE, at, fits, heading, look, lookScriptless, newPage, path } 
 
 /** Looks again until the document has that heading: what a buyer without scripts does. */
 async function reloadUntil(page, title) {
-  for (let looked = 0; looked < 60; looked += 1) {
+  for (let looked = 0; looked < 180; looked += 1) {
     if (await page.getByRole("heading", { level: 1, name: title }).isVisible()) return;
     await page.waitForTimeout(500);
     await page.reload();
