@@ -32,14 +32,16 @@ export const contests = {
     await heading(page, hall.event_name);
   },
 
-  async "keeps the list where the seats cannot be fetched"(browser, { hall }) {
-    const page = await newPage(browser, at(2));
-    await page.route(/\/(layout|seats)$/, (route) => route.abort());
-    const told = page.waitForEvent("console", (message) => message.text().includes("stays as it came"));
+  async "keeps the list where the seats, the texts or the script cannot be fetched"(browser, { hall }) {
     const [seat] = hall.map.seats;
-    await page.goto(`/shows/${hall.id}?zone=${encodeURIComponent(seat.zone)}`);
-    await told;
-    await page.locator(`input[value="${seat.id}"]`).waitFor();
+    for (const missing of [/\/(layout|seats)$/, /\/messages-en\.json$/, /\/show\.js$/]) {
+      const page = await newPage(browser, at(2));
+      await page.route(missing, (route) => route.abort());
+      const told = page.waitForEvent("console", (message) => message.type() === "warning" && message.text().includes("stays as it came"));
+      await page.goto(`/shows/${hall.id}?zone=${encodeURIComponent(seat.zone)}`);
+      await told;
+      await page.locator(`input[value="${seat.id}"]`).waitFor();
+    }
   },
 
   async "sees a chosen seat go while looking at it"(browser, { hall, row }) {

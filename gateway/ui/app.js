@@ -5,13 +5,18 @@ import { loadMessages } from "./messages.js";
 import { polish } from "./format.js";
 
 const view = document.body.dataset.view;
+let loaded = false;
 try {
   await loadMessages();
+  const module = view && (await import(`./${view}.js`));
+  loaded = true;
   polish(document);
-  if (view) await (await import(`./${view}.js`)).enhance();
+  if (module) await module.enhance();
 } catch (error) {
-  // The document goes on working as it came. A gateway that cannot be reached is no fault of the page's.
-  if (error.code === "unreachable") console.warn("the document stays as it came: the gateway cannot be reached");
+  // The document goes on working as it came. A gateway that cannot be reached is no fault of the page's, and who goes on to the next
+  // page at once ends what this one fetches: a TypeError, as browsers have it.
+  const unreachable = error.code === "unreachable" || (!loaded && error instanceof TypeError);
+  if (unreachable) console.warn("the document stays as it came: the gateway cannot be reached");
   else console.error(error);
 }
 
