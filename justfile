@@ -62,6 +62,7 @@ bench-all OUT="target/bench":
     target/release/holdfast-chaos bench evacuate --shards 1000 --json > {{ OUT }}/evacuate.json
     target/release/holdfast-chaos bench disk --json > {{ OUT }}/disk.json
     target/release/holdfast-chaos bench idle --json > {{ OUT }}/idle.json
+    target/release/holdfast-chaos bench idle --shows 10000 --states hibernating --states unloaded --json > {{ OUT }}/idle-10000.json
     target/release/holdfast-chaos bench restart --json > {{ OUT }}/restart.json
     target/release/holdfast-chaos bench gateway --json > {{ OUT }}/gateway.json
     target/release/holdfast-chaos bench rejection --json > {{ OUT }}/rejection.json

@@ -3,7 +3,7 @@
 //! All shows live in the region that is lost, so that every one of them must elect. Hot shows are written to all the
 //! time; idle ones have not been touched since they were made. The time from the loss until a surviving node acknowledges a write
 //! to a show is its recovery time, too high by up to the time between two looks and never too low; [`idle`] says how idle ones
-//! are looked at, and what holds of more than can be looked at in turn.
+//! are looked at, and how the times of very many are counted instead.
 //!
 //! Owns: the order of events. Must never: count an answer from the region that is lost.
 
